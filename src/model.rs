@@ -1,0 +1,277 @@
+//! Values that are valid by construction: the ids, addresses and paths that the rest of the program passes around.
+//!
+//! Everything here is parsed once, at the edge. Inside, a plain `String` is only ever text for a person to read.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What was wrong with a text that should have been one of this module's values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(String);
+
+impl Invalid {
+    fn new(what: &str, text: &str) -> Self {
+        let shown: String = text.chars().take(80).collect();
+        Self(format!("{shown:?} is not {what}"))
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+macro_rules! text_value {
+    ($name:ident) => {
+        impl $name {
+            /// The value as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// The object id of an account or group in Entra: a GUID, lower case.
+///
+/// Nothing else is accepted, so an id can stand in a request path without being able to leave it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ObjectId(String);
+text_value!(ObjectId);
+
+impl FromStr for ObjectId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let is_guid = text.len() == 36
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
+        if is_guid {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(Invalid::new("an object id", text))
+        }
+    }
+}
+
+/// The id of a person in Keycloak: a UUID for people of the realm, `f:PROVIDER:EXTERNAL-ID` for people who live in a
+/// user federation only. It may contain anything, so it is percent-encoded wherever it goes into a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct PersonId(String);
+text_value!(PersonId);
+
+impl FromStr for PersonId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.is_empty() {
+            Err(Invalid::new("the id of a person", text))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+/// The id of a group in Keycloak.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct KeycloakGroupId(String);
+text_value!(KeycloakGroupId);
+
+impl FromStr for KeycloakGroupId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.is_empty() {
+            Err(Invalid::new("the id of a Keycloak group", text))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+/// The id of a user federation provider of the realm (the id of its component).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ProviderId(String);
+text_value!(ProviderId);
+
+impl FromStr for ProviderId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.is_empty() {
+            Err(Invalid::new("the id of a user federation provider", text))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+/// The path of a group in Keycloak, with its leading slash: `/teams/platform`.
+///
+/// A name without a slash is a group at the top level, as in the configuration files of the original script. Segments that
+/// are empty, `.` or `..` are refused: no such group can be addressed by path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct GroupPath(String);
+text_value!(GroupPath);
+
+impl GroupPath {
+    /// The names from the top level down.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0[1..].split('/')
+    }
+}
+
+impl FromStr for GroupPath {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let path = text.strip_prefix('/').unwrap_or(text);
+        if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
+            return Err(Invalid::new(
+                "a group name or path (names separated by single slashes, none of them `.` or `..`)",
+                text,
+            ));
+        }
+        Ok(Self(format!("/{path}")))
+    }
+}
+
+/// A person's e-mail address as Entra should know it: trimmed, case folded, its domain rewritten.
+///
+/// It has exactly one part before and one after its last `@`, neither of them empty; whether Entra would accept it for an
+/// invitation is another question ([`crate::matching::invitation_obstacle`]).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Address(String);
+text_value!(Address);
+
+impl Address {
+    /// The part after the `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// The part before the `@`.
+    pub fn local_part(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(local, _)| local)
+    }
+
+    /// The same mailbox name at another domain.
+    #[must_use]
+    pub fn at_domain(&self, domain: &str) -> Self {
+        Self(format!("{}@{}", self.local_part(), fold(domain)))
+    }
+}
+
+impl FromStr for Address {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let folded = fold(text);
+        match folded.rsplit_once('@') {
+            Some((local, domain)) if !local.is_empty() && !domain.is_empty() => Ok(Self(folded)),
+            _ => Err(Invalid::new("an e-mail address", text)),
+        }
+    }
+}
+
+/// Returns the text as it is compared: trimmed and case folded.
+pub fn fold(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// The user type of an account, which decides what its owner sees of the directory by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum UserType {
+    /// As a colleague.
+    Member,
+    /// As a guest.
+    Guest,
+}
+
+impl UserType {
+    /// The word Graph uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "Member",
+            Self::Guest => "Guest",
+        }
+    }
+}
+
+impl fmt::Display for UserType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_name_is_a_path_at_the_top_level() {
+        assert_eq!("group1".parse::<GroupPath>().unwrap().as_str(), "/group1");
+        assert_eq!(
+            "/teams/platform".parse::<GroupPath>().unwrap().as_str(),
+            "/teams/platform"
+        );
+    }
+
+    #[test]
+    fn paths_that_cannot_be_addressed_are_refused() {
+        for text in ["", "/", "//a", "a//b", "a/", "a/../b", ".", "a/."] {
+            assert!(text.parse::<GroupPath>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_id_is_a_guid_and_nothing_else() {
+        assert_eq!(
+            "CBB896F9-0000-4000-8000-00000000ABCD"
+                .parse::<ObjectId>()
+                .unwrap()
+                .as_str(),
+            "cbb896f9-0000-4000-8000-00000000abcd"
+        );
+        for text in [
+            "",
+            "x",
+            "../users",
+            "cbb896f9-0000-4000-8000-00000000abc/",
+            "cbb896f9-0000-4000-8000-00000000abcdd",
+        ] {
+            assert!(text.parse::<ObjectId>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_trimmed_and_folded() {
+        let address: Address = "  Ann.Ö@Corp.Example ".parse().unwrap();
+        assert_eq!(address.as_str(), "ann.ö@corp.example");
+        assert_eq!(address.domain(), "corp.example");
+        for text in ["", "   ", "ann", "@corp.example", "ann@"] {
+            assert!(text.parse::<Address>().is_err(), "{text:?}");
+        }
+    }
+}
