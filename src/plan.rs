@@ -1,0 +1,501 @@
+//! The plan as data: what reviewers approve and what apply carries out, and nothing else.
+//!
+//! These types are the plan file's format (version 1.0). The codes and field names are part of it: whoever changes one changes the format.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId, UserType};
+use crate::settings::Limit;
+
+/// The version of the format that this program writes. It reads every version with the same number before the dot.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// What kind of plan it is.
+    pub kind: PlanKind,
+    /// `sha256:` and the digest of everything but `plan_id` and `created_at` ([`Plan::digest`]).
+    pub plan_id: String,
+    /// The version of the program that made it.
+    pub tool_version: String,
+    /// When it was made.
+    pub created_at: jiff::Timestamp,
+    /// Where people come from.
+    pub source: Source,
+    /// Where accounts are.
+    pub target: Target,
+    /// The SHA-256 of the configuration file, in hexadecimal.
+    pub config_sha256: String,
+    /// What was lifted for this plan on the command line.
+    pub overrides: Overrides,
+    /// The mappings that `--group` chose, or `None` for all.
+    pub scope: Option<Vec<ScopeMapping>>,
+    /// The totals.
+    pub summary: Summary,
+    /// The Azure groups, by name.
+    pub groups: Vec<PlannedGroup>,
+    /// The changes, in the order in which they are carried out.
+    pub changes: Vec<Change>,
+    /// The safety limits that the plan exceeds.
+    pub blocks: Vec<Block>,
+    /// What kept the plan from covering somebody or something.
+    pub problems: Vec<Problem>,
+}
+
+impl Plan {
+    /// Returns the digest that `plan_id` must hold: SHA-256 over the canonical JSON (RFC 8785) of the plan without
+    /// `plan_id` and `created_at`, so that the same plan made twice has one id.
+    pub fn digest(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("plan_id");
+            fields.remove("created_at");
+        }
+        let canonical = serde_json_canonicalizer::to_vec(&value).unwrap_or_default();
+        format!("sha256:{}", hex(&Sha256::digest(canonical)))
+    }
+
+    /// Returns the plan with the `plan_id` that fits its content.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.plan_id = self.digest();
+        self
+    }
+
+    /// Whether a safety limit keeps it from being applied.
+    pub fn is_blocked(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+}
+
+/// Returns bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// What kind of plan it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlanKind {
+    /// It brings Entra to what Keycloak says.
+    Sync,
+}
+
+/// Where people come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The Keycloak, as configured, without a slash at its end.
+    pub url: String,
+    /// The realm.
+    pub realm: String,
+    /// What is known of user federation in the realm; `None` where nothing is.
+    pub federation: Option<Federation>,
+}
+
+/// What is known of user federation in the realm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Federation {
+    /// How it is known.
+    pub known_from: FederationSource,
+    /// The providers, by id; empty means that there is none (or, where one is declared, that none was seen).
+    pub providers: Vec<Provider>,
+}
+
+/// How the user federation of a realm is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FederationSource {
+    /// The realm's components were read.
+    Components,
+    /// People of a provider were among those read.
+    Seen,
+    /// `keycloak_federation` says so.
+    Declared,
+}
+
+/// A user federation provider.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its id.
+    pub id: ProviderId,
+    /// Its name, where it is known.
+    pub name: Option<String>,
+}
+
+/// Where accounts are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The tenant.
+    pub tenant_id: ObjectId,
+    /// Its display name.
+    pub tenant_name: String,
+    /// The Graph host, without a slash at its end.
+    pub graph_url: String,
+}
+
+/// What was lifted for one plan on the command line, so that its reviewers see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Overrides {
+    /// `--max-removals N`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_removals: Option<Limit>,
+    /// `--max-removals N%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_removals_percent: Option<Limit>,
+    /// `--max-invitations N`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_invitations: Option<Limit>,
+    /// `--allow-empty NAME`: Azure groups, by the name given.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub allow_empty: BTreeSet<String>,
+    /// `--without-witness GROUP`: Azure groups, by the name given.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub without_witness: BTreeSet<String>,
+}
+
+/// A mapping that `--group` chose.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeMapping {
+    /// The Keycloak group.
+    pub keycloak: GroupPath,
+    /// The Azure group.
+    pub azure: GroupName,
+}
+
+/// The totals of a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Invitations.
+    pub invite: usize,
+    /// Updates.
+    pub update: usize,
+    /// Additions.
+    pub add: usize,
+    /// Removals.
+    pub remove: usize,
+    /// Memberships that are right already.
+    pub unchanged: usize,
+    /// Problems.
+    pub problems: usize,
+    /// Blocks.
+    pub blocks: usize,
+}
+
+impl Summary {
+    /// How many changes there are.
+    pub fn changes(&self) -> usize {
+        self.invite + self.update + self.add + self.remove
+    }
+}
+
+/// An Azure group by id and name: the id is what is changed, the name is what is reviewed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupName {
+    /// Its object id.
+    pub id: ObjectId,
+    /// Its display name.
+    pub name: String,
+}
+
+/// A Keycloak group by path and id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeycloakGroupName {
+    /// Its path.
+    pub path: GroupPath,
+    /// Its id.
+    pub id: KeycloakGroupId,
+}
+
+/// An Azure group in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedGroup {
+    /// The Keycloak groups that are mapped to it.
+    pub keycloak: Vec<KeycloakGroupName>,
+    /// The Azure group.
+    pub azure: GroupName,
+    /// User accounts that are members now.
+    pub members_before: usize,
+    /// User accounts that are members once the plan is carried out.
+    pub members_after: usize,
+    /// Members that are not users; never touched.
+    pub other_members: usize,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+pub enum Change {
+    /// Invite a person without an account.
+    Invite(Invite),
+    /// Update an account.
+    Update(Update),
+    /// Add an account to a group.
+    Add(Add),
+    /// Remove an account from a group.
+    Remove(Remove),
+}
+
+/// An invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invite {
+    /// The person's address.
+    pub email: Address,
+    /// Who in Keycloak it is.
+    pub person: PersonName,
+    /// What the new account gets.
+    pub set: NewAccount,
+    /// Where the person lands after accepting.
+    pub redirect_url: String,
+    /// Whether Microsoft sends the person a mail.
+    pub send_email: bool,
+}
+
+/// A person by id and username.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonName {
+    /// The id in Keycloak.
+    pub id: PersonId,
+    /// The username.
+    pub username: String,
+}
+
+/// What a new account gets; `None` is left to Entra.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// The user type.
+    pub user_type: Option<UserType>,
+    /// The display name, at most 256 characters.
+    pub display_name: Option<String>,
+    /// The given name, at most 64 characters.
+    pub given_name: Option<String>,
+    /// The surname, at most 64 characters.
+    pub surname: Option<String>,
+}
+
+/// An update of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// The account.
+    pub account: AccountName,
+    /// What changes; at least one field.
+    pub fields: Fields,
+}
+
+/// An account by id, with what a reviewer knows it by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountName {
+    /// Its object id.
+    pub id: ObjectId,
+    /// The person's address; where Keycloak does not know the account, its own mail or user principal name.
+    pub email: String,
+    /// Its display name.
+    pub display_name: Option<String>,
+}
+
+/// The account of an addition.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    /// Its object id; `None` means the account that the plan's invitation of this address makes.
+    pub id: Option<ObjectId>,
+    /// The person's address.
+    pub email: Address,
+    /// The display name it has, or is to get.
+    pub display_name: Option<String>,
+}
+
+/// The fields of an update; those that do not change are absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fields {
+    /// The user type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_type: Option<FieldChange<UserType>>,
+    /// The display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<FieldChange<String>>,
+    /// The given name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<FieldChange<String>>,
+    /// The surname.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surname: Option<FieldChange<String>>,
+}
+
+impl Fields {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            user_type,
+            display_name,
+            given_name,
+            surname,
+        } = self;
+        user_type.is_none() && display_name.is_none() && given_name.is_none() && surname.is_none()
+    }
+}
+
+/// A value before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldChange<T> {
+    /// What the account has.
+    pub before: Option<T>,
+    /// What it gets.
+    pub after: T,
+}
+
+/// An addition to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    /// The group.
+    pub group: GroupName,
+    /// Who is added.
+    pub account: NewMember,
+    /// The Keycloak groups that the person is in.
+    pub because: Vec<GroupPath>,
+}
+
+/// A removal from a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The group.
+    pub group: GroupName,
+    /// Who is removed.
+    pub account: AccountName,
+    /// Why.
+    pub because: RemovalReason,
+}
+
+/// Why somebody is removed. Each is proved ([`crate::removal`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovalReason {
+    /// The person is disabled in Keycloak.
+    Disabled,
+    /// The person is in none of the Keycloak groups of the mapping any more.
+    LeftGroup,
+    /// Nobody in Keycloak has one of the account's addresses.
+    UnknownToKeycloak,
+}
+
+/// A safety limit that the plan exceeds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// Which limit.
+    pub code: BlockCode,
+    /// The group that it concerns, where it concerns one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+    /// The numbers, the limit and the group, as a sentence.
+    pub message: String,
+    /// The flag of `plan` that lifts it: `--max-removals 30`.
+    pub flag: String,
+}
+
+/// Which safety limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockCode {
+    /// A group would lose more members than one plan may take.
+    TooManyRemovals,
+    /// A group would lose its last member.
+    WouldEmptyGroup,
+    /// The Keycloak side of a group came back with nobody in it.
+    EmptySource,
+    /// More invitations than one plan may hold.
+    TooManyInvitations,
+}
+
+/// Something that kept the plan from covering a person, an account or a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// What kind of problem.
+    pub code: ProblemCode,
+    /// Whom or what it is about, recognisable to a person.
+    pub subject: String,
+    /// What is the matter, as a sentence that reads on from the subject.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl ProblemCode {
+    /// Whether everybody concerned is left exactly as they are. The others are something to look at beside what the plan
+    /// does.
+    pub fn leaves_as_is(self) -> bool {
+        !matches!(
+            self,
+            Self::OnPremisesAccount | Self::NameTooLong | Self::AddressMayHaveChanged
+        )
+    }
+}
+
+/// What kind of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// A person has no address.
+    NoEmail,
+    /// An address that Entra would refuse.
+    InvalidEmail,
+    /// An address at one of the tenant's own domains, which cannot be invited.
+    OwnDomain,
+    /// A domain that `invitations.allowed_domains` leaves out.
+    DomainNotAllowed,
+    /// Two people who count have one address.
+    DuplicateEmail,
+    /// Two accounts fit one person, or one account fits two people.
+    AmbiguousAccount,
+    /// Keycloak has not verified the address, and the configuration asks for it.
+    UnverifiedEmail,
+    /// The account's attributes are mastered on premises.
+    OnPremisesAccount,
+    /// A name that is longer than Entra allows.
+    NameTooLong,
+    /// One group invites somebody and loses somebody unknown to Keycloak of the same name.
+    AddressMayHaveChanged,
+    /// A removal that could not be proved.
+    RemovalNotConfirmed,
+    /// A rule decides who is in the group.
+    GroupDynamic,
+    /// The group is synchronised from an on-premises directory.
+    GroupOnPremises,
+    /// The group is a mail-enabled security group or a distribution list.
+    GroupMailEnabled,
+    /// Roles can be assigned to the group, and the app may not change such groups.
+    GroupRoleAssignable,
+}
