@@ -1,0 +1,588 @@
+//! Whose account is whose: people who count, their addresses, and the one account that each address leads to.
+//!
+//! Nothing is guessed. Whoever is not clear is left exactly as they are, with everybody involved, and the answer does not
+//! depend on the order in which anything was read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+
+use crate::mapping::{Inputs, MappedGroup};
+use crate::model::{Address, ObjectId, PersonId, fold};
+use crate::plan::{Problem, ProblemCode};
+use crate::settings::{
+    DisabledPolicy, InvitationRules, MatchAttribute, Settings, UnverifiedPolicy,
+};
+use crate::snapshot::{Account, Person, Tenant};
+
+/// The people who count in any mapped group, and which accounts they have.
+#[derive(Debug, Clone)]
+pub struct Matching<'a> {
+    /// Everybody who counts.
+    pub people: BTreeMap<&'a PersonId, Matched<'a>>,
+    /// Every account, by id.
+    pub accounts: HashMap<&'a ObjectId, &'a Account>,
+    /// Whose account is whose, the other way round.
+    pub owners: BTreeMap<&'a ObjectId, &'a PersonId>,
+    /// Accounts that are left exactly as they are, because it is not clear whose they are.
+    pub left_alone: BTreeSet<&'a ObjectId>,
+    /// Accounts that the configuration protects.
+    pub protected: BTreeSet<&'a ObjectId>,
+    /// What was not clear, with whom it concerns.
+    pub problems: Vec<PersonProblem<'a>>,
+}
+
+/// A person who counts.
+#[derive(Debug, Clone)]
+pub struct Matched<'a> {
+    /// The person.
+    pub person: &'a Person,
+    /// What is clear about them.
+    pub standing: Standing<'a>,
+}
+
+/// What is clear about a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// The account is theirs.
+    HasAccount(Address, &'a Account),
+    /// Nobody in Entra has the address.
+    HasNone(Address),
+    /// A problem says why this person is left as they are.
+    LeftAlone,
+}
+
+/// A problem of one or more people.
+#[derive(Debug, Clone)]
+pub struct PersonProblem<'a> {
+    /// Whom it concerns.
+    pub people: Vec<&'a PersonId>,
+    /// What it is.
+    pub problem: Problem,
+}
+
+/// Returns the address of a person as Entra should know it: trimmed, case folded, its domain rewritten. `None` if Keycloak
+/// has none that could be one.
+pub fn address_of(person: &Person, settings: &Settings) -> Option<Address> {
+    Some(in_entra(&person.email.as_deref()?.parse().ok()?, settings))
+}
+
+/// Returns an address of Keycloak as Entra should know it: its domain rewritten.
+pub fn in_entra(address: &Address, settings: &Settings) -> Address {
+    match settings.users.email_domains.get(address.domain()) {
+        Some(domain) => address.at_domain(domain),
+        None => address.clone(),
+    }
+}
+
+/// Returns how a person is called in problems: `Finn Fox (finn)`.
+pub fn name_of(person: &Person) -> String {
+    let names = [person.first_name.as_deref(), person.last_name.as_deref()];
+    let name = names
+        .iter()
+        .flatten()
+        .flat_map(|part| part.split_whitespace())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if name.is_empty() {
+        person.username.clone()
+    } else {
+        format!("{name} ({})", person.username)
+    }
+}
+
+/// Returns how an account is called in problems: its display name, or what it logs in with.
+pub fn name_of_account(account: &Account) -> &str {
+    account
+        .display_name
+        .as_deref()
+        .filter(|name| !name.trim().is_empty())
+        .unwrap_or(&account.user_principal_name)
+}
+
+/// Returns the addresses of everybody who counts in any of the mapped groups: what the Entra side is searched for.
+pub fn wanted_addresses(
+    settings: &Settings,
+    groups: &crate::snapshot::KeycloakSnapshot,
+) -> BTreeSet<Address> {
+    settings
+        .mappings
+        .iter()
+        .filter_map(|mapping| Some((mapping, groups.groups.get(&mapping.keycloak)?)))
+        .flat_map(|(mapping, group)| group.tree(mapping.subgroups))
+        .flat_map(|group| &group.members)
+        .filter(|person| counts(person, person.enabled, settings))
+        .filter_map(|person| address_of(person, settings))
+        .collect()
+}
+
+fn counts(person: &Person, enabled: bool, settings: &Settings) -> bool {
+    !person.is_service_account() && (enabled || settings.users.disabled == DisabledPolicy::Keep)
+}
+
+/// Returns the values of one attribute that an address is compared with, case folded.
+pub fn values(account: &Account, attribute: MatchAttribute) -> Vec<String> {
+    match attribute {
+        MatchAttribute::Mail => account.mail.iter().map(|mail| fold(mail)).collect(),
+        MatchAttribute::UserPrincipalName => {
+            let name = fold(&account.user_principal_name);
+            home_address(&name)
+                .into_iter()
+                .chain([name.clone()])
+                .collect()
+        }
+        MatchAttribute::OtherMails => account.other_mails.iter().map(|mail| fold(mail)).collect(),
+        MatchAttribute::ProxyAddresses => account
+            .proxy_addresses
+            .iter()
+            .filter_map(|address| fold(address).strip_prefix("smtp:").map(fold))
+            .collect(),
+    }
+}
+
+/// Returns the address inside a guest's user principal name: `pat@fabrikam.com` of `pat_fabrikam.com#ext#@contoso…`. A domain
+/// has no underscore, so the last one stands for the `@`.
+fn home_address(folded_name: &str) -> Option<String> {
+    let (home, _) = folded_name.split_once("#ext#@")?;
+    let (local, domain) = home.rsplit_once('_')?;
+    (!local.is_empty() && !domain.is_empty()).then(|| format!("{local}@{domain}"))
+}
+
+/// Every attribute, in the order of the default.
+pub const ALL_ATTRIBUTES: [MatchAttribute; 4] = [
+    MatchAttribute::Mail,
+    MatchAttribute::UserPrincipalName,
+    MatchAttribute::OtherMails,
+    MatchAttribute::ProxyAddresses,
+];
+
+/// Returns every address that an account is known by, in any attribute.
+pub fn addresses_of(account: &Account) -> BTreeSet<Address> {
+    let is_guest_name = |value: &str| value.contains("#ext#@");
+    ALL_ATTRIBUTES
+        .iter()
+        .flat_map(|attribute| values(account, *attribute))
+        .filter(|value| !is_guest_name(value))
+        .filter_map(|value| value.parse().ok())
+        .collect()
+}
+
+/// Whether the configuration protects an account: by its id or by any of its names and addresses.
+pub fn is_protected(account: &Account, protected: &[String]) -> bool {
+    !protected.is_empty()
+        && (protected.iter().any(|entry| entry == account.id.as_str())
+            || ALL_ATTRIBUTES
+                .iter()
+                .flat_map(|attribute| values(account, *attribute))
+                .any(|value| protected.contains(&value)))
+}
+
+/// Finds out who counts and whose account is whose. Everybody in any mapped group takes part, in scope or not, because who is
+/// ambiguous depends on everybody.
+pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matching<'a> {
+    let settings = inputs.settings;
+    let index = AccountIndex::new(&inputs.entra.accounts, &settings.users.match_by);
+    // Graph answers an invitation with the account that has the address in whatever attribute.
+    let everywhere = AccountIndex::new(&inputs.entra.accounts, &ALL_ATTRIBUTES);
+    let mut matching = Matching {
+        people: BTreeMap::new(),
+        accounts: inputs
+            .entra
+            .accounts
+            .iter()
+            .map(|account| (&account.id, account))
+            .collect(),
+        owners: BTreeMap::new(),
+        left_alone: BTreeSet::new(),
+        protected: inputs
+            .entra
+            .accounts
+            .iter()
+            .filter(|account| is_protected(account, &settings.protected))
+            .map(|account| &account.id)
+            .collect(),
+        problems: Vec::new(),
+    };
+    let mut by_address: BTreeMap<Address, Vec<&'a Person>> = BTreeMap::new();
+    let mut unverified: Vec<(&'a Person, Address)> = Vec::new();
+    for person in people_who_count(settings, groups) {
+        match address_of(person, settings) {
+            None => matching.leave_without_address(person),
+            Some(address)
+                if !person.email_verified
+                    && settings.users.unverified_email == UnverifiedPolicy::Skip =>
+            {
+                unverified.push((person, address));
+            }
+            Some(address) => by_address.entry(address).or_default().push(person),
+        }
+    }
+    for (person, address) in unverified {
+        // An unverified address of somebody else's must not keep that person's account from being managed.
+        if !by_address.contains_key(&address) {
+            matching
+                .left_alone
+                .extend(index.all_with(&address).map(|account| &account.id));
+        }
+        matching.leave_unverified(person, &address);
+    }
+    let mut owners: BTreeMap<&'a ObjectId, Vec<(&'a Person, Address, &'a Account)>> =
+        BTreeMap::new();
+    for (address, people) in by_address {
+        let [person] = people[..] else {
+            matching
+                .left_alone
+                .extend(index.all_with(&address).map(|account| &account.id));
+            matching.leave_duplicates(&people, &address);
+            continue;
+        };
+        match index.deciding(&address)[..] {
+            [] => match &everywhere.all_with(&address).collect::<BTreeSet<_>>() {
+                accounts if accounts.is_empty() => {
+                    matching.stand(person, Standing::HasNone(address));
+                }
+                accounts => matching.leave_unmatched(person, &address, accounts),
+            },
+            [account] => owners
+                .entry(&account.id)
+                .or_default()
+                .push((person, address, account)),
+            ref several => {
+                matching
+                    .left_alone
+                    .extend(several.iter().map(|account| &account.id));
+                matching.leave_ambiguous(person, &address, several);
+            }
+        }
+    }
+    for (id, owners) in owners {
+        match &owners[..] {
+            [(person, address, account)] if !matching.left_alone.contains(id) => {
+                matching.stand(person, Standing::HasAccount(address.clone(), account));
+            }
+            _ => {
+                matching.left_alone.insert(id);
+                matching.leave_shared_account(&owners);
+            }
+        }
+    }
+    matching
+}
+
+/// Returns everybody who counts in any mapped group, by id.
+///
+/// The rows of one person can differ where Keycloak changed while it was read. Then one that says disabled decides, which adds
+/// nobody, and proves nothing for a removal either.
+fn people_who_count<'a>(
+    settings: &Settings,
+    groups: &[MappedGroup<'a>],
+) -> impl Iterator<Item = &'a Person> {
+    let mut people: BTreeMap<&'a PersonId, (&'a Person, bool)> = BTreeMap::new();
+    for row in groups.iter().flat_map(MappedGroup::source_rows) {
+        people
+            .entry(&row.id)
+            .and_modify(|(person, enabled)| {
+                *person = row.min(person);
+                *enabled &= row.enabled;
+            })
+            .or_insert((row, row.enabled));
+    }
+    people
+        .into_values()
+        .filter(|(person, enabled)| counts(person, *enabled, settings))
+        .map(|(person, _)| person)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+impl<'a> Matching<'a> {
+    fn stand(&mut self, person: &'a Person, standing: Standing<'a>) {
+        if let Standing::HasAccount(_, account) = &standing {
+            self.owners.insert(&account.id, &person.id);
+        }
+        self.people.insert(&person.id, Matched { person, standing });
+    }
+
+    fn leave(&mut self, people: &[&'a Person], problem: Problem) {
+        for person in people {
+            self.stand(person, Standing::LeftAlone);
+        }
+        self.problems.push(PersonProblem {
+            people: people.iter().map(|person| &person.id).collect(),
+            problem,
+        });
+    }
+
+    fn leave_without_address(&mut self, person: &'a Person) {
+        let (code, message, hint) = match person
+            .email
+            .as_deref()
+            .filter(|email| !email.trim().is_empty())
+        {
+            None => (
+                ProblemCode::NoEmail,
+                "has no e-mail address in Keycloak".to_owned(),
+                "enter one there; until then this person is neither invited nor added",
+            ),
+            Some(email) => (
+                ProblemCode::InvalidEmail,
+                format!("has the e-mail address {email} in Keycloak, which is none"),
+                "correct it there",
+            ),
+        };
+        self.leave(
+            &[person],
+            Problem {
+                code,
+                subject: name_of(person),
+                message,
+                hint: Some(hint.to_owned()),
+            },
+        );
+    }
+
+    fn leave_unverified(&mut self, person: &'a Person, address: &Address) {
+        self.leave(
+            &[person],
+            Problem {
+                code: ProblemCode::UnverifiedEmail,
+                subject: name_of(person),
+                message: format!("has the address {address}, which Keycloak has not verified"),
+                hint: Some(
+                    "have it verified there, or set `users.unverified_email: allow`".to_owned(),
+                ),
+            },
+        );
+    }
+
+    fn leave_duplicates(&mut self, people: &[&'a Person], address: &Address) {
+        self.leave(
+            people,
+            Problem {
+                code: ProblemCode::DuplicateEmail,
+                subject: address.to_string(),
+                message: format!(
+                    "is the address of {} people in Keycloak: {}",
+                    people.len(),
+                    listed(people.iter().map(|person| name_of(person)))
+                ),
+                hint: Some("give each their own address there, or take all but one out of the mapped groups".to_owned()),
+            },
+        );
+    }
+
+    fn leave_ambiguous(&mut self, person: &'a Person, address: &Address, accounts: &[&'a Account]) {
+        self.leave(
+            &[person],
+            Problem {
+                code: ProblemCode::AmbiguousAccount,
+                subject: address.to_string(),
+                message: format!(
+                    "fits {} accounts: {}",
+                    accounts.len(),
+                    listed(accounts.iter().map(|account| format!(
+                        "{} ({})",
+                        account.id,
+                        name_of_account(account)
+                    )))
+                ),
+                hint: Some(
+                    "delete all but one of them in Entra, or take the address off them".to_owned(),
+                ),
+            },
+        );
+    }
+
+    fn leave_unmatched(
+        &mut self,
+        person: &'a Person,
+        address: &Address,
+        accounts: &BTreeSet<&'a Account>,
+    ) {
+        let accounts = accounts
+            .iter()
+            .map(|account| format!("{} ({})", account.id, name_of_account(account)));
+        self.leave(
+            &[person],
+            Problem {
+                code: ProblemCode::AmbiguousAccount,
+                subject: address.to_string(),
+                message: format!(
+                    "is known to an account, but by an attribute that `users.match` leaves out: {}",
+                    listed(accounts)
+                ),
+                hint: Some(
+                    "add the attribute to `users.match`, or take the address off the account"
+                        .to_owned(),
+                ),
+            },
+        );
+    }
+
+    fn leave_shared_account(&mut self, owners: &[(&'a Person, Address, &'a Account)]) {
+        let people: Vec<_> = owners.iter().map(|(person, ..)| *person).collect();
+        let Some((_, _, account)) = owners.first() else {
+            return;
+        };
+        let fits = owners
+            .iter()
+            .map(|(person, address, _)| format!("{} with {address}", name_of(person)));
+        let message = if owners.len() > 1 {
+            format!("fits {} people: {}", owners.len(), listed(fits))
+        } else {
+            format!(
+                "fits {}, and the address of somebody else who is not clear",
+                listed(fits)
+            )
+        };
+        self.leave(
+            &people,
+            Problem {
+                code: ProblemCode::AmbiguousAccount,
+                subject: format!("account {} ({})", account.id, name_of_account(account)),
+                message,
+                hint: Some("take the addresses that are not its owner's off the account, or correct them in Keycloak".to_owned()),
+            },
+        );
+    }
+}
+
+/// Returns a list for a sentence, without end for a person to read: the first ten, and how many more.
+pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
+    let total = items.len();
+    let mut text = items.take(10).collect::<Vec<_>>().join(", ");
+    if total > 10 {
+        let _ = write!(text, " and {} more", total - 10);
+    }
+    text
+}
+
+/// The accounts by the values of their attributes.
+struct AccountIndex<'a> {
+    by_attribute: Vec<HashMap<String, Vec<&'a Account>>>,
+}
+
+impl<'a> AccountIndex<'a> {
+    fn new(accounts: &'a [Account], attributes: &[MatchAttribute]) -> Self {
+        let by_attribute = attributes
+            .iter()
+            .map(|attribute| {
+                let mut index: HashMap<String, Vec<&'a Account>> = HashMap::new();
+                for account in accounts {
+                    for value in values(account, *attribute) {
+                        let with_value = index.entry(value).or_default();
+                        if with_value.last() != Some(&account) {
+                            with_value.push(account);
+                        }
+                    }
+                }
+                index
+            })
+            .collect();
+        Self { by_attribute }
+    }
+
+    /// The accounts on the first attribute on which any account matches, by id.
+    fn deciding(&self, address: &Address) -> Vec<&'a Account> {
+        let mut accounts = self
+            .by_attribute
+            .iter()
+            .find_map(|index| index.get(address.as_str()))
+            .cloned()
+            .unwrap_or_default();
+        accounts.sort_unstable_by_key(|account| &account.id);
+        accounts
+    }
+
+    /// The accounts that match on any attribute.
+    fn all_with(&self, address: &Address) -> impl Iterator<Item = &'a Account> {
+        self.by_attribute
+            .iter()
+            .filter_map(|index| index.get(address.as_str()))
+            .flatten()
+            .copied()
+    }
+}
+
+/// Returns why nobody can be invited under an address, with a hint, if so. All of these are knowable without asking.
+pub fn invitation_obstacle(
+    address: &Address,
+    tenant: &Tenant,
+    rules: &InvitationRules,
+) -> Option<(ProblemCode, String, String)> {
+    if let Some(reason) = refused_by_entra(address) {
+        return Some((
+            ProblemCode::InvalidEmail,
+            format!("has the address {address}, which Entra does not accept: {reason}"),
+            "give them another address in Keycloak".to_owned(),
+        ));
+    }
+    let domain = address.domain();
+    if tenant.verified_domains.contains(domain) {
+        return Some((
+            ProblemCode::OwnDomain,
+            format!(
+                "has the address {address}, and {domain} is a domain of this tenant: nobody there can be invited"
+            ),
+            "create the account in Entra, or correct the address in Keycloak".to_owned(),
+        ));
+    }
+    if !rules.allowed_domains.is_empty()
+        && !rules
+            .allowed_domains
+            .iter()
+            .any(|allowed| allowed == domain)
+    {
+        return Some((
+            ProblemCode::DomainNotAllowed,
+            format!(
+                "has the address {address}, and {domain} is not among `invitations.allowed_domains`"
+            ),
+            "add the domain there if these people may be invited".to_owned(),
+        ));
+    }
+    None
+}
+
+/// Returns what Entra does not accept about an address in an invitation.
+///
+/// The characters are those of <https://learn.microsoft.com/en-us/graph/api/resources/invitation>; plus-addressing is among them.
+fn refused_by_entra(address: &Address) -> Option<String> {
+    const REFUSED: &str = "~!#$%^&*()+=[]{}\\/|;:\"<>?,";
+    let (local, domain) = (address.local_part(), address.domain());
+    if let Some(character) = address
+        .as_str()
+        .chars()
+        .find(|character| !character.is_ascii_graphic())
+    {
+        return Some(format!("{character:?} in it"));
+    }
+    if let Some(character) = address
+        .as_str()
+        .chars()
+        .find(|character| REFUSED.contains(*character))
+    {
+        return Some(format!("`{character}` in it"));
+    }
+    if local.contains('@') {
+        return Some("more than one `@`".to_owned());
+    }
+    if local.starts_with(['.', '-']) || local.ends_with(['.', '-']) || local.contains("..") {
+        return Some("a `.` or `-` where none may be".to_owned());
+    }
+    if local.len() > 64 || address.as_str().len() > 254 {
+        return Some("too long".to_owned());
+    }
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if !domain.contains('.') || !domain.split('.').all(is_label) {
+        return Some(format!("`{domain}` is not a domain"));
+    }
+    None
+}
