@@ -1,0 +1,151 @@
+//! The safety limits: how much one plan may take away or bring in, and what is said when it would be more.
+
+use std::collections::BTreeSet;
+
+use crate::mapping::MappedGroup;
+use crate::plan::{Block, BlockCode, Overrides};
+use crate::settings::{Limit, Limits};
+
+/// The limits that hold for one plan: those of the configuration, with what was lifted on the command line.
+pub fn limits_in_force(limits: &Limits, overrides: &Overrides) -> Limits {
+    let Overrides {
+        max_removals,
+        max_removals_percent,
+        max_invitations,
+        allow_empty: _,
+        without_witness: _,
+    } = overrides;
+    Limits {
+        // Who raises only one of the two removal limits means that one: the other would otherwise still forbid (a 0) or
+        // lift (an off) everything.
+        removals: max_removals.unwrap_or(limits.removals),
+        removals_percent: max_removals_percent.unwrap_or(limits.removals_percent),
+        invitations: max_invitations.unwrap_or(limits.invitations),
+    }
+}
+
+/// Returns how many of its members a group may lose: `limits.removals` of them or `limits.removals_percent`, whichever is more; `None`
+/// means any number. A plain 0 for the first forbids both.
+pub fn allowed_removals(members: usize, limits: &Limits) -> Option<usize> {
+    let (Limit::AtMost(count), Limit::AtMost(percent)) = (limits.removals, limits.removals_percent)
+    else {
+        return if limits.removals == Limit::AtMost(0) {
+            Some(0)
+        } else {
+            None
+        };
+    };
+    if count == 0 {
+        return Some(0);
+    }
+    let share = members * percent as usize / 100;
+    Some(share.max(count as usize))
+}
+
+/// How many removals of a blocked group are proved and shown, for people to judge whether to lift the limit. Proving takes Keycloak two
+/// requests each, and a user federation that is out of order can make candidates of thousands.
+const SHOWN_OF_BLOCKED: usize = 100;
+
+/// What the limits say about the removals of one group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemovalVerdict {
+    /// The limits that are exceeded.
+    pub blocks: Vec<Block>,
+    /// How many removals may stand in the plan all the same, for its readers; `None` means all.
+    pub shown: Option<usize>,
+}
+
+/// Checks how many members a group would lose, and that it keeps one.
+pub fn check_removals(
+    group: &MappedGroup<'_>,
+    losing: usize,
+    joining: usize,
+    limits: &Limits,
+) -> RemovalVerdict {
+    let mut verdict = RemovalVerdict::default();
+    if losing == 0 {
+        return verdict;
+    }
+    let members = group.azure.members.len();
+    let name = &group.azure.name;
+    if group.rows.is_empty() && !group.allow_empty {
+        verdict.shown = Some(0);
+        verdict.blocks.push(Block {
+            code: BlockCode::EmptySource,
+            group: Some(group.name()),
+            message: format!(
+                "Keycloak names nobody in {}, and {name} would lose {losing} of its {members} members",
+                sources_of(group)
+            ),
+            flag: format!("--allow-empty {name}"),
+        });
+    } else if losing >= members && joining == 0 && !group.allow_empty {
+        verdict.blocks.push(Block {
+            code: BlockCode::WouldEmptyGroup,
+            group: Some(group.name()),
+            message: format!("{name} would lose the last of its {members} members"),
+            flag: format!("--allow-empty {name}"),
+        });
+    }
+    if let Some(allowed) = allowed_removals(members, limits)
+        && losing > allowed
+    {
+        let shown = if verdict.shown.is_none() && losing > SHOWN_OF_BLOCKED {
+            verdict.shown = Some(SHOWN_OF_BLOCKED);
+            format!("; the first {SHOWN_OF_BLOCKED} are looked into and shown")
+        } else {
+            String::new()
+        };
+        verdict.blocks.push(Block {
+            code: BlockCode::TooManyRemovals,
+            group: Some(group.name()),
+            message: format!(
+                "{name} would lose {losing} of {members} members; at most {allowed} ({}) may go in one plan{shown}",
+                limit_in_words(members, limits)
+            ),
+            flag: format!("--max-removals {losing}"),
+        });
+    }
+    verdict
+}
+
+/// Checks how many people are invited.
+pub fn check_invitations(invitations: usize, limits: &Limits) -> Option<Block> {
+    let Limit::AtMost(allowed) = limits.invitations else {
+        return None;
+    };
+    (invitations > allowed as usize).then(|| Block {
+        code: BlockCode::TooManyInvitations,
+        group: None,
+        message: format!(
+            "{} would be invited; at most {allowed} may be in one plan",
+            if invitations == 1 {
+                "1 person".to_owned()
+            } else {
+                format!("{invitations} people")
+            }
+        ),
+        flag: format!("--max-invitations {invitations}"),
+    })
+}
+
+fn limit_in_words(members: usize, limits: &Limits) -> String {
+    match (limits.removals, limits.removals_percent) {
+        (Limit::AtMost(0), _) => "removals are forbidden".to_owned(),
+        (Limit::AtMost(count), Limit::AtMost(percent))
+            if members * percent as usize / 100 > count as usize =>
+        {
+            format!("{percent} %")
+        }
+        (count, _) => format!("limits.removals is {count}"),
+    }
+}
+
+fn sources_of(group: &MappedGroup<'_>) -> String {
+    let paths: BTreeSet<&str> = group
+        .mappings
+        .iter()
+        .map(|mapping| mapping.keycloak.as_str())
+        .collect();
+    paths.into_iter().collect::<Vec<_>>().join(", ")
+}

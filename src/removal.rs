@@ -1,0 +1,592 @@
+//! Removals are proved, not inferred: what has to be asked about somebody who seems to have to go, and what counts as a proof.
+
+//!
+//! An answer that lacks a person proves nothing: with LDAP behind it, Keycloak hides an outage and answers 200 without the
+//! people (seen on 21.1 to 26.7). So whoever seems to have to go is looked up, the groups are read once more, and a person
+//! of a user federation counts as gone only beside a witness: an enabled person of the same provider in the same list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mapping::{Inputs, MappedGroup};
+use crate::matching::{Matching, address_of, addresses_of, in_entra, name_of, name_of_account};
+use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
+use crate::plan::{Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason};
+use crate::settings::{DisabledPolicy, FederationSetting, RemovalPolicy, Settings};
+use crate::snapshot::{Account, KeycloakGroup, KeycloakSnapshot, Person};
+
+/// What the core wants to know before anybody is removed. The shell asks for all addresses first, and reads the groups
+/// once all of these are answered: an outage that begins in between shows in the second reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProofRequest {
+    /// The addresses to look up, with the groups of whoever has them.
+    pub addresses: BTreeSet<Address>,
+    /// The groups to read once more, as they were read the first time.
+    pub groups: BTreeSet<GroupPath>,
+}
+
+/// The answers to a [`ProofRequest`], all of them complete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proofs {
+    /// For each address asked about, the people who have it; empty if Keycloak knows none.
+    pub found: BTreeMap<Address, Vec<FoundPerson>>,
+    /// The groups as they were read the second time (sub-groups wherever the first reading had them).
+    pub second_round: BTreeMap<GroupPath, KeycloakGroup>,
+}
+
+/// A person who has an address that was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPerson {
+    /// The person as the look-up showed them.
+    pub person: Person,
+    /// The ids of all groups that the person is directly in (`users/{id}/groups`), or `None` if Keycloak had just shown the
+    /// person and then did not know them any more.
+    pub groups: Option<BTreeSet<KeycloakGroupId>>,
+}
+
+/// A member whom the mappings do not want.
+#[derive(Debug, Clone)]
+pub struct Candidate<'a> {
+    /// The account.
+    pub account: &'a Account,
+    /// The addresses to look up: its own, and those that `email_domains` turns into one of them.
+    pub addresses: BTreeSet<Address>,
+}
+
+/// Returns the members of a group whom its mappings do not want, by address and id. Nobody is among them who is protected, not
+/// clear, or not a user.
+pub fn candidates<'a>(
+    inputs: &Inputs<'a>,
+    matching: &Matching<'a>,
+    group: &MappedGroup<'a>,
+) -> Vec<Candidate<'a>> {
+    if !group.is_managed() || group.removals == RemovalPolicy::None {
+        return Vec::new();
+    }
+    let is_wanted = |account: &ObjectId| {
+        matching
+            .owners
+            .get(account)
+            .is_some_and(|owner| group.first_source_of(owner).is_some())
+    };
+    let mut candidates: Vec<Candidate<'a>> = group
+        .azure
+        .members
+        .iter()
+        .filter(|id| {
+            !is_wanted(id) && !matching.left_alone.contains(id) && !matching.protected.contains(id)
+        })
+        .filter_map(|id| matching.accounts.get(id).copied())
+        .map(|account| Candidate {
+            account,
+            addresses: addresses_to_look_up(account, inputs.settings),
+        })
+        .collect();
+    candidates.sort_by(|a, b| {
+        (a.addresses.first(), &a.account.id).cmp(&(b.addresses.first(), &b.account.id))
+    });
+    candidates
+}
+
+fn addresses_to_look_up(account: &Account, settings: &Settings) -> BTreeSet<Address> {
+    let own = addresses_of(account);
+    let in_keycloak = own.iter().flat_map(|address| {
+        settings
+            .users
+            .email_domains
+            .iter()
+            .filter(|(_, azure)| azure.as_str() == address.domain())
+            .map(|(keycloak, _)| address.at_domain(keycloak))
+    });
+    in_keycloak
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .chain(own)
+        .collect()
+}
+
+/// Returns what to ask Keycloak about the candidates of some groups.
+pub fn proof_request(
+    inputs: &Inputs<'_>,
+    losing: &[(&MappedGroup<'_>, &[Candidate<'_>])],
+) -> ProofRequest {
+    let mut request = ProofRequest::default();
+    let losing = losing
+        .iter()
+        .filter(|(_, candidates)| !candidates.is_empty());
+    let mut any_may_be_unknown = false;
+    for (group, candidates) in losing {
+        any_may_be_unknown |= !group.without_witness;
+        request.groups.extend(
+            group
+                .mappings
+                .iter()
+                .map(|mapping| mapping.keycloak.clone()),
+        );
+        for candidate in *candidates {
+            request
+                .addresses
+                .extend(candidate.addresses.iter().cloned());
+        }
+    }
+    if any_may_be_unknown {
+        let witnessed: BTreeSet<&ProviderId> = request
+            .groups
+            .iter()
+            .filter_map(|path| inputs.keycloak.groups.get(path))
+            .flat_map(witnesses)
+            .collect();
+        let missing =
+            providers_of(inputs.keycloak).filter(|provider| !witnessed.contains(provider));
+        request.groups.extend(
+            missing.filter_map(|provider| smallest_group_with_witness(inputs.keycloak, provider)),
+        );
+    }
+    request
+}
+
+fn providers_of(keycloak: &KeycloakSnapshot) -> impl Iterator<Item = &ProviderId> {
+    let components = keycloak
+        .components
+        .iter()
+        .flatten()
+        .map(|provider| &provider.id);
+    components
+        .chain(
+            keycloak
+                .groups
+                .values()
+                .flat_map(rows)
+                .filter_map(|person| person.provider.as_ref()),
+        )
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+}
+
+fn smallest_group_with_witness(
+    keycloak: &KeycloakSnapshot,
+    provider: &ProviderId,
+) -> Option<GroupPath> {
+    keycloak
+        .groups
+        .iter()
+        .filter(|(_, group)| witnesses(group).any(|seen| seen == provider))
+        .min_by_key(|(_, group)| rows(group).count())
+        .map(|(path, _)| path.clone())
+}
+
+fn rows(group: &KeycloakGroup) -> impl Iterator<Item = &Person> {
+    group
+        .tree(true)
+        .into_iter()
+        .flat_map(|group| group.members.iter().map(AsRef::as_ref))
+}
+
+/// The providers of which the group shows an enabled person.
+fn witnesses(group: &KeycloakGroup) -> impl Iterator<Item = &ProviderId> {
+    rows(group)
+        .filter(|person| person.enabled)
+        .filter_map(|person| person.provider.as_ref())
+}
+
+/// Returns what is known of user federation in the realm, from its components and from every row seen.
+pub fn federation(inputs: &Inputs<'_>, proofs: &Proofs) -> Option<Federation> {
+    let seen = inputs
+        .keycloak
+        .groups
+        .values()
+        .chain(proofs.second_round.values())
+        .flat_map(rows)
+        .chain(proofs.found.values().flatten().map(|found| &found.person))
+        .filter_map(|person| person.provider.as_ref());
+    let mut providers: BTreeMap<&ProviderId, Option<&str>> =
+        seen.map(|provider| (provider, None)).collect();
+    for component in inputs.keycloak.components.iter().flatten() {
+        providers.insert(&component.id, Some(&component.name));
+    }
+    let known_from = match inputs.settings.federation {
+        _ if inputs.keycloak.components.is_some() && !providers.is_empty() => {
+            FederationSource::Components
+        }
+        _ if !providers.is_empty() => FederationSource::Seen,
+        FederationSetting::None => FederationSource::Declared,
+        FederationSetting::Auto if inputs.keycloak.components.is_some() => {
+            FederationSource::Components
+        }
+        // Where one is expected and none was seen, nothing is known of it.
+        FederationSetting::Auto | FederationSetting::Expected => return None,
+    };
+    Some(Federation {
+        known_from,
+        providers: providers
+            .into_iter()
+            .map(|(id, name)| Provider {
+                id: id.clone(),
+                name: name.map(str::to_owned),
+            })
+            .collect(),
+    })
+}
+
+/// What came of the questions about one candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// They have to go; the address is the one that Keycloak knows them by, or their own.
+    Remove(RemovalReason, String),
+    /// It is not proved that they have to go.
+    Hold(Problem),
+    /// Keycloak does not know them, and the mapping removes only people whom it knows.
+    Stranger,
+}
+
+/// Judges whether it is proved that a candidate has to go.
+pub fn judge(
+    inputs: &Inputs<'_>,
+    group: &MappedGroup<'_>,
+    candidate: &Candidate<'_>,
+    proofs: &Proofs,
+    federation: Option<&Federation>,
+) -> Judgement {
+    let evidence = Evidence {
+        inputs,
+        group,
+        proofs,
+        federation,
+    };
+    let mut found: BTreeMap<&PersonId, &FoundPerson> = BTreeMap::new();
+    // An address of the account, and whether anybody has it, under any domain that is rewritten to its own.
+    let mut is_known: BTreeMap<Address, bool> = BTreeMap::new();
+    for address in &candidate.addresses {
+        let Some(people) = proofs.found.get(address) else {
+            return evidence.hold(candidate, Missing::NotLookedUp(address.clone()));
+        };
+        *is_known
+            .entry(in_entra(address, inputs.settings))
+            .or_default() |= !people.is_empty();
+        found.extend(people.iter().map(|found| (&found.person.id, found)));
+    }
+    if candidate.addresses.is_empty() {
+        return evidence.hold(candidate, Missing::NoAddress);
+    }
+    if found.is_empty() {
+        if group.removals != RemovalPolicy::All {
+            return Judgement::Stranger;
+        }
+        return match evidence.unknown(candidate) {
+            Ok(()) => Judgement::Remove(
+                RemovalReason::UnknownToKeycloak,
+                own_address(candidate.account),
+            ),
+            Err(missing) => evidence.hold(candidate, missing),
+        };
+    }
+    if found
+        .values()
+        .any(|found| found.person.is_service_account())
+    {
+        return match group.removals {
+            RemovalPolicy::All => evidence.hold(candidate, Missing::ServiceAccount),
+            RemovalPolicy::Known | RemovalPolicy::None => Judgement::Stranger,
+        };
+    }
+    // The person that was found need not be the one who is a member: behind an address that nobody is shown with, a person of
+    // a federation that is out of order may hide.
+    if federation.is_some()
+        && is_known.values().any(|is_known| !is_known)
+        && let Err(missing) = evidence.nobody_is_hidden()
+    {
+        return evidence.hold(candidate, missing);
+    }
+    let mut reasons = BTreeSet::new();
+    for found in found.values() {
+        match evidence.gone(found) {
+            Ok(reason) => reasons.insert(reason),
+            Err(missing) => return evidence.hold(candidate, missing),
+        };
+    }
+    // Several people with the address: it is "disabled" only if all of them are.
+    let reason = reasons.last().copied().unwrap_or(RemovalReason::LeftGroup);
+    let address = found
+        .values()
+        .filter_map(|found| address_of(&found.person, inputs.settings))
+        .min()
+        .map_or_else(
+            || own_address(candidate.account),
+            |address| address.to_string(),
+        );
+    Judgement::Remove(reason, address)
+}
+
+/// What an account is called by when Keycloak does not know it: its mail, or its user principal name.
+pub fn own_address(account: &Account) -> String {
+    account
+        .mail
+        .clone()
+        .filter(|mail| !mail.trim().is_empty())
+        .unwrap_or_else(|| account.user_principal_name.clone())
+}
+
+struct Evidence<'a> {
+    inputs: &'a Inputs<'a>,
+    group: &'a MappedGroup<'a>,
+    proofs: &'a Proofs,
+    federation: Option<&'a Federation>,
+}
+
+/// What is missing for a proof.
+enum Missing {
+    NoAddress,
+    NotLookedUp(Address),
+    StillThere { person: String, path: String },
+    Vanished { person: String },
+    ServiceAccount,
+    Changed { person: String },
+    Witness { provider: String, group: String },
+    AnyWitness { provider: String },
+    Federation,
+    ExpectedFederation,
+}
+
+impl Evidence<'_> {
+    /// Whether it is proved that a person whom Keycloak knows does not belong to the group any more.
+    fn gone(&self, found: &FoundPerson) -> Result<RemovalReason, Missing> {
+        let person = &found.person;
+        let Some(groups) = &found.groups else {
+            return Err(Missing::Vanished {
+                person: name_of(person),
+            });
+        };
+        let first: Vec<&KeycloakGroup> = self.group.sources.values().copied().collect();
+        let second = self.second_round()?;
+        let is_disabled =
+            !person.enabled && self.inputs.settings.users.disabled == DisabledPolicy::Remove;
+        if !is_disabled
+            && let Some(source) = first
+                .iter()
+                .chain(&second)
+                .find(|source| groups.contains(&source.id))
+        {
+            return Err(Missing::StillThere {
+                person: name_of(person),
+                path: source.path.to_string(),
+            });
+        }
+        let (rows_before, rows_after) = (rows_of(person, &first), rows_of(person, &second));
+        let shows_the_same = rows_before.keys().eq(rows_after.keys())
+            && rows_before
+                .values()
+                .chain(rows_after.values())
+                .all(|enabled| is_disabled && !enabled);
+        if !shows_the_same {
+            return Err(Missing::Changed {
+                person: name_of(person),
+            });
+        }
+        if let Some(provider) = &person.provider
+            && !self.group.without_witness
+            && !(has_witness(provider, person, &first) && has_witness(provider, person, &second))
+        {
+            return Err(Missing::Witness {
+                provider: self.provider_name(provider),
+                group: self.group.azure.name.clone(),
+            });
+        }
+        Ok(if is_disabled {
+            RemovalReason::Disabled
+        } else {
+            RemovalReason::LeftGroup
+        })
+    }
+
+    /// Whether it is proved that Keycloak does not know anybody with the candidate's addresses.
+    fn unknown(&self, candidate: &Candidate<'_>) -> Result<(), Missing> {
+        let second = self.second_round()?;
+        let has_address = |person: &&Person| {
+            address_of(person, self.inputs.settings)
+                .is_some_and(|address| candidate.addresses.contains(&address))
+        };
+        let first = self.group.sources.values().copied();
+        if let Some(person) = first
+            .chain(second)
+            .flat_map(|source| source.members.iter().map(AsRef::as_ref))
+            .find(has_address)
+        {
+            return Err(Missing::Changed {
+                person: name_of(person),
+            });
+        }
+        self.nobody_is_hidden()
+    }
+
+    /// Whether every user federation that the realm is known to have was seen alive in both rounds of reads.
+    fn nobody_is_hidden(&self) -> Result<(), Missing> {
+        if self.group.without_witness {
+            return Ok(());
+        }
+        let Some(federation) = self.federation else {
+            return Err(match self.inputs.settings.federation {
+                FederationSetting::Expected => Missing::ExpectedFederation,
+                FederationSetting::Auto | FederationSetting::None => Missing::Federation,
+            });
+        };
+        let is_witnessed = |groups: &BTreeMap<GroupPath, KeycloakGroup>, provider: &ProviderId| {
+            groups
+                .values()
+                .flat_map(witnesses)
+                .any(|seen| seen == provider)
+        };
+        let second = self.second_round()?;
+        let own_first: BTreeSet<&ProviderId> = self
+            .group
+            .source_rows()
+            .filter(|row| row.enabled)
+            .filter_map(|row| row.provider.as_ref())
+            .collect();
+        let own_second: BTreeSet<&ProviderId> = second
+            .iter()
+            .flat_map(|source| source.members.iter())
+            .filter(|row| row.enabled)
+            .filter_map(|row| row.provider.as_ref())
+            .collect();
+        // Alive in one reading of the group's own lists and not in the other: the outage began or ended in between, and whoever else
+        // vouches for the provider may have been read on its other side.
+        if let Some(provider) = own_first.symmetric_difference(&own_second).next() {
+            return Err(Missing::AnyWitness {
+                provider: self.provider_name(provider),
+            });
+        }
+        let without = federation.providers.iter().find(|provider| {
+            !(is_witnessed(&self.inputs.keycloak.groups, &provider.id)
+                && is_witnessed(&self.proofs.second_round, &provider.id))
+        });
+        match without {
+            Some(provider) => Err(Missing::AnyWitness {
+                provider: self.provider_name(&provider.id),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The sources of the group as they were read the second time.
+    fn second_round(&self) -> Result<Vec<&KeycloakGroup>, Missing> {
+        let mut sources: BTreeMap<&KeycloakGroupId, &KeycloakGroup> = BTreeMap::new();
+        for mapping in &self.group.mappings {
+            let Some(group) = self.proofs.second_round.get(&mapping.keycloak) else {
+                return Err(Missing::Changed {
+                    person: mapping.keycloak.to_string(),
+                });
+            };
+            sources.extend(
+                group
+                    .tree(mapping.subgroups)
+                    .into_iter()
+                    .map(|source| (&source.id, source)),
+            );
+        }
+        Ok(sources.into_values().collect())
+    }
+
+    fn provider_name(&self, id: &ProviderId) -> String {
+        self.federation
+            .and_then(|federation| {
+                federation
+                    .providers
+                    .iter()
+                    .find(|provider| provider.id == *id)?
+                    .name
+                    .clone()
+            })
+            .unwrap_or_else(|| id.to_string())
+    }
+
+    fn hold(&self, candidate: &Candidate<'_>, missing: Missing) -> Judgement {
+        let group = &self.group.azure.name;
+        let lift = format!("or lift this rule for one plan with --without-witness {group}");
+        let (reason, hint) = match missing {
+            Missing::NoAddress => (
+                "the account has no address that Keycloak could be asked about".to_owned(),
+                "look at the account in Entra".to_owned(),
+            ),
+            Missing::NotLookedUp(address) => (
+                format!("Keycloak was not asked about {address}"),
+                "plan again".to_owned(),
+            ),
+            Missing::StillThere { person, path } => (
+                format!("its list of members left {person} out, but asked about this person Keycloak names {path}"),
+                "plan again; if it stays so, look for a size limit, fine-grained permissions or a user federation in trouble".to_owned(),
+            ),
+            Missing::Vanished { person } => (
+                format!("Keycloak first found {person} and then did not"),
+                "plan again; if it stays so, look at the user federation of the realm".to_owned(),
+            ),
+            Missing::ServiceAccount => (
+                "a service account of Keycloak has its address".to_owned(),
+                "take the address off the service account, or protect the account".to_owned(),
+            ),
+            Missing::Changed { person } => (
+                format!("two readings of Keycloak differ about {person}"),
+                "plan again; if it stays so, look at the user federation of the realm".to_owned(),
+            ),
+            Missing::Witness { provider, group } => (
+                format!(
+                    "the person comes from the user federation {provider}, and no other enabled person of it was seen in \
+                     the Keycloak groups of {group}: it may be out of order"
+                ),
+                format!("see that {provider} works, keep a permanent member from it in the group, {lift}"),
+            ),
+            Missing::AnyWitness { provider } => (
+                format!(
+                    "Keycloak shows nobody with one of its addresses, but no enabled person of the user federation {provider} was seen \
+                     in every round of reads: the person may come from there while it is out of order"
+                ),
+                format!("see that {provider} works and that a mapped group has a member from it, {lift}"),
+            ),
+            Missing::Federation => (
+                "Keycloak does not know the account, but whether the realm has a user federation is not known, and a person \
+                 of one that is out of order looks the same"
+                    .to_owned(),
+                format!(
+                    "give the sync account the role view-realm of the client realm-management, or set \
+                     `keycloak_federation: none` if there is none, {lift}"
+                ),
+            ),
+            Missing::ExpectedFederation => (
+                "Keycloak does not know the account, but `keycloak_federation: expected` says that the realm has a user \
+                 federation, and nobody from it was seen"
+                    .to_owned(),
+                format!("see that it works and that a mapped group has a member from it, {lift}"),
+            ),
+        };
+        Judgement::Hold(Problem {
+            code: ProblemCode::RemovalNotConfirmed,
+            subject: format!(
+                "{} ({})",
+                name_of_account(candidate.account),
+                own_address(candidate.account)
+            ),
+            message: format!("seems to have to leave {group}, but stays: {reason}"),
+            hint: Some(hint),
+        })
+    }
+}
+
+/// In which of the groups a person is listed, and whether as enabled.
+fn rows_of<'a>(
+    person: &Person,
+    groups: &[&'a KeycloakGroup],
+) -> BTreeMap<&'a KeycloakGroupId, bool> {
+    groups
+        .iter()
+        .filter_map(|group| {
+            let row = group.members.iter().find(|row| row.id == person.id)?;
+            Some((&group.id, row.enabled))
+        })
+        .collect()
+}
+
+/// Whether the groups show an enabled person of a provider who is not the person in question.
+fn has_witness(provider: &ProviderId, person: &Person, groups: &[&KeycloakGroup]) -> bool {
+    groups
+        .iter()
+        .flat_map(|group| &group.members)
+        .any(|row| row.enabled && row.provider.as_ref() == Some(provider) && row.id != person.id)
+}
