@@ -1,0 +1,689 @@
+//! Decides what a plan holds: two snapshots, the settings and the proofs in, changes with their reasons out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::guard::{check_invitations, check_removals, limits_in_force};
+use crate::mapping::{Inputs, MappedGroup, mapped_groups};
+use crate::matching::{
+    Matching, Standing, invitation_obstacle, match_people, name_of, name_of_account,
+};
+use crate::model::{Address, ObjectId, PersonId, UserType};
+use crate::plan::{
+    AccountName, Add, Block, Change, Federation, FieldChange, Fields, Invite, KeycloakGroupName,
+    NewAccount, NewMember, PersonName, PlannedGroup, Problem, ProblemCode, RemovalReason, Remove,
+    Summary, Update,
+};
+use crate::removal::{
+    Candidate, Judgement, ProofRequest, Proofs, candidates, federation, judge, proof_request,
+};
+use crate::settings::{RemovalPolicy, TemplatePart, UpdatePolicy, UserRules};
+use crate::snapshot::{Account, Person};
+
+/// The longest display name that Entra takes, in characters
+/// (<https://learn.microsoft.com/en-us/graph/api/resources/user>).
+const LONGEST_DISPLAY_NAME: usize = 256;
+/// The longest given name or surname.
+const LONGEST_NAME: usize = 64;
+
+/// What is known before anybody is looked up: groups with their mappings, people with their accounts, and who seems to have
+/// to go.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    /// What everything is decided from.
+    pub inputs: Inputs<'a>,
+    /// The Azure groups, by name.
+    pub groups: Vec<MappedGroup<'a>>,
+    /// The people who count.
+    pub matching: Matching<'a>,
+    /// For each of the groups, the members whom it does not want.
+    candidates: Vec<Vec<Candidate<'a>>>,
+    /// The limits that the candidates exceed.
+    blocks: Vec<Block>,
+}
+
+/// What a plan holds, with what apply needs besides to judge a reviewed plan.
+#[derive(Debug, Clone)]
+pub struct Decision<'a> {
+    /// The draft that it was decided on.
+    pub draft: Draft<'a>,
+    /// What is known of user federation.
+    pub federation: Option<Federation>,
+    /// The totals.
+    pub summary: Summary,
+    /// The groups in scope, by name.
+    pub groups: Vec<PlannedGroup>,
+    /// The changes, in the order in which they are carried out.
+    pub changes: Vec<Change>,
+    /// The limits that are exceeded.
+    pub blocks: Vec<Block>,
+    /// What could not be covered.
+    pub problems: Vec<Problem>,
+}
+
+/// Works out everything that can be known without asking Keycloak about single people.
+pub fn draft(inputs: Inputs<'_>) -> Draft<'_> {
+    let groups = mapped_groups(&inputs);
+    let matching = match_people(&inputs, &groups);
+    let limits = limits_in_force(&inputs.settings.limits, inputs.overrides);
+    let mut blocks = Vec::new();
+    let candidates = groups
+        .iter()
+        .map(|group| {
+            let mut candidates = candidates(&inputs, &matching, group);
+            // Where only people whom Keycloak knows may go, who is a candidate shows in the look-ups.
+            if group.removals == RemovalPolicy::All {
+                let verdict = check_removals(
+                    group,
+                    candidates.len(),
+                    joining(&inputs, group, &matching),
+                    &limits,
+                );
+                blocks.extend(verdict.blocks);
+                candidates.truncate(verdict.shown.unwrap_or(candidates.len()));
+            }
+            candidates
+        })
+        .collect();
+    Draft {
+        inputs,
+        groups,
+        matching,
+        candidates,
+        blocks,
+    }
+}
+
+/// How many people will be added to the group: those who count, are not members yet, and can be.
+fn joining(inputs: &Inputs<'_>, group: &MappedGroup<'_>, matching: &Matching<'_>) -> usize {
+    let joins = |person: &PersonId| match matching
+        .people
+        .get(person)
+        .map(|matched| &matched.standing)
+    {
+        Some(Standing::HasAccount(_, account)) => {
+            !group.azure.members.contains(&account.id) && !matching.protected.contains(&account.id)
+        }
+        Some(Standing::HasNone(address)) => {
+            !is_protected_address(address, inputs)
+                && invitation_obstacle(address, &inputs.entra.tenant, &inputs.settings.invitations)
+                    .is_none()
+        }
+        Some(Standing::LeftAlone) | None => false,
+    };
+    group.people().filter(|(person, _)| joins(person)).count()
+}
+
+/// Whether the configuration protects whoever gets an account with this address.
+fn is_protected_address(address: &Address, inputs: &Inputs<'_>) -> bool {
+    inputs
+        .settings
+        .protected
+        .iter()
+        .any(|entry| entry == address.as_str())
+}
+
+impl<'a> Draft<'a> {
+    /// What to ask Keycloak before anybody is removed.
+    pub fn proof_request(&self) -> ProofRequest {
+        let losing: Vec<_> = self
+            .groups
+            .iter()
+            .zip(&self.candidates)
+            .map(|(group, candidates)| (group, candidates.as_slice()))
+            .collect();
+        proof_request(&self.inputs, &losing)
+    }
+
+    /// Decides what the plan holds.
+    pub fn decide(self, proofs: &Proofs) -> Decision<'a> {
+        let federation = federation(&self.inputs, proofs);
+        let mut ledger = Ledger::new(&self);
+        ledger.cover_people();
+        for (group, candidates) in self.groups.iter().zip(&self.candidates) {
+            if group.is_managed() {
+                let added = ledger.add_missing(group);
+                let removed =
+                    ledger.remove_unwanted(group, candidates, proofs, federation.as_ref());
+                ledger.describe(group, added, removed);
+            } else if group.in_scope {
+                ledger.report_obstacle(group);
+                ledger.describe(group, 0, 0);
+            }
+        }
+        let entries = ledger.entries;
+        entries.into_decision(federation, self)
+    }
+}
+
+/// What a person who is covered by the plan gets.
+enum Cover {
+    /// An account of their own, which is or is not touched.
+    Account {
+        email: Address,
+        id: ObjectId,
+        display_name: Option<String>,
+    },
+    /// An account that the plan's invitation makes.
+    Invited {
+        email: Address,
+        display_name: Option<String>,
+    },
+}
+
+/// The plan in the making.
+struct Ledger<'d, 'a> {
+    draft: &'d Draft<'a>,
+    covered: BTreeMap<&'a PersonId, Cover>,
+    entries: Entries,
+}
+
+/// What a plan holds, not yet in order.
+#[derive(Default)]
+struct Entries {
+    invites: Vec<Invite>,
+    updates: Vec<Update>,
+    adds: Vec<Add>,
+    removes: Vec<Remove>,
+    unchanged: usize,
+    groups: Vec<PlannedGroup>,
+    blocks: Vec<Block>,
+    problems: Vec<Problem>,
+}
+
+impl<'d, 'a> Ledger<'d, 'a> {
+    fn new(draft: &'d Draft<'a>) -> Self {
+        Self {
+            draft,
+            covered: BTreeMap::new(),
+            entries: Entries {
+                blocks: draft.blocks.clone(),
+                ..Entries::default()
+            },
+        }
+    }
+
+    /// Decides on the accounts of everybody who is wanted in a managed group.
+    fn cover_people(&mut self) {
+        let draft = self.draft;
+        let concerned: BTreeSet<&PersonId> = draft
+            .groups
+            .iter()
+            .filter(|group| group.is_managed())
+            .flat_map(|group| group.rows.iter().map(|(person, _)| *person))
+            .collect();
+        let problems = draft.matching.problems.iter().filter(|problem| {
+            problem
+                .people
+                .iter()
+                .any(|person| concerned.contains(person))
+        });
+        self.entries
+            .problems
+            .extend(problems.map(|problem| problem.problem.clone()));
+        for id in concerned {
+            let Some(matched) = draft.matching.people.get(id) else {
+                continue;
+            };
+            let cover = match &matched.standing {
+                Standing::LeftAlone => None,
+                Standing::HasAccount(address, account) => {
+                    self.cover_account(matched.person, address, account)
+                }
+                Standing::HasNone(address) => self.cover_without_account(matched.person, address),
+            };
+            if let Some(cover) = cover {
+                self.covered.insert(id, cover);
+            }
+        }
+    }
+
+    fn cover_account(
+        &mut self,
+        person: &Person,
+        address: &Address,
+        account: &Account,
+    ) -> Option<Cover> {
+        let draft = self.draft;
+        let is_member = |group: &MappedGroup<'_>| {
+            group.is_managed() && group.azure.members.contains(&account.id)
+        };
+        if draft.matching.protected.contains(&account.id) {
+            // It is not touched, yet a membership that is right is right.
+            return draft.groups.iter().any(is_member).then(|| Cover::Account {
+                email: address.clone(),
+                id: account.id.clone(),
+                display_name: account.display_name.clone(),
+            });
+        }
+        let rules = &draft.inputs.settings.users;
+        let is_updated = match rules.update {
+            UpdatePolicy::All => true,
+            UpdatePolicy::Invited => account.is_invited(),
+            UpdatePolicy::None => false,
+        };
+        if is_updated {
+            let wanted = self.wanted_of(person, address);
+            let fields = differing(&wanted, account);
+            if !fields.is_empty() && account.on_premises {
+                self.entries.problems.push(Problem {
+                    code: ProblemCode::OnPremisesAccount,
+                    subject: format!("{} ({address})", name_of_account(account)),
+                    message: "has other names or another user type than Keycloak, but is synchronised from an on-premises directory".to_owned(),
+                    hint: Some("change it there; Entra does not accept it".to_owned()),
+                });
+            } else if !fields.is_empty() {
+                self.entries.updates.push(Update {
+                    account: AccountName {
+                        id: account.id.clone(),
+                        email: address.to_string(),
+                        display_name: account.display_name.clone(),
+                    },
+                    fields,
+                });
+            }
+        }
+        Some(Cover::Account {
+            email: address.clone(),
+            id: account.id.clone(),
+            display_name: account.display_name.clone(),
+        })
+    }
+
+    fn cover_without_account(&mut self, person: &Person, address: &Address) -> Option<Cover> {
+        let inputs = &self.draft.inputs;
+        if is_protected_address(address, inputs) {
+            return None;
+        }
+        if let Some((code, message, hint)) =
+            invitation_obstacle(address, &inputs.entra.tenant, &inputs.settings.invitations)
+        {
+            self.entries.problems.push(Problem {
+                code,
+                subject: name_of(person),
+                message,
+                hint: Some(hint),
+            });
+            return None;
+        }
+        let set = self.wanted_of(person, address);
+        let display_name = set.display_name.clone();
+        self.entries.invites.push(Invite {
+            email: address.clone(),
+            person: PersonName {
+                id: person.id.clone(),
+                username: person.username.clone(),
+            },
+            set,
+            redirect_url: inputs
+                .settings
+                .invitations
+                .redirect_url
+                .replace("{tenant_id}", inputs.entra.tenant.id.as_str()),
+            send_email: inputs.settings.invitations.send_email,
+        });
+        Some(Cover::Invited {
+            email: address.clone(),
+            display_name,
+        })
+    }
+
+    /// What a person's account is to be like, with a problem for each name that is left out because it is too long.
+    fn wanted_of(&mut self, person: &Person, address: &Address) -> NewAccount {
+        let (wanted, too_long) = wanted_account(&self.draft.inputs.settings.users, person, address);
+        for TooLong {
+            what,
+            length,
+            longest,
+        } in too_long
+        {
+            self.entries.problems.push(Problem {
+                code: ProblemCode::NameTooLong,
+                subject: name_of(person),
+                message: format!("has a {what} of {length} characters; Entra takes {longest}, so it is left alone"),
+                hint: Some("shorten it in Keycloak".to_owned()),
+            });
+        }
+        wanted
+    }
+
+    fn add_missing(&mut self, group: &MappedGroup<'a>) -> usize {
+        let before = self.entries.adds.len();
+        for (person, paths) in group.people() {
+            let Some(cover) = self.covered.get(person) else {
+                continue;
+            };
+            let account = match cover {
+                Cover::Account { id, .. } if group.azure.members.contains(id) => {
+                    self.entries.unchanged += 1;
+                    continue;
+                }
+                Cover::Account { id, .. } if self.draft.matching.protected.contains(id) => continue,
+                Cover::Account {
+                    email,
+                    id,
+                    display_name,
+                } => NewMember {
+                    id: Some(id.clone()),
+                    email: email.clone(),
+                    display_name: display_name.clone(),
+                },
+                Cover::Invited {
+                    email,
+                    display_name,
+                } => NewMember {
+                    id: None,
+                    email: email.clone(),
+                    display_name: display_name.clone(),
+                },
+            };
+            self.entries.adds.push(Add {
+                group: group.name(),
+                account,
+                because: paths.cloned().collect(),
+            });
+        }
+        self.entries.adds.len() - before
+    }
+
+    fn remove_unwanted(
+        &mut self,
+        group: &MappedGroup<'a>,
+        candidates: &[Candidate<'a>],
+        proofs: &Proofs,
+        federation: Option<&Federation>,
+    ) -> usize {
+        let inputs = &self.draft.inputs;
+        let mut removes = Vec::new();
+        let mut held = Vec::new();
+        for candidate in candidates {
+            match judge(inputs, group, candidate, proofs, federation) {
+                Judgement::Remove(because, email) => removes.push(Remove {
+                    group: group.name(),
+                    account: AccountName {
+                        id: candidate.account.id.clone(),
+                        email,
+                        display_name: candidate.account.display_name.clone(),
+                    },
+                    because,
+                }),
+                Judgement::Hold(problem) => held.push(problem),
+                Judgement::Stranger => {}
+            }
+        }
+        if group.removals == RemovalPolicy::Known {
+            let limits = limits_in_force(&inputs.settings.limits, inputs.overrides);
+            let joining = joining(inputs, group, &self.draft.matching);
+            let verdict = check_removals(group, removes.len() + held.len(), joining, &limits);
+            removes.truncate(verdict.shown.unwrap_or(removes.len()));
+            self.entries.blocks.extend(verdict.blocks);
+        }
+        self.entries.problems.extend(held);
+        self.hint_at_changed_addresses(group, &removes);
+        let removed = removes.len();
+        self.entries.removes.extend(removes);
+        removed
+    }
+
+    /// Somebody leaves as unknown, and somebody of the same name is invited: perhaps one person with a new address.
+    fn hint_at_changed_addresses(&mut self, group: &MappedGroup<'a>, removes: &[Remove]) {
+        let folded =
+            |name: &Option<String>| name.as_deref().map(|name| comparable(name).to_lowercase());
+        let unknown = removes
+            .iter()
+            .filter(|remove| remove.because == RemovalReason::UnknownToKeycloak);
+        for remove in unknown {
+            let name = folded(&remove.account.display_name).filter(|name| !name.is_empty());
+            let invited = self
+                .entries
+                .adds
+                .iter()
+                .filter(|add| add.group.id == group.azure.id && add.account.id.is_none())
+                .find(|add| name.is_some() && folded(&add.account.display_name) == name);
+            if let Some(add) = invited {
+                self.entries.problems.push(Problem {
+                    code: ProblemCode::AddressMayHaveChanged,
+                    subject: remove.account.display_name.clone().unwrap_or_default(),
+                    message: format!(
+                        "leaves {} as {} and is invited to it as {}: perhaps one person with a new address",
+                        group.azure.name, remove.account.email, add.account.email
+                    ),
+                    hint: Some(format!(
+                        "if so, give the account {} the new address in Entra before applying, and plan again",
+                        remove.account.id
+                    )),
+                });
+            }
+        }
+    }
+
+    fn report_obstacle(&mut self, group: &MappedGroup<'a>) {
+        let Some(code) = group.obstacle else { return };
+        let (message, hint) = match code {
+            ProblemCode::GroupDynamic => (
+                "has a dynamic membership: a rule in Entra decides who is in it",
+                "map a group with assigned membership",
+            ),
+            ProblemCode::GroupOnPremises => (
+                "is synchronised from an on-premises directory, which decides who is in it",
+                "change its members there, or map a cloud group",
+            ),
+            ProblemCode::GroupMailEnabled => (
+                "is a mail-enabled security group or distribution list, whose members Graph cannot change",
+                "map a security group or a Microsoft 365 group",
+            ),
+            _ => (
+                "can hold directory roles, and the app is not known to have the permission RoleManagement.ReadWrite.Directory",
+                "map another group, or grant the permission to the apps that plan and apply",
+            ),
+        };
+        self.entries.problems.push(Problem {
+            code,
+            subject: group.azure.name.clone(),
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
+        });
+    }
+
+    fn describe(&mut self, group: &MappedGroup<'a>, added: usize, removed: usize) {
+        let members = group.azure.members.len();
+        let mut keycloak: Vec<_> = group
+            .mappings
+            .iter()
+            .filter_map(|mapping| self.draft.inputs.keycloak.groups.get(&mapping.keycloak))
+            .map(|source| KeycloakGroupName {
+                path: source.path.clone(),
+                id: source.id.clone(),
+            })
+            .collect();
+        keycloak.sort();
+        keycloak.dedup();
+        self.entries.groups.push(PlannedGroup {
+            keycloak,
+            azure: group.name(),
+            members_before: members,
+            members_after: (members + added).saturating_sub(removed),
+            other_members: group.azure.other_members,
+        });
+    }
+}
+
+impl Entries {
+    /// Brings everything into its order, so that the same directories give the same bytes.
+    fn into_decision(mut self, federation: Option<Federation>, draft: Draft<'_>) -> Decision<'_> {
+        let limits = limits_in_force(&draft.inputs.settings.limits, draft.inputs.overrides);
+        self.blocks
+            .extend(check_invitations(self.invites.len(), &limits));
+        let place = |block: &Block| {
+            let group = block.group.clone().map(|group| (group.name, group.id));
+            (group, block.code)
+        };
+        self.blocks.sort_by_key(place);
+        self.problems.sort();
+        self.problems.dedup();
+        self.invites.sort_by(|a, b| a.email.cmp(&b.email));
+        self.updates.sort_by(|a, b| {
+            (&a.account.email, &a.account.id).cmp(&(&b.account.email, &b.account.id))
+        });
+        self.adds.sort_by(|a, b| {
+            (&a.group.name, &a.group.id, &a.account.email).cmp(&(
+                &b.group.name,
+                &b.group.id,
+                &b.account.email,
+            ))
+        });
+        self.removes.sort_by(|a, b| {
+            (&a.group.name, &a.group.id, &a.account.email, &a.account.id).cmp(&(
+                &b.group.name,
+                &b.group.id,
+                &b.account.email,
+                &b.account.id,
+            ))
+        });
+        let summary = Summary {
+            invite: self.invites.len(),
+            update: self.updates.len(),
+            add: self.adds.len(),
+            remove: self.removes.len(),
+            unchanged: self.unchanged,
+            problems: self.problems.len(),
+            blocks: self.blocks.len(),
+        };
+        // Invitations, then updates, then additions, then removals, so that nobody who moves between groups is ever without
+        // access.
+        let changes = (self.invites.into_iter().map(Change::Invite))
+            .chain(self.updates.into_iter().map(Change::Update))
+            .chain(self.adds.into_iter().map(Change::Add))
+            .chain(self.removes.into_iter().map(Change::Remove))
+            .collect();
+        Decision {
+            draft,
+            federation,
+            summary,
+            groups: self.groups,
+            changes,
+            blocks: self.blocks,
+            problems: self.problems,
+        }
+    }
+}
+
+/// A name that Entra does not take.
+pub struct TooLong {
+    what: &'static str,
+    length: usize,
+    longest: usize,
+}
+
+/// Returns what a person's account is to be like, without the names that are too long, and these.
+pub fn wanted_account(
+    rules: &UserRules,
+    person: &Person,
+    address: &Address,
+) -> (NewAccount, Vec<TooLong>) {
+    let mut too_long = Vec::new();
+    let mut short_enough = |name: Option<String>, what, longest| {
+        let length = name.as_ref()?.chars().count();
+        if length <= longest {
+            return name;
+        }
+        too_long.push(TooLong {
+            what,
+            length,
+            longest,
+        });
+        None
+    };
+    let wanted = NewAccount {
+        user_type: rules.user_type,
+        display_name: short_enough(
+            display_name(rules, person, address),
+            "display name",
+            LONGEST_DISPLAY_NAME,
+        ),
+        given_name: short_enough(
+            tidy(person.first_name.as_deref()),
+            "first name",
+            LONGEST_NAME,
+        ),
+        surname: short_enough(tidy(person.last_name.as_deref()), "last name", LONGEST_NAME),
+    };
+    (wanted, too_long)
+}
+
+/// Returns the name with single spaces and none around it, if anything is left.
+fn tidy(name: Option<&str>) -> Option<String> {
+    let name = name?.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!name.is_empty()).then_some(name)
+}
+
+/// Returns the display name that the template makes of the parts there are; `None` if there are none, which leaves it to Entra.
+fn display_name(rules: &UserRules, person: &Person, address: &Address) -> Option<String> {
+    let mut name = String::new();
+    let mut has_part = false;
+    let mut separator = None;
+    for part in rules.display_name.parts() {
+        let value = match part {
+            TemplatePart::Text(text)
+                if text
+                    .chars()
+                    .all(|c| c.is_whitespace() || ",;-/|".contains(c)) =>
+            {
+                separator = Some(text);
+                continue;
+            }
+            TemplatePart::Text(text) => Some(text.clone()),
+            TemplatePart::FirstName => tidy(person.first_name.as_deref()),
+            TemplatePart::LastName => tidy(person.last_name.as_deref()),
+            TemplatePart::Username => tidy(Some(&person.username)),
+            TemplatePart::Email => Some(address.to_string()),
+        };
+        let Some(value) = value else { continue };
+        has_part |= !matches!(part, TemplatePart::Text(_));
+        if let Some(separator) = separator.take()
+            && !name.is_empty()
+        {
+            name.push_str(separator);
+        }
+        name.push_str(&value);
+    }
+    if has_part { tidy(Some(&name)) } else { None }
+}
+
+/// A name as two of them are compared: Entra may store another Unicode form and other spaces than it was given, and that must not
+/// become an update in every plan.
+pub fn comparable(name: &str) -> String {
+    name.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .nfc()
+        .collect()
+}
+
+/// Returns the fields in which an account is not yet as wanted.
+pub fn differing(wanted: &NewAccount, account: &Account) -> Fields {
+    let name = |wanted: &Option<String>, has: &Option<String>| {
+        let after = wanted.clone()?;
+        let is_same = has
+            .as_deref()
+            .is_some_and(|has| comparable(has) == comparable(&after));
+        (!is_same).then(|| FieldChange {
+            before: has.clone(),
+            after,
+        })
+    };
+    let user_type = |wanted: Option<UserType>| {
+        let after = wanted?;
+        (account.user_type != Some(after)).then_some(FieldChange {
+            before: account.user_type,
+            after,
+        })
+    };
+    Fields {
+        user_type: user_type(wanted.user_type),
+        display_name: name(&wanted.display_name, &account.display_name),
+        given_name: name(&wanted.given_name, &account.given_name),
+        surname: name(&wanted.surname, &account.surname),
+    }
+}
