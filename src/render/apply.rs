@@ -1,0 +1,291 @@
+//! What apply prints: what it is about to do, and what became of each change.
+
+use crate::plan::{Add, Change, Invite, Plan, Remove, Update};
+use crate::report::{ChangeOutcome, INVITED_ONLY, Outcome, Totals};
+
+use super::Style;
+use super::layout::hanging;
+use super::words::{
+    GroupLabels, address, counted, grouped, invited_name, name, place, sentence, time,
+};
+
+/// Returns what apply says once both directories are read again: which plan it carries out, and how that differs by now from what
+/// was reviewed. In `verdicts`, [`Totals::done`] stands for the changes that are about to be made.
+pub fn apply_header(
+    plan: &Plan,
+    verdicts: &Totals,
+    further_changes: usize,
+    dry_run: bool,
+    style: &Style,
+) -> String {
+    let headline = format!(
+        "Plan of {} · {} · both directories read again{}",
+        time(plan.created_at),
+        counted(plan.changes.len(), "change", "changes"),
+        if dry_run {
+            " · dry run: nothing is written"
+        } else {
+            ""
+        }
+    );
+    let mut text = style.lines(&hanging("", &headline, style.width), Style::bold);
+    let Totals {
+        done: _,
+        already_done,
+        not_wanted,
+        conflict,
+        failed: _,
+        not_attempted: _,
+    } = *verdicts;
+    let notes: Vec<String> = [
+        (
+            already_done,
+            "change is made already",
+            "changes are made already",
+        ),
+        (
+            not_wanted,
+            "change is no longer wanted",
+            "changes are no longer wanted",
+        ),
+        (
+            conflict,
+            "change is left alone, because its object has changed since the review",
+            "changes are left alone, because their objects have changed since the review",
+        ),
+    ]
+    .into_iter()
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, one, many)| counted(number, one, many))
+    .chain((further_changes > 0).then(|| further(further_changes)))
+    .collect();
+    if !notes.is_empty() {
+        text.push_str(&hanging("", &notes.join(", "), style.width));
+    }
+    text
+}
+
+/// Returns the end of an apply: the totals, then a line for every change that is not done, with the reason.
+pub fn outcomes(
+    plan: &Plan,
+    outcomes: &[ChangeOutcome],
+    totals: &Totals,
+    further_changes: usize,
+    style: &Style,
+) -> String {
+    let labels = GroupLabels::of(plan);
+    let mut text = style.lines(
+        &hanging("", &total_line(totals, "done"), style.width),
+        Style::bold,
+    );
+    for outcome in outcomes {
+        if matches!(outcome.outcome, Outcome::Done | Outcome::AlreadyDone) {
+            continue;
+        }
+        text.push_str(&outcome_line(plan, &labels, outcome, false, *style));
+    }
+    text.push_str(&further_line(further_changes, *style));
+    if totals.is_unfinished() {
+        text.push('\n');
+        text.push_str(&hanging("", &advice(totals), style.width));
+    }
+    text
+}
+
+/// Returns the end of a dry run: the totals, then the verdict of every change.
+pub fn dry_run(
+    plan: &Plan,
+    outcomes: &[ChangeOutcome],
+    totals: &Totals,
+    further_changes: usize,
+    style: &Style,
+) -> String {
+    let labels = GroupLabels::of(plan);
+    let mut text = style.lines(
+        &hanging("", &total_line(totals, "would be done"), style.width),
+        Style::bold,
+    );
+    for outcome in outcomes {
+        text.push_str(&outcome_line(plan, &labels, outcome, true, *style));
+    }
+    text.push_str(&further_line(further_changes, *style));
+    text.push_str("\nThis was a dry run: nothing was written.\n");
+    text
+}
+
+fn total_line(totals: &Totals, done: &str) -> String {
+    let Totals {
+        done: number_done,
+        already_done,
+        not_wanted,
+        conflict,
+        failed,
+        not_attempted,
+    } = *totals;
+    let parts: Vec<String> = [
+        (number_done, done),
+        (already_done, "already done"),
+        (not_wanted, "not wanted"),
+        (
+            conflict,
+            if conflict == 1 {
+                "conflict"
+            } else {
+                "conflicts"
+            },
+        ),
+        (failed, "failed"),
+        (not_attempted, "not attempted"),
+    ]
+    .iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, word)| format!("{} {word}", grouped(*number)))
+    .collect();
+    if parts.is_empty() {
+        "Nothing to do: the plan holds no change.".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn outcome_line(
+    plan: &Plan,
+    labels: &GroupLabels<'_>,
+    outcome: &ChangeOutcome,
+    is_dry_run: bool,
+    style: Style,
+) -> String {
+    let change = outcome
+        .change
+        .checked_sub(1)
+        .and_then(|at| plan.changes.get(at));
+    let what = match change {
+        Some(change) => what_became(
+            change,
+            labels,
+            outcome.outcome,
+            &outcome.message,
+            is_dry_run,
+        ),
+        None => format!("change {} of another plan", outcome.change),
+    };
+    let (symbol, paint): (&str, fn(Style, &str) -> String) = match outcome.outcome {
+        Outcome::Done => change.map_or(("·", Style::green), symbol_of),
+        Outcome::AlreadyDone | Outcome::NotWanted => ("·", Style::dim),
+        Outcome::Conflict => ("!", Style::yellow),
+        Outcome::Failed => ("x", Style::red),
+        Outcome::NotAttempted => ("·", Style::yellow),
+    };
+    let mut line = what;
+    if !outcome.message.is_empty() && outcome.outcome != Outcome::Done {
+        line.push_str(": ");
+        line.push_str(&sentence(&outcome.message));
+    }
+    let mut text = style.lines(&hanging(&format!("  {symbol} "), &line, style.width), paint);
+    if let (Some(request), Outcome::Failed) = (&outcome.request_id, outcome.outcome) {
+        let request = format!("request {}", place(request));
+        text.push_str(&style.lines(&hanging("    ", &request, style.width), Style::dim));
+    }
+    text
+}
+
+fn symbol_of(change: &Change) -> (&'static str, fn(Style, &str) -> String) {
+    match change {
+        Change::Invite(_) | Change::Add(_) => ("+", Style::green),
+        Change::Update(_) => ("~", Style::yellow),
+        Change::Remove(_) => ("-", Style::red),
+    }
+}
+
+/// Who a change is about and what became of it, as a sentence that the message goes on from.
+fn what_became(
+    change: &Change,
+    labels: &GroupLabels<'_>,
+    outcome: Outcome,
+    message: &str,
+    is_dry_run: bool,
+) -> String {
+    let (who, done, unwanted, already) = match change {
+        Change::Invite(invite @ Invite { email, .. }) => (
+            person(&invited_name(invite), email.as_str()),
+            "invited".to_owned(),
+            "is not invited".to_owned(),
+            "has an account".to_owned(),
+        ),
+        Change::Update(Update { account, .. }) => (
+            person(&name(account.display_name.as_deref()), &account.email),
+            "updated".to_owned(),
+            "stays as it is".to_owned(),
+            "is so already".to_owned(),
+        ),
+        Change::Add(Add { group, account, .. }) => {
+            let group = labels.of_group(group);
+            (
+                person(
+                    &name(account.display_name.as_deref()),
+                    account.email.as_str(),
+                ),
+                format!("added to {group}"),
+                format!("is not added to {group}"),
+                format!("is in {group} already"),
+            )
+        }
+        Change::Remove(Remove { group, account, .. }) => {
+            let group = labels.of_group(group);
+            (
+                person(&name(account.display_name.as_deref()), &account.email),
+                format!("removed from {group}"),
+                format!("stays in {group}"),
+                format!("is not in {group} any more"),
+            )
+        }
+    };
+    if message.starts_with(INVITED_ONLY) {
+        return who;
+    }
+    match (outcome, is_dry_run) {
+        (Outcome::Done, true) => format!("{who} would be {done}"),
+        (Outcome::Done, false) => format!("{who} was {done}"),
+        (Outcome::AlreadyDone, _) => format!("{who} {already}"),
+        (Outcome::NotWanted, _) => format!("{who} {unwanted}"),
+        (_, true) => format!("{who} would not be {done}"),
+        (_, false) => format!("{who} was not {done}"),
+    }
+}
+
+fn person(name: &str, email: &str) -> String {
+    format!("{name} ({})", address(email))
+}
+
+fn further(number: usize) -> String {
+    format!(
+        "{} not in this plan (plan again for {})",
+        counted(number, "further change is", "further changes are"),
+        if number == 1 { "it" } else { "these" }
+    )
+}
+
+fn further_line(number: usize, style: Style) -> String {
+    if number == 0 {
+        return String::new();
+    }
+    style.lines(&hanging("  ", &further(number), style.width), Style::yellow)
+}
+
+fn advice(totals: &Totals) -> String {
+    let mut advice = String::new();
+    if totals.failed > 0 {
+        advice.push_str(
+            "Run the same command again when that is settled; what is done is not done twice.",
+        );
+    } else if totals.not_attempted > 0 {
+        advice.push_str("Run the same command again to go on; what is done is not done twice.");
+    }
+    if totals.conflict > 0 {
+        if !advice.is_empty() {
+            advice.push(' ');
+        }
+        advice.push_str("For what is in conflict, make a new plan and have it reviewed.");
+    }
+    advice
+}

@@ -1,0 +1,386 @@
+//! Makes text from elsewhere harmless: what a name or an address holds is shown, and nothing of it is obeyed.
+//!
+//! Names and addresses are typed by the people under review. Whatever a terminal, a log or a Markdown page would obey,
+//! hide or reorder is shown as an escape (`\n`, `\u{202e}`), and a backslash as two, so that a reader can always tell
+//! what the text really is. Escaped text never spans lines and never holds two spaces in a row, so that it
+//! can forge neither a line nor a column.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+use unicode_normalization::char::is_combining_mark;
+use unicode_width::UnicodeWidthStr;
+
+use crate::plan::hex;
+
+/// Accents that may stand on one letter. More than a script needs is a tower that covers the lines above.
+const MAX_ACCENTS: usize = 4;
+
+/// Characters that some Markdown dialect obeys within a line.
+const MARKDOWN: &str = "\\`*_{}[]()<>#+-.!|~&@:;$^=\"'/%?";
+
+/// Returns text for a terminal or a log: one line, everything invisible made visible.
+pub fn plain(text: &str) -> String {
+    visible_parts(text).concat()
+}
+
+/// Returns text for a place within a line of Markdown (a table's cells included): a code span, in which no dialect looks for
+/// mentions, links, references to issues, emoji or HTML.
+pub fn markdown_inline(text: &str) -> String {
+    code_span(&plain(text))
+}
+
+/// Returns text for a line within a code fence. The fence itself comes from [`fence_for`].
+pub fn fenced(text: &str) -> String {
+    plain(text)
+}
+
+/// Returns the run of backticks that opens and closes a code block with this content: longer than any run in it.
+pub fn fence_for<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
+    let longest = lines.into_iter().map(longest_run_of_backticks).max();
+    "`".repeat(longest.unwrap_or(0).max(2) + 1)
+}
+
+/// Returns escaped text of at most about so many columns. What is cut from the middle is counted, and a digest of the whole
+/// stands in its place, so that two different texts never look the same.
+pub fn shortened(text: &str, columns: usize) -> String {
+    let parts = visible_parts(text);
+    if parts.iter().map(|part| part.width()).sum::<usize>() <= columns {
+        return parts.concat();
+    }
+    let digest = hex(&Sha256::digest(text));
+    let head = prefix_within(parts.iter(), columns * 2 / 3);
+    let tail = prefix_within(parts.iter().skip(head).rev(), columns / 3);
+    let cut = parts.len() - head - tail;
+    format!(
+        "{}…[{cut} more, {}]…{}",
+        parts.iter().take(head).cloned().collect::<String>(),
+        digest.get(..12).unwrap_or_default(),
+        parts.iter().skip(head + cut).cloned().collect::<String>()
+    )
+}
+
+/// Returns text that is already visible as a code span.
+pub(super) fn code_span(visible: &str) -> String {
+    let holds_delimiters = visible.contains(['`', '|']);
+    if visible.is_empty() {
+        "<code></code>".to_owned()
+    } else if holds_delimiters {
+        // A pipe ends a table's cell even within a code span, and `\|` shows its backslash outside of tables.
+        // Character references are never markup.
+        let mut html = String::from("<code>");
+        for c in visible.chars() {
+            if MARKDOWN.contains(c) || c == ',' {
+                let _ = write!(html, "&#{};", u32::from(c));
+            } else {
+                html.push(c);
+            }
+        }
+        html + "</code>"
+    } else {
+        format!("`{visible}`")
+    }
+}
+
+/// Returns a sentence that is already visible as Markdown: its ordinary words as they are, everything with a meaning (addresses,
+/// paths, flags, mentions, links) in code spans.
+pub(super) fn sentence(visible: &str) -> String {
+    let mut text = String::new();
+    let mut run: Vec<&str> = Vec::new();
+    for (at, word) in visible.split(' ').enumerate() {
+        if is_ordinary(word, at == 0) {
+            flush(&mut run, &mut text);
+            push_word(&mut text, word);
+        } else {
+            run.push(word);
+        }
+    }
+    flush(&mut run, &mut text);
+    text
+}
+
+fn flush(run: &mut Vec<&str>, text: &mut String) {
+    if run.is_empty() {
+        return;
+    }
+    let joined = run.join(" ");
+    run.clear();
+    let core = joined.trim_end_matches([',', '.', ';', ':', '?']);
+    // Nothing but punctuation, or something that may end in it: all of it stays together.
+    let (core, rest) = if core.is_empty() || core.contains('`') {
+        (joined.as_str(), "")
+    } else {
+        joined.split_at(core.len())
+    };
+    push_word(text, &(code_span(core) + rest));
+}
+
+fn push_word(text: &mut String, word: &str) {
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(word);
+}
+
+fn is_ordinary(word: &str, is_first: bool) -> bool {
+    let core = word
+        .trim_start_matches('(')
+        .trim_end_matches([',', '.', ';', '?', '!', ')']);
+    let core = core.strip_suffix(':').unwrap_or(core);
+    // `1.` opens a list, `GH-1` is a reference to an issue, and `:name:` an emoji (so a colon must end the word).
+    if core.is_empty() || is_first && core.chars().all(|c| c.is_ascii_digit()) {
+        return matches!(word, "·" | "–" | "—" | "→");
+    }
+    if core.starts_with('-') || core.to_ascii_lowercase().starts_with("gh-") {
+        return false;
+    }
+    core.chars().all(|c| {
+        c.is_alphanumeric()
+            || is_combining_mark(c)
+            || matches!(c, '-' | '\'' | '’' | '…' | '%' | ',')
+    }) || matches!(word, "·" | "–" | "—" | "→")
+}
+
+fn prefix_within<'a>(parts: impl Iterator<Item = &'a String>, columns: usize) -> usize {
+    let mut used = 0;
+    parts
+        .take_while(|part| {
+            used += part.width();
+            used <= columns
+        })
+        .count()
+}
+
+fn longest_run_of_backticks(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// Each character as it is shown.
+fn visible_parts(text: &str) -> Vec<String> {
+    let mut parts = Vec::with_capacity(text.len());
+    let mut accents = MAX_ACCENTS;
+    let mut after_space = true;
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        if is_combining_mark(c) && !is_hidden(c) {
+            accents += 1;
+        } else {
+            accents = 0;
+        }
+        let is_lone_space =
+            c == ' ' && !after_space && characters.peek().is_some_and(|next| *next != ' ');
+        let shown = match c {
+            '\n' => "\\n".to_owned(),
+            '\r' => "\\r".to_owned(),
+            '\t' => "\\t".to_owned(),
+            '\\' => "\\\\".to_owned(),
+            ' ' if is_lone_space => " ".to_owned(),
+            _ if c == ' ' || is_hidden(c) || accents > MAX_ACCENTS => {
+                format!("\\u{{{:x}}}", u32::from(c))
+            }
+            _ => c.to_string(),
+        };
+        // What follows an escape or a space has no letter to stand on.
+        if shown.len() > c.len_utf8() || c == ' ' {
+            accents = MAX_ACCENTS;
+        }
+        after_space = c == ' ';
+        parts.push(shown);
+    }
+    parts
+}
+
+/// Whether a character shows nothing, shows a gap, or changes how its neighbours are shown.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(u32::from(c),
+            // Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties): soft hyphen, joiners, fillers, bidirectional
+            // marks, overrides and isolates, variation selectors, byte order mark, tags.
+            0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
+            | 0x202A..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFF8
+            | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF
+            // Interlinear annotations, and characters with an empty picture: Mongolian vowel separator is above, Braille
+            // blank, musical null notehead.
+            | 0xFFF9..=0xFFFB | 0x2800 | 0x1D159
+            // Private use (a font decides what it shows) and noncharacters.
+            | 0xE000..=0xF8FF | 0xF0000..=0x0010_FFFF | 0xFDD0..=0xFDEF)
+        || u32::from(c) & 0xFFFE == 0xFFFE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads escaped text back, as a reader would.
+    fn unescape(shown: &str) -> String {
+        let mut text = String::new();
+        let mut rest = shown.chars();
+        while let Some(c) = rest.next() {
+            if c != '\\' {
+                text.push(c);
+                continue;
+            }
+            match rest.next() {
+                Some('n') => text.push('\n'),
+                Some('r') => text.push('\r'),
+                Some('t') => text.push('\t'),
+                Some('\\') => text.push('\\'),
+                Some('u') => {
+                    let digits: String = rest.by_ref().skip(1).take_while(|c| *c != '}').collect();
+                    text.push(char::from_u32(u32::from_str_radix(&digits, 16).unwrap()).unwrap());
+                }
+                other => panic!("{other:?} is no escape"),
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown_instead() {
+        for (text, shown) in [
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("a\nb\r\tc", "a\\nb\\r\\tc"),
+            ("a\u{202e}b\u{2066}", "a\\u{202e}b\\u{2066}"),
+            (
+                "a\u{200b}b\u{200d}\u{feff}",
+                "a\\u{200b}b\\u{200d}\\u{feff}",
+            ),
+            ("a\u{2028}b\u{2029}\u{85}", "a\\u{2028}b\\u{2029}\\u{85}"),
+            (
+                "\u{e0041}\u{fe0f}\u{ad}\u{3164}",
+                "\\u{e0041}\\u{fe0f}\\u{ad}\\u{3164}",
+            ),
+            ("a\u{a0}b\u{3000}", "a\\u{a0}b\\u{3000}"),
+            ("\\u{1b}", "\\\\u{1b}"),
+        ] {
+            assert_eq!(plain(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_names_stay_as_they_are() {
+        for name in [
+            "Ann Low",
+            "Zoë Ö. Müller-Lüdenscheidt",
+            "e\u{301}\u{323}",
+            "山田太郎",
+            "שלום",
+            "Ann 😀 👍🏽",
+            "O'Hara (Ops)",
+        ] {
+            assert_eq!(plain(name), name);
+        }
+    }
+
+    #[test]
+    fn spaces_cannot_forge_a_column() {
+        assert_eq!(plain("a   b"), "a\\u{20}\\u{20}\\u{20}b");
+        assert_eq!(plain(" a "), "\\u{20}a\\u{20}");
+    }
+
+    #[test]
+    fn accents_neither_pile_up_nor_stand_on_our_own_text() {
+        assert_eq!(plain("\u{301}a"), "\\u{301}a");
+        let tower = format!("a{}", "\u{301}".repeat(20));
+        assert_eq!(plain(&tower).matches('\u{301}').count(), MAX_ACCENTS);
+    }
+
+    #[test]
+    fn different_long_texts_never_look_the_same() {
+        let first = format!("{}a{}@corp.example", "x".repeat(300), "y".repeat(300));
+        let second = format!("{}b{}@corp.example", "x".repeat(300), "y".repeat(300));
+        let (one, other) = (shortened(&first, 60), shortened(&second, 60));
+        assert_ne!(one, other);
+        assert!(
+            one.starts_with("xxx") && one.ends_with("@corp.example"),
+            "{one}"
+        );
+        assert!(one.contains("…[554 more, "), "{one}");
+        assert!(one.width() < 60 + 30, "{one}");
+    }
+
+    #[test]
+    fn shortening_never_cuts_an_escape() {
+        let text = "\u{202e}".repeat(100);
+        let shown = shortened(&text, 60);
+        assert_eq!(
+            shown.matches("\\u{").count(),
+            shown.matches("\\u{202e}").count()
+        );
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_any_run_of_backticks() {
+        assert_eq!(fence_for(["a", "b"]), "```");
+        assert_eq!(fence_for(["a ``` b", "`````"]), "``````");
+    }
+
+    #[test]
+    fn code_spans_hold_no_delimiter_of_spans_or_tables() {
+        assert_eq!(markdown_inline("ann@corp.example"), "`ann@corp.example`");
+        assert_eq!(markdown_inline("a|b"), "<code>a&#124;b</code>");
+        assert_eq!(
+            markdown_inline("`<b>` | @all"),
+            "<code>&#96;&#60;b&#62;&#96; &#124; &#64;all</code>"
+        );
+    }
+
+    #[test]
+    fn sentences_keep_their_words_and_fence_in_the_rest() {
+        for (text, markdown) in [
+            (
+                "fits two accounts: 3f2a (Gil Gray), 9c1b (G. Gray)",
+                "fits two accounts: 3f2a (Gil Gray), 9c1b (G. Gray)",
+            ),
+            ("ann@corp.example, or @all", "`ann@corp.example`, or `@all`"),
+            ("say --max-removals 30", "say `--max-removals` 30"),
+            (
+                "1. www.evil.example #12 GH-12",
+                "`1. www.evil.example #12 GH-12`",
+            ),
+            ("**bold** <b> :smile:", "`**bold** <b> :smile`:"),
+            ("in /teams/a /b.", "in `/teams/a /b`."),
+            ("- a", "`-` a"),
+        ] {
+            assert_eq!(sentence(text), markdown, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escaping_loses_nothing(text in any::<String>()) {
+            prop_assert_eq!(unescape(&plain(&text)), text);
+        }
+
+        #[test]
+        fn escaped_text_is_one_line_without_anything_hidden(text in any::<String>()) {
+            let shown = plain(&text);
+            prop_assert!(!shown.chars().any(is_hidden), "{shown:?}");
+            prop_assert!(!shown.contains("  "));
+        }
+
+        #[test]
+        fn code_spans_read_back_as_the_text(text in "[a-z`|@#<>&\\\\ *_]{0,30}") {
+            let span = markdown_inline(&text);
+            prop_assert!(!span.contains('|'));
+            let inner = span.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+            let read = inner.map_or_else(
+                || {
+                    let inner = span.strip_prefix("<code>").unwrap().strip_suffix("</code>").unwrap();
+                    let mut parts = inner.split("&#");
+                    let first = parts.next().unwrap_or_default().to_owned();
+                    parts.fold(first, |mut read, part| {
+                        let (number, rest) = part.split_once(';').unwrap();
+                        read.push(char::from_u32(number.parse().unwrap()).unwrap());
+                        read + rest
+                    })
+                },
+                str::to_owned,
+            );
+            prop_assert_eq!(read, plain(&text));
+        }
+    }
+}

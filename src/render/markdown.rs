@@ -1,0 +1,507 @@
+//! A plan as a comment on a pull request, for GitHub and for what shows the same Markdown.
+//!
+//! Whatever comes from elsewhere stands in code, in spans or in fences, and never spans lines. So it can be no markup, mention nobody
+//! and end no table. Removals are never collapsed and are the last to be left out.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use crate::plan::{Plan, hex};
+use sha2::{Digest, Sha256};
+
+use super::before_after::{DiffLine, group_diffs};
+use super::escape::{code_span, fence_for, sentence};
+use super::fit::{Part, fit};
+use super::flags::{override_flags, shell_flag, shell_word};
+use super::layout::Columns;
+use super::words::{
+    Changes, GroupLabels, PROBLEM_HEADINGS, ProblemHeading, ProblemWords, addition_reason, address,
+    counted, federation, field_changes, grouped, invited_as, invited_name, movements, name,
+    nothing_to_do, place, question, reception, sentence as words, shared_reception, time, totals,
+};
+
+/// What a comment may hold: GitHub takes 65,536 characters and answers 422 above, and some of them belong to whoever posts it.
+pub const MAX_CHARACTERS: usize = 60_000;
+
+/// Lists up to this long are shown open.
+const OPEN: usize = 10;
+
+/// Rows of the table of groups that are kept even where removals alone fill the comment, so that it still shows where they are.
+const FIRST_GROUPS: usize = 20;
+
+/// Returns a plan as Markdown, at most [`MAX_CHARACTERS`] long. What does not fit is left out in whole lines, and the text says so.
+pub fn markdown(plan: &Plan) -> String {
+    within(plan, MAX_CHARACTERS)
+}
+
+fn within(plan: &Plan, limit: usize) -> String {
+    if let Some(answer) = nothing_to_do(plan) {
+        return format!("{}\n{answer}\n", marker(plan, true));
+    }
+    let fitted = fit(&parts(plan, true), limit);
+    if fitted.complete {
+        fitted.text
+    } else {
+        fit(&parts(plan, false), limit).text
+    }
+}
+
+fn parts(plan: &Plan, complete: bool) -> Vec<Part> {
+    let mut parts = vec![head(plan, complete)];
+    parts.extend(overrides(plan));
+    parts.extend(scope(plan));
+    parts.extend(blocks(plan));
+    parts.extend(problems(plan));
+    parts.extend(groups(plan));
+    parts.extend(removals(plan));
+    parts.extend(invitations(plan));
+    parts.extend(updates(plan));
+    parts.extend(additions(plan));
+    parts.extend(before_and_after(plan));
+    parts.extend(who_to_tell(plan));
+    parts.push(foot(plan));
+    parts
+}
+
+/// A hidden line by which a machine finds the comment again. Nothing in it is text from elsewhere.
+fn marker(plan: &Plan, complete: bool) -> String {
+    let is_digest = plan
+        .plan_id
+        .strip_prefix("sha256:")
+        .is_some_and(|digits| digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    let plan_id = if is_digest { &plan.plan_id } else { "unknown" };
+    let scope = plan.scope.as_ref().map_or("null".to_owned(), |mappings| {
+        let groups: BTreeSet<&str> = mappings
+            .iter()
+            .map(|mapping| mapping.azure.id.as_str())
+            .collect();
+        let joined = groups.into_iter().collect::<Vec<_>>().join(" ");
+        let digest = hex(&Sha256::digest(joined));
+        format!("\"{}\"", digest.get(..16).unwrap_or_default())
+    });
+    format!(
+        "<!-- keycloak-to-azure {{\"v\":1,\"plan\":\"{plan_id}\",\"tenant\":\"{}\",\"scope\":{scope},\"truncated\":{}}} -->",
+        plan.target.tenant_id, !complete
+    )
+}
+
+fn head(plan: &Plan, complete: bool) -> Part {
+    let changes = Changes::of(plan);
+    let mut text = marker(plan, complete) + "\n";
+    let verdict = if plan.is_blocked() {
+        "**blocked, cannot be applied** · "
+    } else {
+        ""
+    };
+    let _ = write!(
+        text,
+        "## Keycloak → Entra plan: {verdict}{}\n\n",
+        totals(plan)
+    );
+    if plan.is_blocked() {
+        let _ = write!(
+            text,
+            "> [!CAUTION]\n> The plan exceeds {}. It can be read, not applied.\n\n",
+            counted(plan.blocks.len(), "safety limit", "safety limits")
+        );
+    }
+    if !changes.remove.is_empty() {
+        let people: BTreeSet<&str> = changes
+            .remove
+            .iter()
+            .map(|remove| remove.account.email.as_str())
+            .collect();
+        let _ = write!(
+            text,
+            "> [!WARNING]\n> {} {} in all. Each is listed below with its reason.\n\n",
+            if people.len() == 1 {
+                "1 person loses".to_owned()
+            } else {
+                format!("{} lose", counted(people.len(), "person", "people"))
+            },
+            counted(changes.remove.len(), "membership", "memberships")
+        );
+    }
+    if !complete {
+        text.push_str(
+            "> [!IMPORTANT]\n> **This comment is shortened.** Each list says what it leaves out. The plan file has everything: \
+             `keycloak-to-azure show PLAN`\n\n",
+        );
+    }
+    let _ = write!(
+        text,
+        "From Keycloak {} realm {} to Entra {} ({})\n\n{}\n",
+        code_span(&place(&plan.source.url)),
+        code_span(&place(&plan.source.realm)),
+        code_span(&place(&plan.target.tenant_name)),
+        code_span(plan.target.tenant_id.as_str()),
+        sentence(&federation(plan))
+    );
+    Part {
+        heading: text,
+        ..Part::default()
+    }
+}
+
+fn overrides(plan: &Plan) -> Option<Part> {
+    let items: Vec<String> = override_flags(&plan.overrides)
+        .iter()
+        .map(|(flag, meaning)| format!("- {}: {meaning}\n", code_span(&shell_flag(flag))))
+        .collect();
+    (!items.is_empty()).then(|| Part {
+        heading: "\n### Set for this plan\n".to_owned(),
+        opening: "\n".to_owned(),
+        items,
+        noun: "overrides",
+        rank: 0,
+        ..Part::default()
+    })
+}
+
+fn scope(plan: &Plan) -> Option<Part> {
+    let mappings = plan.scope.as_ref()?;
+    Some(Part {
+        heading: "\n### Only for some groups\n\nThe changes of all other groups are left out.\n"
+            .to_owned(),
+        opening: "\n".to_owned(),
+        items: mappings
+            .iter()
+            .map(|mapping| {
+                format!(
+                    "- {} → {}\n",
+                    code_span(&place(mapping.keycloak.as_str())),
+                    code_span(&place(&mapping.azure.name))
+                )
+            })
+            .collect(),
+        noun: "chosen mappings",
+        rank: 3,
+        ..Part::default()
+    })
+}
+
+fn blocks(plan: &Plan) -> Option<Part> {
+    let items: Vec<String> = plan
+        .blocks
+        .iter()
+        .map(|block| {
+            format!(
+                "- **✗** {}\n  - If that is right: plan again with {}\n  - If it is not: {}\n",
+                sentence(&words(&block.message)),
+                code_span(&shell_flag(&block.flag)),
+                sentence(question(block.code))
+            )
+        })
+        .collect();
+    (!items.is_empty()).then(|| Part {
+        heading: "\n### Blocked\n".to_owned(),
+        opening: "\n".to_owned(),
+        items,
+        noun: "blocks",
+        rank: 1,
+        ..Part::default()
+    })
+}
+
+fn problems(plan: &Plan) -> Vec<Part> {
+    let part = |(heading, belongs): ProblemHeading| {
+        let items: Vec<String> = plan
+            .problems
+            .iter()
+            .filter(|problem| belongs(problem.code))
+            .map(|problem| {
+                let problem = ProblemWords::of(problem);
+                let hint = problem
+                    .hint
+                    .map(|hint| format!("  - What to do: {}\n", sentence(&hint)));
+                format!(
+                    "- {} {}\n{}",
+                    code_span(&problem.subject),
+                    sentence(&problem.message),
+                    hint.unwrap_or_default()
+                )
+            })
+            .collect();
+        (!items.is_empty()).then(|| Part {
+            heading: format!("\n### {heading}\n"),
+            opening: "\n".to_owned(),
+            items,
+            noun: "problems",
+            rank: 5,
+            ..Part::default()
+        })
+    };
+    PROBLEM_HEADINGS.into_iter().filter_map(part).collect()
+}
+
+/// The table of groups in two parts, the second of which may be left out before the removals are. Groups that change come first.
+fn groups(plan: &Plan) -> Vec<Part> {
+    let labels = GroupLabels::of(plan);
+    let movements = movements(plan);
+    let mut groups: Vec<_> = plan.groups.iter().collect();
+    groups.sort_by_key(|group| !movements.contains_key(&group.azure.id));
+    let mut rows: Vec<String> = groups
+        .iter()
+        .map(|group| {
+            let (added, removed) = movements.get(&group.azure.id).copied().unwrap_or_default();
+            let keycloak: Vec<String> = labels
+                .keycloak_of(&group.azure.id)
+                .iter()
+                .map(|path| code_span(path))
+                .collect();
+            let others = match group.other_members {
+                0 => String::new(),
+                number => format!(
+                    " (with {}, never touched)",
+                    counted(
+                        number,
+                        "member that is not a user",
+                        "members that are not users"
+                    )
+                ),
+            };
+            format!(
+                "| {}{others} | {} | {} | {} | {} | {} |\n",
+                code_span(&labels.of_group(&group.azure)),
+                keycloak.join(", "),
+                grouped(group.members_before),
+                grouped(group.members_after),
+                grouped(added),
+                grouped(removed)
+            )
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let rest = rows.split_off(rows.len().min(FIRST_GROUPS));
+    vec![
+        Part {
+            heading: "\n### Groups\n\n| Azure group | Keycloak group | now | after | + | − |\n|---|---|--:|--:|--:|--:|\n"
+                .to_owned(),
+            items: rows,
+            noun: "groups that come first",
+            rank: 2,
+            ..Part::default()
+        },
+        Part {
+            items: rest,
+            noun: "other groups",
+            rank: 6,
+            ..Part::default()
+        },
+    ]
+}
+
+fn removals(plan: &Plan) -> Option<Part> {
+    let labels = GroupLabels::of(plan);
+    let items: Vec<String> = Changes::of(plan)
+        .remove
+        .iter()
+        .map(|remove| {
+            format!(
+                "| − | {} | {} | {} | {} |\n",
+                code_span(&name(remove.account.display_name.as_deref())),
+                code_span(&address(&remove.account.email)),
+                code_span(&labels.of_group(&remove.group)),
+                labels.removal_reason(remove, code_span)
+            )
+        })
+        .collect();
+    (!items.is_empty()).then(|| Part {
+        heading: format!("\n### Remove ({})\n", grouped(items.len())),
+        opening: "\n| | who | address | from | why |\n|---|---|---|---|---|\n".to_owned(),
+        items,
+        noun: "removals",
+        rank: 4,
+        ..Part::default()
+    })
+}
+
+fn invitations(plan: &Plan) -> Option<Part> {
+    let invitations = Changes::of(plan).invite;
+    let shared = shared_reception(&invitations);
+    let rows: Vec<Vec<String>> = invitations
+        .iter()
+        .map(|invite| {
+            let mut row = vec![
+                invited_name(invite),
+                address(invite.email.as_str()),
+                invited_as(invite),
+            ];
+            if shared.is_none() {
+                row.push(reception(invite));
+            }
+            row
+        })
+        .collect();
+    let about_all = shared.map(|reception| format!("For all of them: {}.", sentence(&reception)));
+    fenced_list("Invite", "invitations", "+", &rows, about_all, 8)
+}
+
+fn updates(plan: &Plan) -> Option<Part> {
+    let rows: Vec<Vec<String>> = Changes::of(plan)
+        .update
+        .iter()
+        .map(|update| {
+            vec![
+                name(update.account.display_name.as_deref()),
+                address(&update.account.email),
+                field_changes(&update.fields).join(", "),
+            ]
+        })
+        .collect();
+    fenced_list("Update", "updates", "!", &rows, None, 9)
+}
+
+fn additions(plan: &Plan) -> Option<Part> {
+    let labels = GroupLabels::of(plan);
+    let rows: Vec<Vec<String>> = Changes::of(plan)
+        .add
+        .iter()
+        .map(|add| {
+            vec![
+                name(add.account.display_name.as_deref()),
+                address(add.account.email.as_str()),
+                format!("to {}", labels.of_group(&add.group)),
+                addition_reason(add),
+            ]
+        })
+        .collect();
+    fenced_list("Add", "additions", "+", &rows, None, 10)
+}
+
+/// A list in a `diff` fence, where the symbol at the beginning of a line gives it its colour.
+fn fenced_list(
+    heading: &str,
+    noun: &'static str,
+    symbol: &str,
+    rows: &[Vec<String>],
+    about_all: Option<String>,
+    rank: u8,
+) -> Option<Part> {
+    if rows.is_empty() {
+        return None;
+    }
+    let columns = Columns::of(rows.iter().map(Vec::as_slice));
+    let items: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{symbol} {}\n", columns.line(row)))
+        .collect();
+    Some(details(
+        &format!("{heading} ({})", grouped(items.len())),
+        items.len() <= OPEN,
+        "diff",
+        Part {
+            opening: about_all.map_or_else(String::new, |text| text + "\n\n"),
+            items,
+            noun,
+            rank,
+            ..Part::default()
+        },
+    ))
+}
+
+/// A list in a fence that can be folded away; the part's own opening comes before the fence.
+fn details(summary: &str, open: bool, language: &str, part: Part) -> Part {
+    let fence = fence_for(part.items.iter().map(String::as_str));
+    let open = if open { " open" } else { "" };
+    Part {
+        opening: format!(
+            "\n<details{open}><summary><b>{summary}</b></summary>\n\n{}{fence}{language}\n",
+            part.opening
+        ),
+        closing: format!("{fence}\n\n</details>\n"),
+        ..part
+    }
+}
+
+fn before_and_after(plan: &Plan) -> Option<Part> {
+    let mut items = Vec::new();
+    for diff in group_diffs(plan) {
+        let columns = Columns::of(diff.lines.iter().filter_map(|line| match line {
+            DiffLine::Gone(cells) | DiffLine::New(cells) => Some(cells.as_slice()),
+            DiffLine::Same(_) => None,
+        }));
+        items.push(format!("@@ {} @@\n", diff.heading));
+        items.extend(diff.lines.iter().map(|line| match line {
+            DiffLine::Same(text) => format!("  {text}\n"),
+            DiffLine::Gone(cells) => format!("- {}\n", columns.line(cells)),
+            DiffLine::New(cells) => format!("+ {}\n", columns.line(cells)),
+        }));
+    }
+    let part = Part {
+        items,
+        rank: 11,
+        repeats: true,
+        ..Part::default()
+    };
+    (!part.items.is_empty()).then(|| {
+        details(
+            "Groups that people join and leave, before and after",
+            false,
+            "diff",
+            part,
+        )
+    })
+}
+
+fn who_to_tell(plan: &Plan) -> Option<Part> {
+    let addresses: BTreeSet<&str> = Changes::of(plan)
+        .remove
+        .iter()
+        .map(|remove| remove.account.email.as_str())
+        .collect();
+    let part = Part {
+        items: addresses
+            .iter()
+            .map(|email| address(email) + "\n")
+            .collect(),
+        noun: "addresses of the people removed",
+        rank: 7,
+        ..Part::default()
+    };
+    (!part.items.is_empty()).then(|| {
+        details(
+            &format!(
+                "Who to tell: the addresses of the people removed ({})",
+                grouped(addresses.len())
+            ),
+            false,
+            "text",
+            part,
+        )
+    })
+}
+
+fn foot(plan: &Plan) -> Part {
+    let config: String = plan
+        .config_sha256
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(12)
+        .collect();
+    let mut text = format!(
+        "\n---\n\nPlan {} · made on {} by keycloak-to-azure {} · configuration {} · {} already right\n",
+        code_span(&place(&plan.plan_id)),
+        time(plan.created_at),
+        code_span(&place(&plan.tool_version)),
+        code_span(&config),
+        counted(plan.summary.unchanged, "membership is", "memberships are")
+    );
+    if !plan.is_blocked() && !plan.changes.is_empty() {
+        let command = format!(
+            "keycloak-to-azure apply PLAN --plan-id {}",
+            shell_word(&plan.plan_id)
+        );
+        let _ = write!(
+            text,
+            "\nTo carry out this plan and no other: {}\n",
+            code_span(&command)
+        );
+    }
+    Part {
+        heading: text,
+        ..Part::default()
+    }
+}

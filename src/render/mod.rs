@@ -1,0 +1,74 @@
+//! Shows plans, and what became of them, to the people who decide: text for a terminal, Markdown for a pull request.
+//!
+//! Pure functions from data to text. They decide nothing, print nothing and know neither clock nor terminal; what the
+//! terminal can do comes in as a [`Style`]. Everything from elsewhere goes through [`escape`], without exception.
+//! Numbers of changes are counted from the changes themselves, which are what apply carries out, and not taken from a summary.
+
+mod apply;
+mod before_after;
+mod check;
+pub mod escape;
+mod fit;
+mod flags;
+mod layout;
+mod markdown;
+mod text;
+mod words;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use apply::{apply_header, dry_run, outcomes};
+pub use check::{CheckLine, CheckState, check_table};
+pub use markdown::{MAX_CHARACTERS, markdown};
+pub use text::{next_steps, refusal_of_blocked, text};
+
+/// What the place that text goes to can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether it understands colours. Nothing depends on them.
+    pub colour: bool,
+    /// How many columns it has.
+    pub width: usize,
+}
+
+impl Style {
+    fn paint(self, text: &str, paint: console::Style) -> String {
+        paint.force_styling(self.colour).apply_to(text).to_string()
+    }
+
+    /// Paints each line by itself, so that no colour runs on when lines are cut or taken apart.
+    fn lines(self, block: &str, paint: fn(Self, &str) -> String) -> String {
+        block
+            .lines()
+            .flat_map(|line| [paint(self, line), "\n".to_owned()])
+            .collect()
+    }
+
+    /// For removals, blocks and failures.
+    fn red(self, text: &str) -> String {
+        self.paint(text, console::Style::new().red())
+    }
+
+    /// For additions and invitations.
+    fn green(self, text: &str) -> String {
+        self.paint(text, console::Style::new().green())
+    }
+
+    /// For updates and problems.
+    fn yellow(self, text: &str) -> String {
+        self.paint(text, console::Style::new().yellow())
+    }
+
+    /// For headings and verdicts.
+    fn bold(self, text: &str) -> String {
+        self.paint(text, console::Style::new().bold())
+    }
+
+    /// For what only matters to who looks for it.
+    fn dim(self, text: &str) -> String {
+        self.paint(text, console::Style::new().dim())
+    }
+}

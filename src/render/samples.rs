@@ -1,0 +1,352 @@
+//! Plans for the tests of this folder.
+
+use crate::model::{ObjectId, UserType};
+use crate::plan::{
+    AccountName, Add, Block, BlockCode, Change, FORMAT_VERSION, Federation, FederationSource,
+    FieldChange, Fields, GroupName, Invite, KeycloakGroupName, NewAccount, NewMember, Overrides,
+    PersonName, Plan, PlanKind, PlannedGroup, Problem, ProblemCode, Provider, RemovalReason,
+    Remove, ScopeMapping, Source, Summary, Target, Update,
+};
+use crate::settings::Limit;
+
+pub(super) fn id(number: usize) -> ObjectId {
+    format!("{number:08x}-0000-4000-8000-000000000000")
+        .parse()
+        .unwrap()
+}
+
+pub(super) fn group(number: usize, name: &str) -> GroupName {
+    GroupName {
+        id: id(number),
+        name: name.to_owned(),
+    }
+}
+
+fn planned(azure: GroupName, path: &str, before: usize, after: usize) -> PlannedGroup {
+    PlannedGroup {
+        keycloak: vec![KeycloakGroupName {
+            path: path.parse().unwrap(),
+            id: "k".parse().unwrap(),
+        }],
+        azure,
+        members_before: before,
+        members_after: after,
+        other_members: 0,
+    }
+}
+
+pub(super) fn remove(
+    group: GroupName,
+    number: usize,
+    name: &str,
+    email: &str,
+    because: RemovalReason,
+) -> Change {
+    Change::Remove(Remove {
+        group,
+        account: AccountName {
+            id: id(number),
+            email: email.to_owned(),
+            display_name: Some(name.to_owned()),
+        },
+        because,
+    })
+}
+
+pub(super) fn add(
+    group: GroupName,
+    number: Option<usize>,
+    name: &str,
+    email: &str,
+    path: &str,
+) -> Change {
+    Change::Add(Add {
+        group,
+        account: NewMember {
+            id: number.map(id),
+            email: email.parse().unwrap(),
+            display_name: Some(name.to_owned()),
+        },
+        because: vec![path.parse().unwrap()],
+    })
+}
+
+pub(super) fn invite(name: &str, email: &str) -> Change {
+    Change::Invite(Invite {
+        email: email.parse().unwrap(),
+        person: PersonName {
+            id: "p".parse().unwrap(),
+            username: "dana".to_owned(),
+        },
+        set: NewAccount {
+            user_type: Some(UserType::Member),
+            display_name: Some(name.to_owned()),
+            given_name: None,
+            surname: None,
+        },
+        redirect_url: "https://portal.azure.com/acme".to_owned(),
+        send_email: false,
+    })
+}
+
+fn problem(code: ProblemCode, subject: &str, message: &str, hint: &str) -> Problem {
+    Problem {
+        code,
+        subject: subject.to_owned(),
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    }
+}
+
+pub(super) fn empty() -> Plan {
+    Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        kind: PlanKind::Sync,
+        plan_id: String::new(),
+        tool_version: "0.1.0".to_owned(),
+        created_at: "2026-11-23T14:02:00Z".parse().unwrap(),
+        source: Source {
+            url: "https://auth.acme.example".to_owned(),
+            realm: "acme".to_owned(),
+            federation: Some(Federation {
+                known_from: FederationSource::Components,
+                providers: vec![Provider {
+                    id: "c1".parse().unwrap(),
+                    name: Some("ldap-main".to_owned()),
+                }],
+            }),
+        },
+        target: Target {
+            tenant_id: id(0xacae),
+            tenant_name: "Acme".to_owned(),
+            graph_url: "https://graph.microsoft.com".to_owned(),
+        },
+        config_sha256: "9f".repeat(32),
+        overrides: Overrides::default(),
+        scope: None,
+        summary: Summary {
+            unchanged: 44,
+            ..Summary::default()
+        },
+        groups: vec![
+            planned(group(1, "acme-partners"), "/partners", 8, 8),
+            planned(group(2, "acme-platform"), "/teams/platform", 18, 18),
+            planned(group(3, "acme-support"), "/support", 21, 21),
+        ],
+        changes: Vec::new(),
+        blocks: Vec::new(),
+        problems: Vec::new(),
+    }
+    .sealed()
+}
+
+pub(super) fn every_kind() -> Plan {
+    let platform = || group(2, "acme-platform");
+    let support = || group(3, "acme-support");
+    let mut plan = empty();
+    plan.groups = vec![
+        PlannedGroup {
+            other_members: 2,
+            ..planned(group(1, "acme-partners"), "/partners", 8, 7)
+        },
+        planned(platform(), "/teams/platform", 18, 19),
+        planned(support(), "/support", 21, 21),
+    ];
+    plan.changes = vec![
+        invite("Dana Diaz", "dana@partner.example"),
+        Change::Update(Update {
+            account: AccountName {
+                id: id(12),
+                email: "eve@partner.example".to_owned(),
+                display_name: Some("Eve Ek".to_owned()),
+            },
+            fields: Fields {
+                user_type: Some(FieldChange {
+                    before: Some(UserType::Guest),
+                    after: UserType::Member,
+                }),
+                surname: Some(FieldChange {
+                    before: Some("Ekk".to_owned()),
+                    after: "Ek".to_owned(),
+                }),
+                ..Fields::default()
+            },
+        }),
+        add(
+            platform(),
+            None,
+            "Dana Diaz",
+            "dana@partner.example",
+            "/teams/platform",
+        ),
+        add(
+            platform(),
+            Some(12),
+            "Eve Ek",
+            "eve@partner.example",
+            "/teams/platform",
+        ),
+        add(
+            support(),
+            Some(13),
+            "Hal Hill",
+            "hal@partner.example",
+            "/support",
+        ),
+        remove(
+            platform(),
+            14,
+            "Bob Braun",
+            "bob@partner.example",
+            RemovalReason::LeftGroup,
+        ),
+        remove(
+            support(),
+            15,
+            "Cyd Cole",
+            "cyd@partner.example",
+            RemovalReason::Disabled,
+        ),
+        remove(
+            group(1, "acme-partners"),
+            16,
+            "Ned North",
+            "ned@old-partner.example",
+            RemovalReason::UnknownToKeycloak,
+        ),
+    ];
+    plan.problems = vec![
+        problem(
+            ProblemCode::NoEmail,
+            "Finn Fox (finn)",
+            "has no e-mail address in Keycloak · /support",
+            "Give him an address there; he is not invited until then.",
+        ),
+        problem(
+            ProblemCode::AmbiguousAccount,
+            "gil@partner.example",
+            "fits two accounts: 3f2a0c1e… (Gil Gray), 9c1b77d0… (G. Gray)",
+            "Delete one of them in Entra, or take the address off it.",
+        ),
+    ];
+    plan.sealed()
+}
+
+pub(super) fn blocked() -> Plan {
+    let mut plan = empty();
+    plan.changes = (0..7)
+        .map(|at| {
+            remove(
+                group(2, "acme-platform"),
+                20 + at,
+                &format!("Person {at}"),
+                &format!("person{at}@partner.example"),
+                RemovalReason::UnknownToKeycloak,
+            )
+        })
+        .collect();
+    plan.groups[1].members_after = 11;
+    plan.blocks = vec![Block {
+        code: BlockCode::TooManyRemovals,
+        group: Some(group(2, "acme-platform")),
+        message:
+            "acme-platform would lose 7 of 18 members; at most 5 (or 20 %) may go in one plan."
+                .to_owned(),
+        flag: "--max-removals 7".to_owned(),
+    }];
+    plan.sealed()
+}
+
+pub(super) fn scoped_with_overrides() -> Plan {
+    let mut plan = every_kind();
+    let platform = group(2, "acme-platform");
+    plan.scope = Some(vec![ScopeMapping {
+        keycloak: "/teams/platform".parse().unwrap(),
+        azure: platform.clone(),
+    }]);
+    plan.overrides = Overrides {
+        max_removals: Some(Limit::AtMost(12)),
+        max_removals_percent: Some(Limit::AtMost(25)),
+        allow_empty: ["acme-platform".to_owned()].into(),
+        ..Overrides::default()
+    };
+    plan.groups.retain(|group| group.azure == platform);
+    plan.changes.retain(|change| match change {
+        Change::Add(Add { group, .. }) | Change::Remove(Remove { group, .. }) => *group == platform,
+        Change::Invite(_) | Change::Update(_) => true,
+    });
+    plan.problems.clear();
+    plan.sealed()
+}
+
+/// [`every_kind`] and [`blocked`] in one, with this text in every place that others may write to.
+pub(super) fn with_text(text: &str) -> Plan {
+    let mut plan = every_kind();
+    plan.blocks = blocked().blocks;
+    plan.scope = scoped_with_overrides().scope;
+    plan.overrides.without_witness = [text.to_owned()].into();
+    plan.source.url = text.to_owned();
+    plan.source.realm = text.to_owned();
+    plan.target.tenant_name = text.to_owned();
+    plan.tool_version = text.to_owned();
+    plan.plan_id = text.to_owned();
+    plan.config_sha256 = text.to_owned();
+    if let Some(federation) = &mut plan.source.federation {
+        federation.providers[0].name = Some(text.to_owned());
+    }
+    for mapping in plan.scope.iter_mut().flatten() {
+        mapping.azure.name = text.to_owned();
+    }
+    let path = text.replace('/', "");
+    let path = || path.parse().unwrap_or_else(|_| "/p".parse().unwrap());
+    for group in &mut plan.groups {
+        group.azure.name = text.to_owned();
+        group.keycloak[0].path = path();
+    }
+    for block in &mut plan.blocks {
+        block.message = text.to_owned();
+        block.flag = format!("--allow-empty {text}");
+    }
+    for problem in &mut plan.problems {
+        problem.subject = text.to_owned();
+        problem.message = text.to_owned();
+        problem.hint = Some(text.to_owned());
+    }
+    for change in &mut plan.changes {
+        match change {
+            Change::Invite(invite) => {
+                invite.email = format!("a{text}@b").parse().unwrap();
+                invite.person.username = text.to_owned();
+                invite.set.display_name = Some(text.to_owned());
+                invite.redirect_url = text.to_owned();
+            }
+            Change::Update(update) => {
+                update.account.email = text.to_owned();
+                update.account.display_name = Some(text.to_owned());
+                update.fields.surname = Some(FieldChange {
+                    before: Some(text.to_owned()),
+                    after: text.to_owned(),
+                });
+            }
+            Change::Add(add) => {
+                add.group.name = text.to_owned();
+                add.account.email = format!("a{text}@b").parse().unwrap();
+                add.account.display_name = Some(text.to_owned());
+                add.because = vec![path()];
+            }
+            Change::Remove(remove) => {
+                remove.group.name = text.to_owned();
+                remove.account.email = text.to_owned();
+                remove.account.display_name = Some(text.to_owned());
+            }
+        }
+    }
+    plan
+}
+
+/// The kind of name that this folder is written against.
+pub(super) const HOSTILE: &str = "A|`b`\u{1b}[2K\n- <b>@all</b> \u{202e}#1 --> www.evil.example";
+
+pub(super) fn hostile() -> Plan {
+    with_text(HOSTILE)
+}

@@ -1,0 +1,428 @@
+//! What the renderings look like, and what no text from elsewhere can make of them.
+
+use proptest::prelude::*;
+use unicode_width::UnicodeWidthStr;
+
+use super::markdown::MAX_CHARACTERS;
+use super::samples::{self, HOSTILE};
+use super::{Style, apply_header, dry_run, markdown, next_steps, outcomes, text};
+use crate::plan::{Change, Plan, RemovalReason};
+use crate::report::{ChangeOutcome, Outcome, Totals, action};
+
+const WIDE: Style = Style {
+    colour: false,
+    width: 100,
+};
+const NARROW: Style = Style {
+    colour: false,
+    width: 60,
+};
+const COLOURED: Style = Style {
+    colour: true,
+    width: 100,
+};
+/// So wide that nothing is wrapped, which makes lines countable.
+const ENDLESS: Style = Style {
+    colour: false,
+    width: 60_000,
+};
+
+#[test]
+fn plans_in_a_terminal() {
+    for (name, plan) in [
+        ("every_kind", samples::every_kind()),
+        ("blocked", samples::blocked()),
+        ("empty", samples::empty()),
+        ("hostile", samples::hostile()),
+        ("scoped_with_overrides", samples::scoped_with_overrides()),
+    ] {
+        insta::assert_snapshot!(format!("text_{name}_100"), text(&plan, &WIDE));
+        insta::assert_snapshot!(format!("text_{name}_60"), text(&plan, &NARROW));
+    }
+}
+
+#[test]
+fn plans_in_a_pull_request() {
+    for (name, plan) in [
+        ("every_kind", samples::every_kind()),
+        ("blocked", samples::blocked()),
+        ("empty", samples::empty()),
+        ("hostile", samples::hostile()),
+        ("scoped_with_overrides", samples::scoped_with_overrides()),
+    ] {
+        insta::assert_snapshot!(format!("markdown_{name}"), markdown(&plan));
+    }
+}
+
+fn ends(plan: &Plan, ends: &[(Outcome, &str)]) -> (Vec<ChangeOutcome>, Totals) {
+    let mut totals = Totals::default();
+    let outcomes = plan
+        .changes
+        .iter()
+        .zip(ends)
+        .enumerate()
+        .map(|(at, (change, (outcome, message)))| {
+            totals.count(*outcome);
+            ChangeOutcome {
+                run_id: "r".to_owned(),
+                change: at + 1,
+                action: action(change).to_owned(),
+                outcome: *outcome,
+                message: (*message).to_owned(),
+                attempts: 1,
+                time: plan.created_at,
+                request_id: Some("5f1c".to_owned()),
+            }
+        })
+        .collect();
+    (outcomes, totals)
+}
+
+const ENDS: [(Outcome, &str); 8] = [
+    (
+        Outcome::Failed,
+        "Graph refused it (403, Guest invitations not allowed for your company); an administrator has to allow invitations",
+    ),
+    (Outcome::Done, ""),
+    (Outcome::NotAttempted, "the invitation failed"),
+    (Outcome::AlreadyDone, ""),
+    (Outcome::Done, ""),
+    (
+        Outcome::NotWanted,
+        "he is in /teams/platform again since the review",
+    ),
+    (Outcome::Conflict, "another account has the address now"),
+    (Outcome::Done, ""),
+];
+
+#[test]
+fn an_apply_in_a_terminal() {
+    let plan = samples::every_kind();
+    let (ended, totals) = ends(&plan, &ENDS);
+    insta::assert_snapshot!("apply", {
+        apply_header(&plan, &totals, 2, false, &WIDE)
+            + "\n"
+            + &outcomes(&plan, &ended, &totals, 2, &WIDE)
+    });
+    insta::assert_snapshot!("apply_dry_run", {
+        apply_header(&plan, &totals, 1, true, &NARROW)
+            + "\n"
+            + &dry_run(&plan, &ended, &totals, 1, &NARROW)
+    });
+}
+
+#[test]
+fn an_apply_that_did_everything_is_one_line() {
+    let plan = samples::every_kind();
+    let (ended, totals) = ends(&plan, &[(Outcome::Done, ""); 8]);
+    assert_eq!(outcomes(&plan, &ended, &totals, 0, &WIDE), "8 done\n");
+}
+
+#[test]
+fn the_next_steps_name_the_file_and_the_plan() {
+    let plan = samples::every_kind();
+    insta::assert_snapshot!(
+        "next_steps",
+        next_steps("my plan.json", &plan, &["--config", "other.yaml"])
+    );
+    assert!(!next_steps("p.json", &samples::blocked(), &[]).contains("apply p.json"));
+    assert!(!next_steps("p.json", &samples::empty(), &[]).contains("apply"));
+}
+
+#[test]
+fn removals_are_neither_collapsed_nor_after_additions() {
+    let comment = markdown(&samples::every_kind());
+    let removals = comment.find("### Remove (3)").unwrap();
+    assert!(removals < comment.find("<details").unwrap());
+    assert!(comment.contains("| − | `Bob Braun` | `bob@partner.example` | `acme-platform` |"));
+}
+
+#[test]
+fn nothing_but_our_own_lines_when_there_is_nothing_to_do() {
+    assert_eq!(
+        text(&samples::empty(), &WIDE),
+        "Nothing to do: 3 groups and 44 memberships are as Keycloak has them.\n"
+    );
+}
+
+#[test]
+fn changes_are_counted_from_the_changes_and_not_from_the_summary() {
+    let mut plan = samples::every_kind();
+    plan.summary.remove = 0;
+    assert!(
+        text(&plan, &WIDE)
+            .starts_with("3 to remove, 1 to invite, 1 to update, 3 to add · 2 problems\n")
+    );
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal_where_words_allow() {
+    for style in [WIDE, NARROW] {
+        for plan in [samples::every_kind(), samples::scoped_with_overrides()] {
+            for line in text(&plan, &style).lines() {
+                assert!(line.width() <= style.width, "{line}");
+            }
+        }
+    }
+}
+
+fn removals(number: usize, name: &str) -> Plan {
+    let mut plan = samples::every_kind();
+    for at in 0..number {
+        plan.changes.push(samples::remove(
+            samples::group(1, "acme-partners"),
+            at,
+            name,
+            &format!("person{at}@partner.example"),
+            RemovalReason::UnknownToKeycloak,
+        ));
+    }
+    plan
+}
+
+#[test]
+fn fifty_thousand_removals_make_a_bounded_comment_that_says_so() {
+    let comment = markdown(&removals(50_000, "😀 Ned"));
+    let length = comment.chars().count();
+    assert!(length <= MAX_CHARACTERS, "{length}");
+    assert!(length > MAX_CHARACTERS - 1_000, "{length}");
+    assert!(comment.contains("\"truncated\":true"));
+    assert!(comment.contains("**This comment is shortened.**"));
+    let rows = comment
+        .lines()
+        .filter(|line| line.starts_with("| − |"))
+        .count();
+    let shown = super::words::grouped(rows);
+    assert!(comment.contains(&format!(
+        "**Only {shown} of the 50,003 removals are shown here"
+    )));
+    assert!(comment.contains("**None of the additions (3) is shown here"));
+    assert!(comment.contains(
+        "| `acme-partners` (with 2 members that are not users, never touched) | `/partners` | 8 |"
+    ));
+    assert_eq!(
+        comment.matches("<details").count(),
+        comment.matches("</details>").count()
+    );
+    assert_eq!(comment.matches("```").count() % 2, 0);
+}
+
+#[test]
+fn the_limit_is_in_characters_however_many_bytes_they_take() {
+    let base = removals(400, "Ned");
+    let short = markdown(&base).chars().count();
+    for (over, complete) in [(-1, true), (0, true), (1, false)] {
+        let mut plan = base.clone();
+        let mut missing = MAX_CHARACTERS.saturating_add_signed(over) - short;
+        for change in plan.changes.iter_mut().rev().take(400) {
+            let Change::Remove(remove) = change else {
+                continue;
+            };
+            let some = missing.min(27);
+            remove.account.display_name = Some(format!("Ned{}", "😀".repeat(some)));
+            missing -= some;
+        }
+        assert_eq!(missing, 0);
+        let comment = markdown(&plan);
+        let length = comment.chars().count();
+        assert_eq!(
+            comment.contains("\"truncated\":false"),
+            complete,
+            "{over}: {length}"
+        );
+        if complete {
+            assert_eq!(length, MAX_CHARACTERS.saturating_add_signed(over));
+        }
+        assert!(length <= MAX_CHARACTERS, "{length}");
+        assert!(comment.len() > MAX_CHARACTERS, "{length}");
+    }
+}
+
+#[test]
+fn no_text_from_elsewhere_is_in_the_marker() {
+    let comment = markdown(&samples::hostile());
+    let marker = comment.lines().next().unwrap();
+    assert!(marker.starts_with("<!-- keycloak-to-azure {\"v\":1,\"plan\":\"unknown\""));
+    assert_eq!(marker.find("-->"), Some(marker.len() - 3));
+    assert!(!marker.contains("evil"));
+}
+
+/// The lines of a comment that are not in a fence.
+fn outside_fences(comment: &str) -> Vec<&str> {
+    let mut fence = None;
+    let mut lines = Vec::new();
+    for line in comment.lines() {
+        let run = line.len() - line.trim_start_matches('`').len();
+        match fence {
+            None if run >= 3 => fence = Some(run),
+            None => lines.push(line),
+            Some(opened) if run >= opened && line.len() == run => fence = None,
+            Some(_) => {}
+        }
+    }
+    lines
+}
+
+#[test]
+fn hostile_text_is_in_code_wherever_it_stands_in_markdown() {
+    let comment = markdown(&samples::hostile());
+    let lines = outside_fences(&comment);
+    assert!(lines.len() > 40);
+    for line in lines.iter().skip(1) {
+        let ours: String = line
+            .split("<code>")
+            .map(|part| part.rsplit("</code>").next().unwrap_or_default())
+            .collect();
+        let ours: String = ours.split('`').step_by(2).collect();
+        assert!(
+            !ours.contains("evil") && !ours.contains("all</b>"),
+            "{line}"
+        );
+        assert!(!ours.contains('@') && !ours.contains('\\'), "{line}");
+    }
+}
+
+#[test]
+fn an_address_of_backticks_does_not_end_its_fence() {
+    let mut plan = samples::every_kind();
+    plan.changes.push(samples::remove(
+        samples::group(1, "acme-partners"),
+        30,
+        "Ned",
+        "`````",
+        RemovalReason::Disabled,
+    ));
+    let comment = markdown(&plan);
+    assert!(
+        comment.contains("``````text\n`````\nbob@partner.example\n"),
+        "{comment}"
+    );
+    assert!(!outside_fences(&comment).contains(&"bob@partner.example"));
+}
+
+/// The lines that a plan has with this text in it.
+fn line_count(hostile: &str) -> usize {
+    text(&samples::with_text(hostile), &ENDLESS).lines().count()
+}
+
+fn without_our_colours(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        plain.push_str(before);
+        let end = after.find('m').unwrap();
+        assert!(
+            after[..end]
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b == b';'),
+            "{after}"
+        );
+        rest = &after[end + 1..];
+    }
+    plain + rest
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let plan = samples::every_kind();
+    let coloured = text(&plan, &COLOURED);
+    assert_ne!(coloured, text(&plan, &WIDE));
+    assert_eq!(without_our_colours(&coloured), text(&plan, &WIDE));
+}
+
+/// Text that is likely to hurt, and any other.
+fn nasty() -> impl Strategy<Value = String> {
+    let bits = prop::sample::select(vec![
+        "\n",
+        "\r",
+        "\t",
+        "\u{1b}[31m",
+        "\u{9b}",
+        "\u{202e}",
+        "\u{2066}",
+        "\u{200b}",
+        "\u{feff}",
+        "\u{2028}",
+        "|",
+        "\\|",
+        "`",
+        "```",
+        "~~~",
+        "<!--",
+        "-->",
+        "</details>",
+        "<b>",
+        "&#124;",
+        "@all",
+        "#1",
+        "www.e.example",
+        "https://e.example",
+        "*",
+        "_",
+        "[a](b)",
+        "![",
+        "- ",
+        "1. ",
+        "  ",
+        "---",
+        "\u{301}",
+        "😀",
+        "a",
+        "\\",
+        "$",
+        "\"",
+        "'",
+    ]);
+    prop_oneof![
+        prop::collection::vec(bits, 0..8).prop_map(|bits| bits.concat()),
+        any::<String>(),
+    ]
+    // Without any text at all the sample has other words in its places.
+    .prop_map(|text| format!("n{text}n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_name_adds_a_line_or_controls_the_terminal(name in nasty()) {
+        prop_assert_eq!(line_count(&name), line_count("nn"));
+        let plan = samples::with_text(&name);
+        for style in [NARROW, COLOURED] {
+            let shown = without_our_colours(&text(&plan, &style));
+            prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        }
+        let (mut ended, totals) = ends(&plan, &ENDS);
+        for outcome in &mut ended {
+            outcome.message.clone_from(&name);
+            outcome.request_id = Some(name.clone());
+        }
+        let (plain_ended, _) = ends(&plan, &ENDS);
+        let shown = outcomes(&plan, &ended, &totals, 0, &ENDLESS);
+        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert_eq!(shown.lines().count(), outcomes(&plan, &plain_ended, &totals, 0, &ENDLESS).lines().count());
+    }
+
+    #[test]
+    fn no_name_changes_the_shape_of_a_comment(name in nasty()) {
+        let comment = markdown(&samples::with_text(&name));
+        let expected = markdown(&samples::with_text("nn"));
+        prop_assert!(!comment.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert_eq!(comment.lines().count(), expected.lines().count());
+        let first = |text: &str| {
+            outside_fences(text).iter().map(|line| line.chars().take(2).collect()).collect::<Vec<String>>()
+        };
+        prop_assert_eq!(first(&comment), first(&expected));
+        let cells = |text: &str| {
+            outside_fences(text).iter().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(cells(&comment), cells(&expected));
+    }
+}
+
+#[test]
+fn the_hostile_sample_is_shown_and_not_obeyed() {
+    let shown = text(&samples::hostile(), &ENDLESS);
+    assert!(shown.contains("A|`b`\\u{1b}[2K\\n- <b>@all</b> \\u{202e}#1 --> www.evil.example"));
+    assert!(!shown.contains(HOSTILE));
+}

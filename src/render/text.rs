@@ -1,0 +1,371 @@
+//! A plan for a terminal: the answer first, then what keeps it from being applied, what it leaves out, and every change.
+//! Lists are complete, however long.
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use std::fmt::Write;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::plan::Plan;
+
+use super::Style;
+use super::before_after::{DiffLine, group_diffs};
+use super::escape::plain;
+use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
+use super::layout::{Columns, hanging, hanging_marked};
+use super::words::{
+    Changes, GroupLabels, PROBLEM_HEADINGS, ProblemWords, addition_reason, address, counted,
+    federation, field_changes, grouped, invited_as, invited_name, listed, movements, name,
+    nothing_to_do, place, question, reception, sentence, shared_reception, totals,
+};
+
+/// Returns a plan as text for a terminal.
+pub fn text(plan: &Plan, style: &Style) -> String {
+    let style = *style;
+    if let Some(answer) = nothing_to_do(plan) {
+        return answer + "\n";
+    }
+    let parts = [
+        head(plan, style),
+        blocks(plan, style),
+        problems(plan, style),
+        directories(plan, style),
+        group_table(plan, style),
+        removals(plan, style),
+        invitations(plan, style),
+        updates(plan, style),
+        additions(plan, style),
+        before_and_after(plan, style),
+    ];
+    let written: Vec<&str> = parts
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
+    written.join("\n")
+}
+
+/// Returns what to do with a plan that was written to a file: have it reviewed, carry it out. The flags are those that lead apply to
+/// the same directories.
+pub fn next_steps(plan_path: &str, plan: &Plan, flags: &[&str]) -> String {
+    let (path, id) = (shell_word(plan_path), shell_word(&plan.plan_id));
+    let flags = flags
+        .iter()
+        .fold(String::new(), |text, flag| text + " " + &shell_word(flag));
+    let mut steps = format!(
+        "Written to {}, {}\n",
+        plain(plan_path),
+        plain(&plan.plan_id)
+    );
+    let review = format!("keycloak-to-azure show {path} --format markdown\n");
+    if plan.is_blocked() {
+        let command = lifting_command(plan);
+        let _ = writeln!(
+            steps,
+            "It cannot be applied. To have it read:   {}",
+            review.trim_end()
+        );
+        let _ = writeln!(
+            steps,
+            "To lift what blocks it:                  {command}{flags}"
+        );
+    } else if !plan.changes.is_empty() {
+        steps.push_str("To have it reviewed:   ");
+        steps.push_str(&review);
+        let _ = writeln!(
+            steps,
+            "To carry it out:       keycloak-to-azure apply {path} --plan-id {id}{flags}"
+        );
+    }
+    steps
+}
+
+/// Returns why a blocked plan is not applied: the limits that it exceeds.
+pub fn refusal_of_blocked(plan: &Plan, style: &Style) -> String {
+    let verdict = style.red("refused: the plan is blocked by a safety limit, and nothing was done");
+    format!("{verdict}\n{}", blocks(plan, *style))
+}
+
+fn head(plan: &Plan, style: Style) -> String {
+    let answer = totals(plan);
+    let mut head = if plan.is_blocked() {
+        format!(
+            "{}{}\n",
+            style.bold(&format!("{answer} · ")),
+            style.red("blocked: cannot be applied")
+        )
+    } else {
+        style.bold(&answer) + "\n"
+    };
+    for (flag, meaning) in override_flags(&plan.overrides) {
+        let line = format!("{} ({meaning})", shell_flag(&flag));
+        let lines = hanging("Set for this plan: ", &line, style.width);
+        head.push_str(&style.lines(&lines, Style::yellow));
+    }
+    if let Some(scope) = &plan.scope {
+        let mappings: Vec<String> = scope
+            .iter()
+            .map(|mapping| {
+                format!(
+                    "{} → {}",
+                    place(mapping.keycloak.as_str()),
+                    place(&mapping.azure.name)
+                )
+            })
+            .collect();
+        let line = format!(
+            "{}. The changes of all other groups are left out.",
+            listed(&mappings, "and")
+        );
+        let lines = hanging("Only for some groups: ", &line, style.width);
+        head.push_str(&style.lines(&lines, Style::yellow));
+    }
+    head
+}
+
+fn blocks(plan: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    for block in &plan.blocks {
+        let message = hanging("x ", &sentence(&block.message), style.width);
+        text.push_str(&style.lines(&message, Style::red));
+        // A command that is to be copied stays on one line.
+        let _ = writeln!(
+            text,
+            "  If that is right:  plan again with {}",
+            shell_flag(&block.flag)
+        );
+        text.push_str(&hanging(
+            "  If it is not:      ",
+            question(block.code),
+            style.width,
+        ));
+    }
+    text
+}
+
+fn problems(plan: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    for (heading, belongs) in PROBLEM_HEADINGS {
+        let mut problems = plan
+            .problems
+            .iter()
+            .filter(|problem| belongs(problem.code))
+            .peekable();
+        if problems.peek().is_some() {
+            text.push_str(if text.is_empty() { "" } else { "\n" });
+            let _ = writeln!(text, "{}", style.bold(heading));
+        }
+        for problem in problems {
+            let ProblemWords {
+                subject,
+                message,
+                hint,
+            } = ProblemWords::of(problem);
+            // Marked, so that a long name cannot be wrapped into something that looks like a hint.
+            let line = format!("{subject} {message}");
+            let block = hanging_marked("  ! ", "    | ", &line, style.width);
+            text.push_str(&style.lines(&block, Style::yellow));
+            if let Some(hint) = hint {
+                text.push_str(&hanging("    ", &hint, style.width));
+            }
+        }
+    }
+    text
+}
+
+/// Which directories these are, and what is known of where people come from.
+fn directories(plan: &Plan, style: Style) -> String {
+    let from = format!(
+        "{} realm {}. {}",
+        place(&plan.source.url),
+        place(&plan.source.realm),
+        federation(plan)
+    );
+    let to = format!(
+        "{} (tenant {})",
+        place(&plan.target.tenant_name),
+        plan.target.tenant_id
+    );
+    hanging("Keycloak  ", &from, style.width) + &hanging("Entra     ", &to, style.width)
+}
+
+fn group_table(plan: &Plan, style: Style) -> String {
+    if plan.groups.is_empty() {
+        return String::new();
+    }
+    let labels = GroupLabels::of(plan);
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(style.width).unwrap_or(u16::MAX))
+        .set_header(["Azure group", "Keycloak group", "now", "after", "+", "-"]);
+    let movements = movements(plan);
+    for group in &plan.groups {
+        let (added, removed) = movements.get(&group.azure.id).copied().unwrap_or_default();
+        table.add_row([
+            labels.of_group(&group.azure),
+            labels.keycloak_of(&group.azure.id).join(", "),
+            grouped(group.members_before),
+            grouped(group.members_after),
+            grouped(added),
+            grouped(removed),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    let mut text = String::new();
+    for (at, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        text.push_str(&if at == 0 {
+            style.bold(line)
+        } else {
+            line.to_owned()
+        });
+        text.push('\n');
+    }
+    for group in plan.groups.iter().filter(|group| group.other_members > 0) {
+        let line = format!(
+            "{} also has {} never touched",
+            labels.of_group(&group.azure),
+            counted(
+                group.other_members,
+                "member that is not a user and is",
+                "members that are not users and are"
+            )
+        );
+        text.push_str(&hanging("  ", &line, style.width));
+    }
+    text
+}
+
+fn removals(plan: &Plan, style: Style) -> String {
+    let labels = GroupLabels::of(plan);
+    let rows = Changes::of(plan)
+        .remove
+        .iter()
+        .map(|remove| {
+            vec![
+                name(remove.account.display_name.as_deref()),
+                address(&remove.account.email),
+                format!("from {}", labels.of_group(&remove.group)),
+                labels.removal_reason(remove, str::to_owned),
+            ]
+        })
+        .collect();
+    section("Remove", "- ", rows, style, Style::red)
+}
+
+fn invitations(plan: &Plan, style: Style) -> String {
+    let invitations = Changes::of(plan).invite;
+    let shared = shared_reception(&invitations);
+    let rows = invitations
+        .iter()
+        .map(|invite| {
+            let mut row = vec![
+                invited_name(invite),
+                address(invite.email.as_str()),
+                invited_as(invite),
+            ];
+            if shared.is_none() {
+                row.push(reception(invite));
+            }
+            row
+        })
+        .collect();
+    let mut text = section("Invite", "+ ", rows, style, Style::green);
+    if let Some(reception) = shared {
+        let lines = hanging("    ", &reception, style.width);
+        text.push_str(&style.lines(&lines, Style::dim));
+    }
+    text
+}
+
+fn updates(plan: &Plan, style: Style) -> String {
+    let rows = Changes::of(plan)
+        .update
+        .iter()
+        .map(|update| {
+            vec![
+                name(update.account.display_name.as_deref()),
+                address(&update.account.email),
+                field_changes(&update.fields).join(", "),
+            ]
+        })
+        .collect();
+    section("Update", "~ ", rows, style, Style::yellow)
+}
+
+fn additions(plan: &Plan, style: Style) -> String {
+    let labels = GroupLabels::of(plan);
+    let rows = Changes::of(plan)
+        .add
+        .iter()
+        .map(|add| {
+            vec![
+                name(add.account.display_name.as_deref()),
+                address(add.account.email.as_str()),
+                format!("to {}", labels.of_group(&add.group)),
+                addition_reason(add),
+            ]
+        })
+        .collect();
+    section("Add", "+ ", rows, style, Style::green)
+}
+
+fn section(
+    heading: &str,
+    symbol: &str,
+    rows: Vec<Vec<String>>,
+    style: Style,
+    paint: fn(Style, &str) -> String,
+) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let columns = Columns::of(rows.iter().map(Vec::as_slice));
+    let widest = rows
+        .iter()
+        .map(|row| UnicodeWidthStr::width(columns.line(row).as_str()))
+        .max();
+    let stacked = 4 + widest.unwrap_or(0) > style.width;
+    let mut text = style.bold(heading) + "\n";
+    for row in rows {
+        let line = columns.line(&row);
+        if !stacked {
+            let _ = writeln!(text, "  {}", paint(style, &format!("{symbol}{line}")));
+            continue;
+        }
+        let (who, what) = row.split_at(row.len().min(2));
+        let who = columns.line(who);
+        let _ = writeln!(text, "  {}", paint(style, &format!("{symbol}{who}")));
+        text.push_str(&hanging("      ", &what.join(", "), style.width));
+    }
+    text
+}
+
+fn before_and_after(plan: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    for diff in group_diffs(plan) {
+        if text.is_empty() {
+            text.push_str(&style.bold("Groups that people join and leave, before and after"));
+            text.push('\n');
+        }
+        let _ = writeln!(text, "  @@ {} @@", diff.heading);
+        let columns = Columns::of(diff.lines.iter().filter_map(|line| match line {
+            DiffLine::Gone(cells) | DiffLine::New(cells) => Some(cells.as_slice()),
+            DiffLine::Same(_) => None,
+        }));
+        for line in &diff.lines {
+            let line = match line {
+                DiffLine::Same(text) => format!("  {text}"),
+                DiffLine::Gone(cells) => style.red(&format!("- {}", columns.line(cells))),
+                DiffLine::New(cells) => style.green(&format!("+ {}", columns.line(cells))),
+            };
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}

@@ -1,0 +1,458 @@
+//! The words that the renderings share: counts, reasons and names. Everything it returns is harmless text.
+
+use std::collections::BTreeMap;
+
+use crate::model::{GroupPath, ObjectId};
+use crate::plan::{
+    Add, BlockCode, Change, FederationSource, FieldChange, Fields, GroupName, Invite, Overrides,
+    Plan, Problem, ProblemCode, RemovalReason, Remove, Update,
+};
+
+use super::escape::shortened;
+
+const NAME: usize = 60;
+const GROUP: usize = 80;
+const PATH: usize = 120;
+/// No address that can receive mail is longer, so a real one is never shortened.
+const ADDRESS: usize = 320;
+/// Entra's limit for a display name.
+const VALUE: usize = 256;
+const SENTENCE: usize = 1_000;
+
+/// Paths that are named one by one; of more, the number says more.
+const NAMED_PATHS: usize = 4;
+
+/// Returns a number with its noun: "1 change", "1,204 changes".
+pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
+}
+
+/// Returns a number with its thousands set off.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The changes of a plan by kind, each kind in the plan's order.
+#[derive(Default)]
+pub(super) struct Changes<'a> {
+    pub invite: Vec<&'a Invite>,
+    pub update: Vec<&'a Update>,
+    pub add: Vec<&'a Add>,
+    pub remove: Vec<&'a Remove>,
+}
+
+impl<'a> Changes<'a> {
+    /// Sorts the changes of a plan by kind.
+    pub fn of(plan: &'a Plan) -> Self {
+        let mut changes = Self::default();
+        for change in &plan.changes {
+            match change {
+                Change::Invite(invite) => changes.invite.push(invite),
+                Change::Update(update) => changes.update.push(update),
+                Change::Add(add) => changes.add.push(add),
+                Change::Remove(remove) => changes.remove.push(remove),
+            }
+        }
+        changes
+    }
+
+    /// Returns "2 to remove, 1 to invite", or `None` if nothing changes.
+    pub fn total(&self) -> Option<String> {
+        let parts: Vec<String> = [
+            (self.remove.len(), "to remove"),
+            (self.invite.len(), "to invite"),
+            (self.update.len(), "to update"),
+            (self.add.len(), "to add"),
+        ]
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, verb)| format!("{} {verb}", grouped(*number)))
+        .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// How many the plan adds to each group, and how many it removes.
+pub(super) fn movements(plan: &Plan) -> BTreeMap<&ObjectId, (usize, usize)> {
+    let mut movements: BTreeMap<&ObjectId, (usize, usize)> = BTreeMap::new();
+    for change in &plan.changes {
+        match change {
+            Change::Add(add) => movements.entry(&add.group.id).or_default().0 += 1,
+            Change::Remove(remove) => movements.entry(&remove.group.id).or_default().1 += 1,
+            Change::Invite(_) | Change::Update(_) => {}
+        }
+    }
+    movements
+}
+
+/// Returns the answer of a plan that does nothing and has nothing to say, or `None` for every other.
+pub(super) fn nothing_to_do(plan: &Plan) -> Option<String> {
+    if !plan.changes.is_empty() || !plan.blocks.is_empty() || !plan.problems.is_empty() {
+        return None;
+    }
+    if plan.overrides != Overrides::default() {
+        return None;
+    }
+    Some(format!(
+        "Nothing to do: {} and {} are as Keycloak has them{}.",
+        counted(plan.groups.len(), "group", "groups"),
+        counted(plan.summary.unchanged, "membership", "memberships"),
+        if plan.scope.is_some() {
+            " (of the groups chosen with --group; the others are not in this plan)"
+        } else {
+            ""
+        }
+    ))
+}
+
+/// A heading, and which problems stand below it.
+pub(super) type ProblemHeading = (&'static str, fn(ProblemCode) -> bool);
+
+/// The headings of problems, with which of them stand below each.
+pub(super) const PROBLEM_HEADINGS: [ProblemHeading; 2] = [
+    (
+        "Problems: left exactly as they are",
+        ProblemCode::leaves_as_is,
+    ),
+    ("To look at, beside what the plan does", |code| {
+        !code.leaves_as_is()
+    }),
+];
+
+/// Returns the totals of a plan: "2 to remove, 1 to invite · 2 problems".
+pub(super) fn totals(plan: &Plan) -> String {
+    let mut totals = Changes::of(plan)
+        .total()
+        .unwrap_or_else(|| "Nothing to change".to_owned());
+    if !plan.problems.is_empty() {
+        totals.push_str(" · ");
+        totals.push_str(&counted(plan.problems.len(), "problem", "problems"));
+    }
+    totals
+}
+
+/// What groups are called, so that no two of a plan have one name.
+pub(super) struct GroupLabels<'a> {
+    labels: BTreeMap<&'a ObjectId, String>,
+    keycloak: BTreeMap<&'a ObjectId, Vec<&'a GroupPath>>,
+}
+
+impl<'a> GroupLabels<'a> {
+    /// Names the groups of a plan; where two share a display name, the id goes with it.
+    pub fn of(plan: &'a Plan) -> Self {
+        let mut names: BTreeMap<&ObjectId, &str> = BTreeMap::new();
+        let mut keycloak: BTreeMap<&ObjectId, Vec<&GroupPath>> = BTreeMap::new();
+        for group in &plan.groups {
+            names.insert(&group.azure.id, &group.azure.name);
+            keycloak
+                .entry(&group.azure.id)
+                .or_default()
+                .extend(group.keycloak.iter().map(|group| &group.path));
+        }
+        for change in &plan.changes {
+            if let Change::Add(Add { group, .. }) | Change::Remove(Remove { group, .. }) = change {
+                names.entry(&group.id).or_insert(&group.name);
+            }
+        }
+        let mut bearers: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in names.values() {
+            *bearers.entry(name).or_default() += 1;
+        }
+        let labels = names
+            .into_iter()
+            .map(|(id, name)| {
+                let shown = shortened(name, GROUP);
+                let is_shared = bearers.get(name).is_some_and(|number| *number > 1);
+                (
+                    id,
+                    if is_shared {
+                        format!("{shown} ({id})")
+                    } else {
+                        shown
+                    },
+                )
+            })
+            .collect();
+        Self { labels, keycloak }
+    }
+
+    /// Returns what a group is called.
+    pub fn of_group(&self, group: &GroupName) -> String {
+        self.labels
+            .get(&group.id)
+            .cloned()
+            .unwrap_or_else(|| shortened(&group.name, GROUP))
+    }
+
+    /// Returns the Keycloak groups behind an Azure group, each harmless by itself.
+    pub fn keycloak_of(&self, group: &ObjectId) -> Vec<String> {
+        self.keycloak
+            .get(group)
+            .into_iter()
+            .flatten()
+            .map(|path| shortened(path.as_str(), PATH))
+            .collect()
+    }
+
+    /// Returns why somebody is removed: "is no longer in /teams/platform", with the paths as `show` makes them.
+    pub fn removal_reason(&self, remove: &Remove, show: fn(&str) -> String) -> String {
+        match remove.because {
+            RemovalReason::Disabled => "is disabled in Keycloak".to_owned(),
+            RemovalReason::UnknownToKeycloak => "nobody in Keycloak has this address".to_owned(),
+            RemovalReason::LeftGroup => {
+                let paths: Vec<String> = self
+                    .keycloak_of(&remove.group.id)
+                    .iter()
+                    .map(|path| show(path))
+                    .collect();
+                match paths.len() {
+                    0 => "has left the Keycloak group".to_owned(),
+                    1..=NAMED_PATHS => format!("is no longer in {}", listed(&paths, "or")),
+                    number => format!("is no longer in any of its {number} Keycloak groups"),
+                }
+            }
+        }
+    }
+}
+
+/// Returns why somebody is added: "is in /teams/platform".
+pub(super) fn addition_reason(add: &Add) -> String {
+    let paths: Vec<String> = add
+        .because
+        .iter()
+        .take(NAMED_PATHS)
+        .map(|path| shortened(path.as_str(), PATH))
+        .collect();
+    match add.because.len() {
+        0 => "is in its Keycloak group".to_owned(),
+        1..=NAMED_PATHS => format!("is in {}", listed(&paths, "and")),
+        number => format!("is in {number} of its Keycloak groups"),
+    }
+}
+
+/// Returns "a", "a and b" or "a, b and c".
+pub(super) fn listed(items: &[String], and: &str) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} {and} {last}", first.join(", ")),
+    }
+}
+
+/// Returns a display name, or what stands for it where there is none.
+pub(super) fn name(display_name: Option<&str>) -> String {
+    match display_name {
+        Some(name) if !name.trim().is_empty() => shortened(name, NAME),
+        _ => "(no name)".to_owned(),
+    }
+}
+
+/// Returns the name that an invited person gets, or the username where that is left to Entra.
+pub(super) fn invited_name(invite: &Invite) -> String {
+    name(Some(
+        invite
+            .set
+            .display_name
+            .as_deref()
+            .unwrap_or(&invite.person.username),
+    ))
+}
+
+/// Returns an address.
+pub(super) fn address(address: &str) -> String {
+    shortened(address, ADDRESS)
+}
+
+/// Returns a URL, a tenant's name or the like.
+pub(super) fn place(text: &str) -> String {
+    shortened(text, PATH)
+}
+
+/// Returns a sentence that another part of the program made, with names in it.
+pub(super) fn sentence(text: &str) -> String {
+    shortened(text, SENTENCE)
+}
+
+/// Returns as what somebody is invited.
+pub(super) fn invited_as(invite: &Invite) -> String {
+    match invite.set.user_type {
+        Some(user_type) => format!("as {user_type}"),
+        None => "with the user type that Entra gives".to_owned(),
+    }
+}
+
+/// How invited people are received: the same for all of a plan, or said for each.
+pub(super) fn reception(invite: &Invite) -> String {
+    format!(
+        "{}, and accepting leads to {}",
+        if invite.send_email {
+            "Microsoft mails the invitation"
+        } else {
+            "no mail is sent"
+        },
+        place(&invite.redirect_url)
+    )
+}
+
+/// Returns the reception that all invitations share, if they do.
+pub(super) fn shared_reception(invitations: &[&Invite]) -> Option<String> {
+    let mut receptions = invitations.iter().map(|invite| reception(invite));
+    let first = receptions.next()?;
+    receptions.all(|other| other == first).then_some(first)
+}
+
+/// Returns the fields of an update: `user type Guest → Member`.
+pub(super) fn field_changes(fields: &Fields) -> Vec<String> {
+    let Fields {
+        user_type,
+        display_name,
+        given_name,
+        surname,
+    } = fields;
+    let mut changes = Vec::new();
+    if let Some(FieldChange { before, after }) = user_type {
+        let before = before.map_or("none", |user_type| user_type.as_str());
+        changes.push(format!("user type {before} → {after}"));
+    }
+    for (label, change) in [
+        ("display name", display_name),
+        ("given name", given_name),
+        ("surname", surname),
+    ] {
+        if let Some(FieldChange { before, after }) = change {
+            let before = before.as_deref().map_or("none".to_owned(), quoted);
+            changes.push(format!("{label} {before} → {}", quoted(after)));
+        }
+    }
+    changes
+}
+
+/// Quotes keep a value from passing for the words around it.
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", shortened(value, VALUE).replace('"', "\\\""))
+}
+
+/// A problem in harmless words.
+pub(super) struct ProblemWords {
+    pub subject: String,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl ProblemWords {
+    /// Returns the words of a problem.
+    pub fn of(problem: &Problem) -> Self {
+        Self {
+            subject: sentence(&problem.subject),
+            message: sentence(&problem.message),
+            hint: problem.hint.as_deref().map(sentence),
+        }
+    }
+}
+
+/// Returns what to ask oneself where a limit is exceeded and that was not the intention.
+pub(super) fn question(code: BlockCode) -> &'static str {
+    match code {
+        BlockCode::TooManyRemovals => {
+            "is a user federation (LDAP) of the realm disabled or out of order, or was a group emptied or moved by mistake?"
+        }
+        BlockCode::WouldEmptyGroup => {
+            "was the Keycloak group emptied, moved or made anew by mistake, or is the wrong one mapped?"
+        }
+        BlockCode::EmptySource => {
+            "is the wrong Keycloak group mapped, may the account that reads not see its members, or is a user federation (LDAP) \
+             out of order?"
+        }
+        BlockCode::TooManyInvitations => {
+            "is the wrong Keycloak group mapped, or do the people have accounts that users.match or users.email_domains miss?"
+        }
+    }
+}
+
+/// Returns what is known of user federation, as a sentence.
+pub(super) fn federation(plan: &Plan) -> String {
+    let Some(federation) = &plan.source.federation else {
+        return "Whether people come from a user federation (LDAP) is not known, so nobody whom Keycloak does not know is removed."
+            .to_owned();
+    };
+    let names: Vec<String> = federation
+        .providers
+        .iter()
+        .map(|provider| place(provider.name.as_deref().unwrap_or(provider.id.as_str())))
+        .collect();
+    let source = match federation.known_from {
+        FederationSource::Components => "read from the realm",
+        FederationSource::Seen => "seen among the people read",
+        FederationSource::Declared => "keycloak_federation: none",
+    };
+    match names.len() {
+        0 => format!("People come from no user federation ({source})."),
+        1..=5 => format!(
+            "People also come from user federation: {} ({source}).",
+            listed(&names, "and")
+        ),
+        number => format!("People also come from {number} user federation providers ({source})."),
+    }
+}
+
+/// Returns a time as people write it.
+pub(super) fn time(time: jiff::Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn numbers_have_their_noun_and_their_thousands() {
+        assert_eq!(counted(0, "group", "groups"), "0 groups");
+        assert_eq!(counted(1, "group", "groups"), "1 group");
+        assert_eq!(counted(1_204, "group", "groups"), "1,204 groups");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+        assert_eq!(grouped(100), "100");
+    }
+
+    #[test]
+    fn a_value_cannot_pass_for_the_words_around_it() {
+        let fields = Fields {
+            surname: Some(FieldChange {
+                before: None,
+                after: "Ek\", user type Guest → \"Member".to_owned(),
+            }),
+            ..Fields::default()
+        };
+        assert_eq!(
+            field_changes(&fields),
+            ["surname none → \"Ek\\\", user type Guest → \\\"Member\""]
+        );
+    }
+
+    #[test]
+    fn groups_of_one_name_are_told_apart_by_their_ids() {
+        let mut plan = samples::every_kind();
+        let name = plan.groups[0].azure.name.clone();
+        plan.groups[1].azure.name = name.clone();
+        let labels = GroupLabels::of(&plan);
+        let (first, second) = (&plan.groups[0].azure, &plan.groups[1].azure);
+        assert_eq!(labels.of_group(first), format!("{name} ({})", first.id));
+        assert_ne!(labels.of_group(first), labels.of_group(second));
+        assert_eq!(
+            labels.of_group(&plan.groups[2].azure),
+            plan.groups[2].azure.name
+        );
+    }
+}
