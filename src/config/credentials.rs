@@ -1,0 +1,198 @@
+//! The credentials of both services, from environment variables only.
+//!
+//! Every variable that is missing is named at once. An empty variable counts as missing, as in shells and in CI systems that set
+//! undefined secrets to nothing.
+
+use std::fmt;
+
+use secrecy::SecretString;
+
+use super::{EntraCredentials, KeycloakCredentials, value};
+use crate::model::ObjectId;
+
+/// The variables that hold credentials.
+pub(super) const VARIABLES: [&str; 7] = [
+    "KEYCLOAK_USER",
+    "KEYCLOAK_PASSWORD",
+    "KEYCLOAK_CLIENT_ID",
+    "KEYCLOAK_CLIENT_SECRET",
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+];
+
+/// Everything that is wrong with the credentials in the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentErrors(Vec<String>);
+
+impl fmt::Display for EnvironmentErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the credentials in the environment are not complete")?;
+        for message in &self.0 {
+            write!(f, "\n  {message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for EnvironmentErrors {}
+
+/// The credentials of both services.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// For Keycloak.
+    pub keycloak: KeycloakCredentials,
+    /// For Entra.
+    pub entra: EntraCredentials,
+    /// What the operator should know about the choice made, if anything.
+    pub notice: Option<String>,
+}
+
+impl Credentials {
+    /// Reads the credentials of both services, and names everything that is missing for either.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentErrors> {
+        let keycloak = KeycloakCredentials::from_env(&lookup);
+        let entra = EntraCredentials::from_env(&lookup);
+        match (keycloak, entra) {
+            (Ok(keycloak), Ok(entra)) => Ok(Self {
+                notice: notice(&keycloak, &lookup),
+                keycloak,
+                entra,
+            }),
+            (Err(mut keycloak), Err(entra)) => {
+                keycloak.0.extend(entra.0);
+                Err(keycloak)
+            }
+            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
+        }
+    }
+
+    /// Reads the credentials of both services from the environment of this process.
+    pub fn from_process_env() -> Result<Self, EnvironmentErrors> {
+        Self::from_env(process_variable)
+    }
+}
+
+/// Returns a variable of this process, if it is set to text.
+pub fn process_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl KeycloakCredentials {
+    /// Reads the credentials for Keycloak: of a client if both its variables are set, otherwise of a user.
+    ///
+    /// A pair of which only one half is set is an error even beside a complete one: whose login was meant is not guessed.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentErrors> {
+        let user = plain(&lookup, "KEYCLOAK_USER");
+        let password = secret(&lookup, "KEYCLOAK_PASSWORD");
+        let id = plain(&lookup, "KEYCLOAK_CLIENT_ID");
+        let client_secret = secret(&lookup, "KEYCLOAK_CLIENT_SECRET");
+
+        let halves = [
+            half_set(
+                "KEYCLOAK_CLIENT_ID",
+                id.is_some(),
+                "KEYCLOAK_CLIENT_SECRET",
+                client_secret.is_some(),
+            ),
+            half_set(
+                "KEYCLOAK_USER",
+                user.is_some(),
+                "KEYCLOAK_PASSWORD",
+                password.is_some(),
+            ),
+        ];
+        let halves: Vec<String> = halves.into_iter().flatten().collect();
+        if !halves.is_empty() {
+            return Err(EnvironmentErrors(halves));
+        }
+        match (id.zip(client_secret), user.zip(password)) {
+            (Some((id, secret)), _) => Ok(Self::Client { id, secret }),
+            (None, Some((user, password))) => Ok(Self::Password { user, password }),
+            (None, None) => Err(EnvironmentErrors(vec![
+                "KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET (a client with a service account), or KEYCLOAK_USER and \
+                 KEYCLOAK_PASSWORD (a user): the login to Keycloak"
+                    .to_owned(),
+            ])),
+        }
+    }
+}
+
+fn half_set(one: &str, one_is_set: bool, other: &str, other_is_set: bool) -> Option<String> {
+    let (set, missing) = match (one_is_set, other_is_set) {
+        (true, false) => (one, other),
+        (false, true) => (other, one),
+        _ => return None,
+    };
+    Some(format!(
+        "{missing} is missing, but {set} is set: set both for the login to Keycloak, or neither"
+    ))
+}
+
+/// Says which credentials are used where there are two.
+fn notice(chosen: &KeycloakCredentials, lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let is_client = matches!(chosen, KeycloakCredentials::Client { .. });
+    (is_client && plain(&lookup, "KEYCLOAK_USER").is_some()).then(|| {
+        "logging in to Keycloak with KEYCLOAK_CLIENT_ID; KEYCLOAK_USER is set too and not used"
+            .to_owned()
+    })
+}
+
+impl EntraCredentials {
+    /// Reads the credentials for Entra.
+    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentErrors> {
+        let tenant = plain(&lookup, "AZURE_TENANT_ID");
+        let client_id = plain(&lookup, "AZURE_CLIENT_ID");
+        let client_secret = secret(&lookup, "AZURE_CLIENT_SECRET");
+
+        let mut wrong = Vec::new();
+        match &tenant {
+            None => wrong.push(
+                "AZURE_TENANT_ID: the id (a GUID) or a verified domain of the Entra tenant"
+                    .to_owned(),
+            ),
+            Some(tenant) if !is_tenant(tenant) => wrong.push(format!(
+                "AZURE_TENANT_ID is neither the id of a tenant (a GUID) nor a domain: `{}`",
+                super::mistake::show(tenant)
+            )),
+            Some(_) => {}
+        }
+        if client_id.is_none() {
+            wrong.push(
+                "AZURE_CLIENT_ID: the application (client) id of the app registration in Entra"
+                    .to_owned(),
+            );
+        }
+        if client_secret.is_none() {
+            wrong.push("AZURE_CLIENT_SECRET: a client secret of that app registration".to_owned());
+        }
+        match (tenant, client_id, client_secret) {
+            (Some(tenant), Some(client_id), Some(client_secret)) if wrong.is_empty() => Ok(Self {
+                tenant,
+                client_id,
+                client_secret,
+            }),
+            _ => Err(EnvironmentErrors(wrong)),
+        }
+    }
+}
+
+/// The tenant becomes a part of a path. `common` and its like are not tenants.
+fn is_tenant(text: &str) -> bool {
+    text.parse::<ObjectId>().is_ok()
+        || (text.is_ascii() && text.contains('.') && value::is_domain(text))
+}
+
+fn plain(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    lookup(name)
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+}
+
+/// Secrets that are mounted from files often end with the newline of the file; no password does.
+fn secret(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<SecretString> {
+    lookup(name)
+        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        .filter(|text| !text.trim().is_empty())
+        .map(SecretString::from)
+}

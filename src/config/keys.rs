@@ -1,0 +1,327 @@
+//! The keys of the configuration file: all of them, what each may hold and what it is when it is left out.
+//!
+//! This is the only place that names them. `keycloak_to_azure.config.yaml.example` explains them, and a test compares the two.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::model::{UserType, fold};
+use crate::settings::{
+    DisabledPolicy, DisplayNameTemplate, FederationSetting, InvitationRules, Limit, Limits,
+    Mapping, MatchAttribute, RemovalPolicy, Settings, UnverifiedPolicy, UpdatePolicy, UserRules,
+};
+
+use super::mistake::{Wrong, show};
+use super::table::{Table, Value};
+use super::yaml::Place;
+use super::{EntraConnection, KeycloakConnection, value};
+
+/// The environment variable that names the login host, as in the Azure SDKs.
+pub(super) const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+
+/// Everything that stands in the file.
+pub(super) struct FileContents {
+    pub logfile: Option<PathBuf>,
+    pub keycloak: KeycloakConnection,
+    pub entra: EntraConnection,
+    pub settings: Settings,
+}
+
+/// Reads the whole file; `authority_host` is the value of `AZURE_AUTHORITY_HOST`.
+pub(super) fn read(top: &mut Table<'_, '_>, authority_host: Option<&str>) -> Option<FileContents> {
+    let logfile = top.optional("logfile", value::file);
+    let url = top.required(
+        "keycloak_url",
+        "the address of Keycloak, as in `https://keycloak.example.com/auth`",
+        value::keycloak_url,
+    );
+    let realm = top.required(
+        "keycloak_realm",
+        "the realm whose people are read",
+        value::realm,
+    );
+    let mappings = read_mappings(top);
+    let auth_realm = top.optional("keycloak_auth_realm", value::realm);
+    let federation = top.optional("keycloak_federation", value::word);
+    let ca_file = top.optional("keycloak_ca_file", value::file);
+    let entra = read_entra(top, authority_host);
+    let users = top.section("users", read_users);
+    let invitations = top.section("invitations", read_invitations);
+    let limits = top.section("limits", read_limits);
+    let protected = top.optional_list("protected", value::protected_account);
+
+    let realm = realm?;
+    Some(FileContents {
+        logfile,
+        keycloak: KeycloakConnection {
+            url: url?,
+            auth_realm: auth_realm.unwrap_or_else(|| realm.clone()),
+            realm,
+            ca_file,
+        },
+        entra,
+        settings: Settings {
+            mappings,
+            federation: federation.unwrap_or(FederationSetting::Auto),
+            users,
+            invitations,
+            limits,
+            protected,
+        },
+    })
+}
+
+fn read_mappings(top: &mut Table<'_, '_>) -> Vec<Mapping> {
+    let found = top.entries(
+        "groups",
+        "the list of groups, each entry with `keycloak` and `azure`",
+        read_mapping,
+    );
+    let mut lines = BTreeMap::new();
+    for (mapping, place) in &found {
+        // Entra compares display names without regard to case.
+        let pair = (&mapping.keycloak, fold(&mapping.azure));
+        if let Some(line) = lines.get(&pair) {
+            let message = format!(
+                "`{}` is mapped to `{}` already, on line {line}",
+                show(mapping.keycloak.as_str()),
+                show(&mapping.azure),
+            );
+            top.notes().mistake(place.clone(), message);
+        } else {
+            lines.insert(pair, mapping.keycloak_line);
+        }
+    }
+    found.into_iter().map(|(mapping, _)| mapping).collect()
+}
+
+/// Reads one mapping, and the place of its Keycloak group.
+fn read_mapping(entry: &mut Table<'_, '_>) -> Option<(Mapping, Place)> {
+    let keycloak = entry.required(
+        "keycloak",
+        "the Keycloak group, by its name or path",
+        value::keycloak_group,
+    );
+    let azure = entry.required(
+        "azure",
+        "the Azure group, by its display name or object id",
+        value::name,
+    );
+    let subgroups = entry.optional("subgroups", value::switch);
+    let removals = entry.optional("removals", value::word);
+    let allow_empty = entry.optional("allow_empty", value::switch);
+
+    let (place, keycloak_line) = entry.line_of("keycloak");
+    let (_, azure_line) = entry.line_of("azure");
+    let mapping = Mapping {
+        keycloak: keycloak?,
+        azure: azure?,
+        subgroups: subgroups.unwrap_or(false),
+        removals: removals.unwrap_or(RemovalPolicy::All),
+        allow_empty: allow_empty.unwrap_or(false),
+        keycloak_line,
+        azure_line,
+    };
+    Some((mapping, place))
+}
+
+/// A national cloud of Microsoft (<https://learn.microsoft.com/graph/deployments>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Cloud {
+    Public,
+    UsGovernment,
+    UsGovernmentDod,
+    China,
+}
+
+impl Cloud {
+    const ALL: [Self; 4] = [
+        Self::Public,
+        Self::UsGovernment,
+        Self::UsGovernmentDod,
+        Self::China,
+    ];
+
+    fn login_url(self) -> &'static str {
+        match self {
+            Self::Public => "https://login.microsoftonline.com",
+            Self::UsGovernment | Self::UsGovernmentDod => "https://login.microsoftonline.us",
+            Self::China => "https://login.partner.microsoftonline.cn",
+        }
+    }
+
+    fn graph_url(self) -> &'static str {
+        match self {
+            Self::Public => "https://graph.microsoft.com",
+            Self::UsGovernment => "https://graph.microsoft.us",
+            Self::UsGovernmentDod => "https://dod-graph.microsoft.us",
+            Self::China => "https://microsoftgraph.chinacloudapi.cn",
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::UsGovernment => "us_government",
+            Self::UsGovernmentDod => "us_government_dod",
+            Self::China => "china",
+        }
+    }
+}
+
+fn read_entra(top: &mut Table<'_, '_>, authority_host: Option<&str>) -> EntraConnection {
+    let cloud = top.optional("azure_cloud", value::word);
+    let graph_url = top.optional("azure_graph_url", value::host_url);
+    // A login of one cloud gives tokens that the Graph of another refuses, so the two must fit unless Graph is named as well. With a
+    // mistake in azure_cloud there is nothing to compare with.
+    let is_compared = !top.has("azure_graph_url") && cloud.is_some() == top.has("azure_cloud");
+    let cloud = cloud.unwrap_or(Cloud::Public);
+    let fitting = |login_url: String| {
+        if is_compared {
+            check_cloud(&login_url, cloud)?;
+        }
+        Ok(login_url)
+    };
+    let in_file = top.has("azure_login_url");
+    let login_url = top.optional("azure_login_url", |value: &Value<'_, '_>| {
+        value::host_url(value).and_then(fitting)
+    });
+    let from_environment = authority_host.filter(|_| !in_file).and_then(|host| {
+        parse_authority_host(host)
+            .and_then(fitting)
+            .map_err(|wrong| {
+                top.notes()
+                    .environment_mistake(format!("{AUTHORITY_HOST} {}", wrong.predicate));
+            })
+            .ok()
+    });
+    EntraConnection {
+        login_url: login_url
+            .or(from_environment)
+            .unwrap_or_else(|| cloud.login_url().to_owned()),
+        graph_url: graph_url.unwrap_or_else(|| cloud.graph_url().to_owned()),
+    }
+}
+
+/// The Azure SDKs accept the host with its scheme and without.
+fn parse_authority_host(host: &str) -> Result<String, Wrong> {
+    if host.contains("://") {
+        value::bare_host_url(host)
+    } else {
+        value::bare_host_url(&format!("https://{host}"))
+    }
+}
+
+fn check_cloud(login_url: &str, cloud: Cloud) -> Result<(), Wrong> {
+    let clouds_of_login: Vec<&str> = Cloud::ALL
+        .into_iter()
+        .filter(|other| other.login_url() == login_url)
+        .map(Cloud::as_str)
+        .collect();
+    if clouds_of_login.is_empty() || login_url == cloud.login_url() {
+        return Ok(());
+    }
+    Err(Wrong::value(format!(
+        "names the login host of another cloud than azure_cloud ({}); write `azure_cloud: {}`",
+        cloud.as_str(),
+        clouds_of_login.join("` or `azure_cloud: ")
+    )))
+}
+
+fn read_users(users: &mut Table<'_, '_>) -> UserRules {
+    UserRules {
+        user_type: users
+            .optional("user_type", value::user_type)
+            .unwrap_or(Some(UserType::Member)),
+        update: users
+            .optional("update", value::word)
+            .unwrap_or(UpdatePolicy::Invited),
+        display_name: users
+            .optional("display_name", value::display_name)
+            .unwrap_or_else(default_display_name),
+        match_by: read_match(users),
+        email_domains: read_email_domains(users),
+        disabled: users
+            .optional("disabled", value::word)
+            .unwrap_or(DisabledPolicy::Remove),
+        unverified_email: users
+            .optional("unverified_email", value::word)
+            .unwrap_or(UnverifiedPolicy::Allow),
+    }
+}
+
+fn default_display_name() -> DisplayNameTemplate {
+    DisplayNameTemplate::parse("{first_name} {last_name}")
+        .expect("the default template names placeholders that exist")
+}
+
+fn read_match(users: &mut Table<'_, '_>) -> Vec<MatchAttribute> {
+    use MatchAttribute::{Mail, OtherMails, ProxyAddresses, UserPrincipalName};
+
+    let read = users.optional("match", |list: &Value<'_, '_>| {
+        let mut attributes = Vec::new();
+        let Some(elements) = list.parse_list(value::word::<MatchAttribute>) else {
+            return Ok(attributes);
+        };
+        let all_are_known = elements.len() == list.length();
+        for (element, attribute) in elements {
+            if attributes.contains(&attribute) {
+                element.mistake(&Wrong::value("stands here a second time"));
+            } else {
+                attributes.push(attribute);
+            }
+        }
+        if all_are_known && !attributes.contains(&Mail) && !attributes.contains(&OtherMails) {
+            return Err(Wrong::value(
+                "needs mail or other_mails among its entries: an invited person would not be found again without",
+            ));
+        }
+        Ok(attributes)
+    });
+    read.unwrap_or_else(|| vec![Mail, UserPrincipalName, OtherMails, ProxyAddresses])
+}
+
+fn read_email_domains(users: &mut Table<'_, '_>) -> BTreeMap<String, String> {
+    let read = users.optional("email_domains", |pairs: &Value<'_, '_>| {
+        let mut domains = BTreeMap::new();
+        for (key, from, to) in pairs
+            .parse_pairs(value::domain, value::public_domain)
+            .unwrap_or_default()
+        {
+            if domains.insert(from, to).is_some() {
+                key.mistake(&Wrong::value("stands here a second time"));
+            }
+        }
+        Ok(domains)
+    });
+    read.unwrap_or_default()
+}
+
+fn read_invitations(invitations: &mut Table<'_, '_>) -> InvitationRules {
+    InvitationRules {
+        redirect_url: invitations
+            .optional("redirect_url", value::redirect_url)
+            .unwrap_or_else(|| "https://portal.azure.com/{tenant_id}".to_owned()),
+        send_email: invitations
+            .optional("send_email", value::switch)
+            .unwrap_or(false),
+        allowed_domains: invitations.optional_list("allowed_domains", value::public_domain),
+    }
+}
+
+fn read_limits(limits: &mut Table<'_, '_>) -> Limits {
+    Limits {
+        removals: limits
+            .optional("removals", value::limit(u32::MAX))
+            .unwrap_or(Limit::AtMost(5)),
+        removals_percent: limits
+            .optional("removals_percent", value::limit(100))
+            .unwrap_or(Limit::AtMost(20)),
+        invitations: limits
+            .optional("invitations", value::limit(u32::MAX))
+            .unwrap_or(Limit::AtMost(100)),
+    }
+}
