@@ -1,0 +1,392 @@
+//! One well-behaved exchange over HTTP: deadlines, no redirects, retries by class of request, one clock for throttling.
+//!
+//! It knows nothing of Keycloak or Graph. Whatever answer comes last is handed back whole; only when there is none is it an
+//! [`Error`].
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Request, StatusCode};
+use tokio::time::Instant;
+
+/// What a repetition of a request would do, which decides when it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// It changes nothing.
+    Read,
+    /// Doing it twice is doing it once.
+    RepeatableWrite,
+    /// A repetition would kill the earlier redeem link and may send a second mail, so it is repeated only if it certainly
+    /// was not carried out: never sent, or refused with 429.
+    Invitation,
+    /// A repetition of a refused login may lock the account, so it is repeated only if the service failed.
+    Login,
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the next byte of an answer.
+    pub idle: Duration,
+    /// For one whole answer.
+    pub whole: Duration,
+    /// How often a request is sent at most.
+    pub tries: u32,
+    /// The first wait between two tries; it doubles.
+    pub first_wait: Duration,
+    /// The longest wait between two tries that this program chooses itself.
+    pub longest_wait: Duration,
+    /// The longest wait that a service may ask for. Beyond it the request fails and says when to come back.
+    pub longest_retry_after: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            // A group of many thousand people takes Keycloak a while, and proxies usually allow 60 s.
+            idle: Duration::from_secs(120),
+            whole: Duration::from_secs(15 * 60),
+            tries: 5,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(30),
+            // Graph's write window is 150 s; asking for more than twice that is not throttling as documented.
+            longest_retry_after: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The largest answer that is read. The members of a group of a million people are about 200 MB.
+const LARGEST_BODY: usize = 1 << 30;
+
+/// An answer, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// How often the request was sent.
+    pub attempts: u32,
+}
+
+impl Answer {
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// When the service says that it answered, or else the time now. What it says of other moments goes by its own clock,
+    /// which need not agree with the one of this machine.
+    pub fn sent_at(&self) -> jiff::Timestamp {
+        self.header("date")
+            .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+            .map_or_else(jiff::Timestamp::now, |date| date.timestamp())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What happened.
+    pub kind: ErrorKind,
+    /// The host and path that were asked, without query.
+    pub target: String,
+    /// The reason in words, without the address.
+    pub reason: String,
+    /// How often the request was sent.
+    pub attempts: u32,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request certainly did not arrive.
+    NotSent,
+    /// The request may have arrived and its answer is lost.
+    AnswerLost,
+    /// The service asks to come back later than this program waits.
+    ComeBackLater(Duration),
+    /// The answer is larger than any that this program reads.
+    TooLarge,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            target,
+            reason,
+            attempts,
+        } = self;
+        match kind {
+            ErrorKind::NotSent => write!(f, "{target} cannot be reached: {reason}")?,
+            ErrorKind::AnswerLost => write!(f, "{target} gave no complete answer: {reason}")?,
+            ErrorKind::ComeBackLater(wait) => {
+                write!(
+                    f,
+                    "{target} is throttling and asks to come back in {} s",
+                    wait.as_secs()
+                )?;
+            }
+            ErrorKind::TooLarge => write!(
+                f,
+                "{target} gave an answer of more than {LARGEST_BODY} bytes"
+            )?,
+        }
+        if *attempts > 1 {
+            write!(f, " (tried {attempts} times)")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How to reach one service.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Certificates of a private authority, PEM, trusted besides those of the system.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The service is on this machine: no proxy, and no certificates needed.
+    pub loopback: bool,
+    /// How long to wait for what.
+    pub timing: Timing,
+}
+
+/// A client for one service. Clones share its connections and its clock: when one request is throttled, all of them wait.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    paused_until: Arc<Mutex<Option<Instant>>>,
+    timing: Timing,
+}
+
+impl Http {
+    /// Builds a client. Fails if the system has no certificates, or `ca_pem` holds none.
+    pub fn new(options: &Options) -> anyhow::Result<Self> {
+        // reqwest without a default provider panics unless one is installed; a second installation is refused and harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!(
+                env!("CARGO_PKG_NAME"),
+                "/",
+                env!("CARGO_PKG_VERSION")
+            ))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(options.timing.connect)
+            .read_timeout(options.timing.idle)
+            .timeout(options.timing.whole);
+        if options.loopback {
+            builder = builder.no_proxy().tls_certs_only([]);
+        }
+        if let Some(pem) = &options.ca_pem {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem)
+                .context("failed to read the CA file as PEM")?;
+            anyhow::ensure!(!certificates.is_empty(), "the CA file holds no certificate");
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().context(
+            "failed to set up TLS; without a certificate store of the system, set SSL_CERT_FILE to a file with root certificates",
+        )?;
+        Ok(Self {
+            client,
+            paused_until: Arc::new(Mutex::new(None)),
+            timing: options.timing,
+        })
+    }
+
+    /// The underlying client, to build requests with.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// How long this client waits for what.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// Sends a request until it is answered for good, and returns the last answer.
+    pub async fn send(&self, class: Class, request: Request) -> Result<Answer, Error> {
+        let target = shown_target(&request);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            self.wait_for_clearance().await;
+            let Some(copy) = request.try_clone() else {
+                return Err(Error {
+                    kind: ErrorKind::NotSent,
+                    target,
+                    reason: "its body cannot be sent again".to_owned(),
+                    attempts,
+                });
+            };
+            let exchange = self.exchange(copy, attempts, &target).await;
+            let wait = match &exchange {
+                Ok(answer) if may_repeat_after_status(class, answer.status) => {
+                    match retry_after(&answer.headers, answer.sent_at()) {
+                        Some(wait) if wait > self.timing.longest_retry_after => {
+                            return Err(Error {
+                                kind: ErrorKind::ComeBackLater(wait),
+                                target,
+                                reason: String::new(),
+                                attempts,
+                            });
+                        }
+                        Some(wait) => wait,
+                        None => self.own_wait(attempts),
+                    }
+                }
+                Err(error) if may_repeat_after_error(class, error.kind) => self.own_wait(attempts),
+                Ok(_) | Err(_) => return exchange,
+            };
+            if attempts >= self.timing.tries {
+                return exchange;
+            }
+            match &exchange {
+                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS => self.pause(wait),
+                _ => tokio::time::sleep(wait).await,
+            }
+        }
+    }
+
+    /// Keeps every clone of this client from sending anything for so long.
+    pub fn pause(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut paused_until = self
+            .paused_until
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *paused_until = Some(paused_until.map_or(until, |earlier| earlier.max(until)));
+    }
+
+    /// The wait that this program chooses after so many tries: doubling, with jitter so that workers do not march in step.
+    pub fn own_wait(&self, attempts: u32) -> Duration {
+        let doubled = self
+            .timing
+            .first_wait
+            .saturating_mul(1 << attempts.saturating_sub(1).min(16));
+        let jitter = f64::from(uuid::Uuid::new_v4().as_fields().1) / f64::from(u16::MAX);
+        doubled
+            .min(self.timing.longest_wait)
+            .mul_f64(0.75 + 0.5 * jitter)
+    }
+
+    async fn wait_for_clearance(&self) {
+        loop {
+            let until = *self
+                .paused_until
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            match until {
+                Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
+                _ => return,
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: Request,
+        attempts: u32,
+        target: &str,
+    ) -> Result<Answer, Error> {
+        let error = |kind, reason| Error {
+            kind,
+            target: target.to_owned(),
+            reason,
+            attempts,
+        };
+        let mut response = self.client.execute(request).await.map_err(|source| {
+            let kind = if source.is_connect() {
+                ErrorKind::NotSent
+            } else {
+                ErrorKind::AnswerLost
+            };
+            error(kind, root_cause(source))
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        let lost = |source| error(ErrorKind::AnswerLost, root_cause(source));
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > LARGEST_BODY {
+                return Err(error(ErrorKind::TooLarge, String::new()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status,
+            headers,
+            body,
+            attempts,
+        })
+    }
+}
+
+fn may_repeat_after_status(class: Class, status: StatusCode) -> bool {
+    match class {
+        Class::Read | Class::RepeatableWrite | Class::Login => {
+            matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
+        }
+        Class::Invitation => status == StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+fn may_repeat_after_error(class: Class, kind: ErrorKind) -> bool {
+    match (class, kind) {
+        (_, ErrorKind::NotSent)
+        | (Class::Read | Class::RepeatableWrite | Class::Login, ErrorKind::AnswerLost) => true,
+        (Class::Invitation, ErrorKind::AnswerLost)
+        | (_, ErrorKind::ComeBackLater(_) | ErrorKind::TooLarge) => false,
+    }
+}
+
+/// Returns how long `Retry-After` asks to wait: whole seconds, a fraction of seconds (seen from Graph) or a date. `None` if
+/// it is absent, unreadable or in the past.
+pub fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+    retry_after_text(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+}
+
+/// [`retry_after`] for the text of the header, for the parts of a batch.
+pub fn retry_after_text(text: &str, now: jiff::Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Duration::try_from(date.duration_since(now)).ok()
+}
+
+fn shown_target(request: &Request) -> String {
+    let url = request.url();
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!(
+        "{}://{}{port}{}",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.path()
+    )
+}
+
+/// The innermost reason, which is the one that says something; reqwest's own words repeat the address.
+fn root_cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
