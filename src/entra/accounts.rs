@@ -1,0 +1,424 @@
+//! Finding accounts: by a list of everybody or by filters, whichever takes fewer requests. Both give the same accounts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::batch::{BATCH_SIZE, Get, Reads};
+use super::failure::Failure;
+use super::odata::{Property, encoded, filters_for, filters_for_beginnings};
+use super::pages::{Entries, Entry};
+use super::{parse, parse_bytes};
+use crate::model::{Address, ObjectId, UserType, fold};
+use crate::settings::MatchAttribute;
+use crate::snapshot::Account;
+
+/// Every field that is read. Most of them are not there unless they are selected.
+const FIELDS: &str = "id,userPrincipalName,mail,otherMails,proxyAddresses,displayName,givenName,surname,userType,\
+    creationType,externalUserState,accountEnabled,onPremisesSyncEnabled";
+
+/// The longest page that Graph gives.
+const PAGE: usize = 999;
+
+/// All attributes, for look-ups that must not miss anything.
+pub(super) const EVERY_ATTRIBUTE: [MatchAttribute; 4] = [
+    MatchAttribute::Mail,
+    MatchAttribute::UserPrincipalName,
+    MatchAttribute::OtherMails,
+    MatchAttribute::ProxyAddresses,
+];
+
+/// Accounts by id.
+pub(super) type Accounts = BTreeMap<ObjectId, Account>;
+
+/// How accounts are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strategy {
+    /// Everybody is listed, page after page.
+    List,
+    /// The wanted addresses are asked for, many at once.
+    Filters,
+}
+
+impl Reads {
+    /// Finds every account that has one of the addresses in one of the attributes, and every member.
+    pub(super) async fn find_accounts(
+        &self,
+        wanted: &BTreeSet<Address>,
+        attributes: &[MatchAttribute],
+        members: &BTreeSet<ObjectId>,
+    ) -> Result<Accounts, Failure> {
+        let filters = filters(wanted, attributes);
+        let total = self.count_accounts().await?;
+        let found = match cheaper(total, filters.len(), wanted.len(), members.len()) {
+            Strategy::List => {
+                let list = format!("/users?$select={FIELDS}&$top={PAGE}");
+                accounts_in(self.list(Get::new(list)).await?)?
+            }
+            Strategy::Filters => self.filter_accounts(filters).await?,
+        };
+        let addresses = WantedAddresses::new(wanted);
+        let mut accounts: Accounts = found
+            .into_iter()
+            .filter(|(id, account)| members.contains(id) || addresses.are_in(account, attributes))
+            .collect();
+        let unseen: Vec<&ObjectId> = members
+            .iter()
+            .filter(|id| !accounts.contains_key(*id))
+            .collect();
+        accounts.extend(self.read_members(&unseen).await?);
+        Ok(accounts)
+    }
+
+    /// Finds every account that has one of the addresses anywhere.
+    pub(super) async fn look_up(&self, addresses: &BTreeSet<Address>) -> Result<Accounts, Failure> {
+        let found = self
+            .filter_accounts(filters(addresses, &EVERY_ATTRIBUTE))
+            .await?;
+        let addresses = WantedAddresses::new(addresses);
+        Ok(found
+            .into_iter()
+            .filter(|(_, account)| addresses.are_in(account, &EVERY_ATTRIBUTE))
+            .collect())
+    }
+
+    /// Reads one account. Lists lag behind more than this does.
+    pub(super) async fn account(&self, id: &ObjectId) -> Result<Option<Account>, Failure> {
+        match self.get(&by_id(id)).await {
+            Ok(answer) => Account::try_from(parse_bytes::<WireAccount>(&answer.body)?).map(Some),
+            Err(Failure::Refused(refusal)) if refusal.status == 404 => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads accounts that may not be there yet. Those that are not, or cannot be read, are left out.
+    pub(super) async fn accounts_there(&self, ids: &[&ObjectId]) -> Accounts {
+        let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
+        let answers = self.get_all(&gets).await;
+        answers
+            .into_iter()
+            .filter_map(|answer| Account::try_from(parse::<WireAccount>(answer.ok()?).ok()?).ok())
+            .map(|account| (account.id.clone(), account))
+            .collect()
+    }
+
+    async fn filter_accounts(&self, filters: Vec<String>) -> Result<Accounts, Failure> {
+        let gets = filters
+            .into_iter()
+            .map(|filter| {
+                let filter = encoded(&filter);
+                Get::new(format!(
+                    "/users?$filter={filter}&$select={FIELDS}&$top={PAGE}"
+                ))
+            })
+            .collect();
+        let mut accounts = Accounts::new();
+        for found in self.list_all(gets).await {
+            accounts.extend(accounts_in(found?)?);
+        }
+        Ok(accounts)
+    }
+
+    /// Reads members that no list showed. Lists lag, so a new account can be a member before it is listed.
+    async fn read_members(&self, ids: &[&ObjectId]) -> Result<Accounts, Failure> {
+        let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
+        let mut accounts = Accounts::new();
+        for (id, answer) in ids.iter().zip(self.get_all(&gets).await) {
+            let account = match answer {
+                Ok(body) => Account::try_from(parse::<WireAccount>(body)?)?,
+                Err(Failure::Refused(refusal)) if refusal.status == 404 => {
+                    return Err(Failure::Garbled(format!(
+                        "account {id} is listed as a member of a group and does not exist; \
+                         if it has just been deleted, run this again in a few minutes"
+                    )));
+                }
+                Err(failure) => return Err(failure),
+            };
+            if account.id != **id {
+                return Err(Failure::Garbled(format!(
+                    "account {id} was asked for and {} came",
+                    account.id
+                )));
+            }
+            accounts.insert(account.id.clone(), account);
+        }
+        Ok(accounts)
+    }
+
+    /// How many accounts there are, or `None` if Graph does not tell. Only with this header does it count.
+    async fn count_accounts(&self) -> Result<Option<usize>, Failure> {
+        let count = Get {
+            path: "/users/$count".to_owned(),
+            eventual: true,
+        };
+        match self.get(&count).await {
+            Ok(answer) => {
+                let text = String::from_utf8_lossy(&answer.body);
+                Ok(text.trim_start_matches('\u{feff}').trim().parse().ok())
+            }
+            Err(Failure::Refused(refusal)) if refusal.status == 400 => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn by_id(id: &ObjectId) -> Get {
+    Get::new(format!("/users/{id}?$select={FIELDS}"))
+}
+
+/// Which strategy takes fewer requests. Members whom nobody wants are not found by filters and cost a part of a batch each.
+/// With equal cost, or an unknown number of accounts, the list: what it shows does not depend on how Graph compares.
+fn cheaper(total: Option<usize>, filters: usize, wanted: usize, members: usize) -> Strategy {
+    let Some(total) = total else {
+        return Strategy::List;
+    };
+    let unwanted_members = members.saturating_sub(wanted);
+    let batches = filters.div_ceil(BATCH_SIZE) + unwanted_members.div_ceil(BATCH_SIZE);
+    if batches < total.div_ceil(PAGE) {
+        Strategy::Filters
+    } else {
+        Strategy::List
+    }
+}
+
+/// The filters that find every account with one of the addresses in one of the attributes.
+fn filters(wanted: &BTreeSet<Address>, attributes: &[MatchAttribute]) -> Vec<String> {
+    let addresses = || wanted.iter().map(Address::as_str);
+    let attributes: BTreeSet<MatchAttribute> = attributes.iter().copied().collect();
+    let mut filters = Vec::new();
+    for attribute in attributes {
+        match attribute {
+            MatchAttribute::Mail => {
+                filters.extend(filters_for(Property::Text("mail"), addresses()));
+            }
+            MatchAttribute::UserPrincipalName => {
+                let name = Property::Text("userPrincipalName");
+                filters.extend(filters_for(name, addresses()));
+                // What follows is a domain of the tenant, usually but not certainly its first one.
+                let guests: Vec<String> = wanted.iter().map(guest_name).collect();
+                filters.extend(filters_for_beginnings(
+                    name,
+                    guests.iter().map(String::as_str),
+                ));
+            }
+            MatchAttribute::OtherMails => {
+                filters.extend(filters_for(Property::List("otherMails"), addresses()));
+            }
+            MatchAttribute::ProxyAddresses => {
+                // The main address has the prefix in capitals. Whether Graph tells them apart is not documented.
+                let both: Vec<String> = addresses()
+                    .flat_map(|address| [format!("SMTP:{address}"), format!("smtp:{address}")])
+                    .collect();
+                filters.extend(filters_for(
+                    Property::ListByEquality("proxyAddresses"),
+                    both.iter().map(String::as_str),
+                ));
+            }
+        }
+    }
+    filters
+}
+
+/// How the user principal name of an invited account begins: the address with `_` for `@`.
+fn guest_name(address: &Address) -> String {
+    format!("{}#EXT#@", address.as_str().replace('@', "_"))
+}
+
+/// Addresses, ready to be compared with what accounts have.
+struct WantedAddresses {
+    plain: BTreeSet<String>,
+    guest_names: BTreeSet<String>,
+}
+
+impl WantedAddresses {
+    fn new(wanted: &BTreeSet<Address>) -> Self {
+        Self {
+            plain: wanted.iter().map(ToString::to_string).collect(),
+            guest_names: wanted
+                .iter()
+                .map(|address| fold(&guest_name(address)))
+                .collect(),
+        }
+    }
+
+    fn are_in(&self, account: &Account, attributes: &[MatchAttribute]) -> bool {
+        let has = |text: &str| self.plain.contains(&fold(text));
+        attributes.iter().any(|attribute| match attribute {
+            MatchAttribute::Mail => account.mail.as_deref().is_some_and(has),
+            MatchAttribute::UserPrincipalName => {
+                let name = fold(&account.user_principal_name);
+                let is_guest_name = name
+                    .rsplit_once('@')
+                    .is_some_and(|(guest, _)| self.guest_names.contains(&format!("{guest}@")));
+                is_guest_name || has(&name)
+            }
+            MatchAttribute::OtherMails => account.other_mails.iter().any(|mail| has(mail)),
+            MatchAttribute::ProxyAddresses => account.proxy_addresses.iter().any(|proxy| {
+                fold(proxy)
+                    .strip_prefix("smtp:")
+                    .is_some_and(|address| self.plain.contains(address))
+            }),
+        })
+    }
+}
+
+/// Whether this is the account that an invitation of the address makes.
+pub(super) fn is_invited_as(account: &Account, address: &Address) -> bool {
+    let attributes = [MatchAttribute::Mail, MatchAttribute::UserPrincipalName];
+    account.is_invited()
+        && WantedAddresses::new(&BTreeSet::from([address.clone()])).are_in(account, &attributes)
+}
+
+fn accounts_in(entries: Entries<WireAccount>) -> Result<Accounts, Failure> {
+    entries
+        .into_iter()
+        .map(|(id, entry)| Ok((id, Account::try_from(entry)?)))
+        .collect()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireAccount {
+    id: ObjectId,
+    user_principal_name: Option<String>,
+    mail: Option<String>,
+    other_mails: Option<Vec<String>>,
+    proxy_addresses: Option<Vec<String>>,
+    display_name: Option<String>,
+    given_name: Option<String>,
+    surname: Option<String>,
+    user_type: Option<String>,
+    creation_type: Option<String>,
+    external_user_state: Option<String>,
+    account_enabled: Option<bool>,
+    on_premises_sync_enabled: Option<bool>,
+}
+
+impl Entry for WireAccount {
+    fn id(&self) -> &ObjectId {
+        &self.id
+    }
+}
+
+impl TryFrom<WireAccount> for Account {
+    type Error = Failure;
+
+    fn try_from(wire: WireAccount) -> Result<Self, Failure> {
+        let present = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        // Every account has one. An app that may not read accounts gets ids with nothing else, and whoever believed that
+        // would invite everybody again.
+        let Some(user_principal_name) = present(wire.user_principal_name) else {
+            return Err(Failure::Garbled(format!(
+                "account {} came without its user principal name; may the app read accounts (User.Read.All)?",
+                wire.id
+            )));
+        };
+        Ok(Self {
+            id: wire.id,
+            user_principal_name,
+            mail: present(wire.mail),
+            other_mails: wire.other_mails.unwrap_or_default(),
+            proxy_addresses: wire.proxy_addresses.unwrap_or_default(),
+            display_name: present(wire.display_name),
+            given_name: present(wire.given_name),
+            surname: present(wire.surname),
+            user_type: match wire.user_type.as_deref() {
+                Some("Member") => Some(UserType::Member),
+                Some("Guest") => Some(UserType::Guest),
+                _ => None,
+            },
+            created_by_invitation: wire.creation_type.as_deref() == Some("Invitation"),
+            pending: wire.external_user_state.as_deref() == Some("PendingAcceptance"),
+            enabled: wire.account_enabled.unwrap_or(true),
+            on_premises: wire.on_premises_sync_enabled == Some(true),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strategy_with_fewer_requests_is_taken_and_the_list_on_a_tie() {
+        // Ten thousand wanted: 667 filters of `mail`, 34 batches.
+        assert_eq!(cheaper(Some(10_000), 667, 10_000, 0), Strategy::List);
+        assert_eq!(cheaper(Some(33_966), 667, 10_000, 0), Strategy::List);
+        assert_eq!(cheaper(Some(33_967), 667, 10_000, 0), Strategy::Filters);
+        assert_eq!(cheaper(None, 1, 1, 0), Strategy::List);
+        assert_eq!(cheaper(Some(0), 0, 0, 0), Strategy::List);
+        // Members whom nobody wants are read one by one.
+        assert_eq!(cheaper(Some(100_000), 1, 5, 50_000), Strategy::List);
+    }
+
+    #[test]
+    fn only_the_attributes_that_are_matched_are_asked_for() {
+        let wanted = BTreeSet::from(["o'neil@partner.example".parse().unwrap()]);
+        assert_eq!(
+            filters(&wanted, &[MatchAttribute::Mail]),
+            ["mail in ('o''neil@partner.example')"]
+        );
+        assert_eq!(
+            filters(&wanted, &EVERY_ATTRIBUTE),
+            [
+                "mail in ('o''neil@partner.example')",
+                "userPrincipalName in ('o''neil@partner.example')",
+                "startsWith(userPrincipalName,'o''neil_partner.example#EXT#@')",
+                "otherMails/any(x:x in ('o''neil@partner.example'))",
+                "proxyAddresses/any(x:x eq 'SMTP:o''neil@partner.example') or proxyAddresses/any(x:x eq 'smtp:o''neil@partner.example')",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_account_is_recognised_by_each_attribute_and_only_by_those_asked_for() {
+        let address: Address = "pat@fabrikam.example".parse().unwrap();
+        let wanted = WantedAddresses::new(&BTreeSet::from([address]));
+        let account = |json: serde_json::Value| {
+            Account::try_from(serde_json::from_value::<WireAccount>(json).unwrap()).unwrap()
+        };
+        let id = "00000000-0000-4000-8000-000000000001";
+        let by = [
+            (
+                MatchAttribute::Mail,
+                serde_json::json!({"id": id, "userPrincipalName": "x@y", "mail": "Pat@Fabrikam.Example"}),
+            ),
+            (
+                MatchAttribute::UserPrincipalName,
+                serde_json::json!({"id": id, "userPrincipalName": "PAT@fabrikam.example"}),
+            ),
+            (
+                MatchAttribute::UserPrincipalName,
+                serde_json::json!({"id": id, "userPrincipalName": "pat_fabrikam.example#EXT#@acme.onmicrosoft.com"}),
+            ),
+            (
+                MatchAttribute::OtherMails,
+                serde_json::json!({"id": id, "userPrincipalName": "x@y", "otherMails": ["a@b", "pat@fabrikam.example"]}),
+            ),
+            (
+                MatchAttribute::ProxyAddresses,
+                serde_json::json!({"id": id, "userPrincipalName": "x@y", "proxyAddresses": ["smtp:Pat@fabrikam.example"]}),
+            ),
+        ];
+        for (attribute, json) in by {
+            let account = account(json);
+            assert!(wanted.are_in(&account, &[attribute]), "{attribute:?}");
+            let others: Vec<MatchAttribute> = EVERY_ATTRIBUTE
+                .into_iter()
+                .filter(|other| *other != attribute)
+                .collect();
+            assert!(!wanted.are_in(&account, &others), "{attribute:?}");
+        }
+    }
+
+    #[test]
+    fn an_account_without_its_name_is_not_believed() {
+        let bare: WireAccount = serde_json::from_value(serde_json::json!({
+            "@odata.type": "#microsoft.graph.user",
+            "id": "00000000-0000-4000-8000-000000000001",
+            "userPrincipalName": null,
+        }))
+        .unwrap();
+        assert!(Account::try_from(bare).is_err());
+    }
+}

@@ -1,0 +1,601 @@
+//! Every request to Graph is made here: single GETs, and batches of up to 20 parts of which each has its own fate.
+//!
+//! [`Reads`] sends GETs and nothing else. [`Writes`] sends what [`Write`] can say, and no part that would delete an object.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::{StreamExt, stream};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Method, StatusCode, Url};
+use serde_json::{Map, Value, json};
+
+use super::batch_answer::{BatchAnswer, PartAnswer};
+use super::failure::Failure;
+use super::meaning::{Meaning, Operation, meaning};
+use super::refusal::Refusal;
+use super::token::{Login, Token};
+use super::write_request::Write;
+use crate::config::{EntraConnection, EntraCredentials};
+use crate::http::{self, Answer, Class, ErrorKind, Http, Timing};
+
+/// How many parts a batch may have.
+pub(super) const BATCH_SIZE: usize = 20;
+
+/// How many batches are under way at once when something is read.
+const BATCHES_AT_ONCE: usize = 4;
+
+/// A part that is throttled came back when it was told to, so it is given more chances than one that fails.
+const THROTTLED_TRIES_FACTOR: u32 = 4;
+
+/// The header in which Graph says how much of a limit is used, once that is 0.8 and up to 1.8.
+const THROTTLE_SHARE: &str = "x-ms-throttle-limit-percentage";
+
+/// From this share on less is sent.
+const SHARE_TO_SLOW_DOWN_AT: f64 = 0.8;
+
+/// Something to read: a path below `/v1.0` with its query, encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Get {
+    /// `/users?$top=999`.
+    pub(super) path: String,
+    /// Whether `ConsistencyLevel: eventual` goes with it. The links to further pages do not carry it.
+    pub(super) eventual: bool,
+}
+
+impl Get {
+    /// A plain GET.
+    pub(super) fn new(path: String) -> Self {
+        Self {
+            path,
+            eventual: false,
+        }
+    }
+
+    fn part(&self) -> Part {
+        Part {
+            method: Method::GET,
+            path: self.path.clone(),
+            eventual: self.eventual,
+            body: None,
+            operation: Operation::Read,
+        }
+    }
+}
+
+/// One request inside a batch.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) eventual: bool,
+    pub(super) body: Option<Value>,
+    pub(super) operation: Operation,
+}
+
+impl Part {
+    /// `DELETE` of anything but a reference deletes the object itself: a person's account instead of a membership
+    /// (warning in Microsoft's page on removing members).
+    fn would_delete_an_object(&self) -> bool {
+        self.method == Method::DELETE && !self.path.ends_with("/$ref")
+    }
+
+    fn to_json(&self, id: usize) -> Value {
+        let mut headers = Map::new();
+        if self.eventual {
+            headers.insert("ConsistencyLevel".to_owned(), "eventual".into());
+        }
+        if self.body.is_some() {
+            headers.insert("Content-Type".to_owned(), "application/json".into());
+        }
+        let mut part =
+            json!({"id": id.to_string(), "method": self.method.as_str(), "url": self.path});
+        if !headers.is_empty() {
+            part["headers"] = headers.into();
+        }
+        if let Some(body) = &self.body {
+            part["body"] = body.clone();
+        }
+        part
+    }
+}
+
+/// What became of a part.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    /// The body of the answer, if the part succeeded.
+    pub(super) result: Result<Value, Failure>,
+    /// Graph's id of the request.
+    pub(super) request_id: Option<String>,
+    /// How often the part was sent.
+    pub(super) attempts: u32,
+}
+
+/// Reads from Graph. There is no way to make it send anything but GETs.
+#[derive(Clone)]
+pub(super) struct Reads {
+    graph: Arc<Graph>,
+}
+
+impl Reads {
+    /// Prepares to read; nothing is sent.
+    pub(super) fn new(
+        connection: &EntraConnection,
+        credentials: EntraCredentials,
+        timing: Timing,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            graph: Arc::new(Graph::new(connection, credentials, timing)?),
+        })
+    }
+
+    /// The app's login.
+    pub(super) fn login(&self) -> &Login {
+        &self.graph.login
+    }
+
+    /// How long to wait for what.
+    pub(super) fn timing(&self) -> &Timing {
+        self.graph.http.timing()
+    }
+
+    /// Reads one thing by a request of its own.
+    pub(super) async fn get(&self, get: &Get) -> Result<Answer, Failure> {
+        self.graph.get(get).await
+    }
+
+    /// Reads many things in batches. The results come in the order of what was asked.
+    pub(super) async fn get_all(&self, gets: &[Get]) -> Vec<Result<Value, Failure>> {
+        let batches: Vec<Vec<Part>> = gets
+            .chunks(BATCH_SIZE)
+            .map(|chunk| chunk.iter().map(Get::part).collect())
+            .collect();
+        let answered: Vec<Vec<Outcome>> = stream::iter(batches)
+            .map(|parts| async move { self.graph.send_parts(Class::Read, &parts).await })
+            .buffered(BATCHES_AT_ONCE)
+            .collect()
+            .await;
+        answered
+            .into_iter()
+            .flatten()
+            .map(|outcome| outcome.result)
+            .collect()
+    }
+
+    /// Turns the link to a next page into something to read, if it leads to the configured Graph.
+    pub(super) fn next_page(&self, link: &str, of: &Get) -> Result<Get, Failure> {
+        self.graph.next_page(link, of)
+    }
+}
+
+/// Writes to Graph. Only [`super::Writer`] makes one.
+pub(super) struct Writes {
+    graph: Arc<Graph>,
+}
+
+impl Writes {
+    /// Writes to the Graph that is read from.
+    pub(super) fn beside(reads: &Reads) -> Self {
+        Self {
+            graph: Arc::clone(&reads.graph),
+        }
+    }
+
+    /// Sends writes of one class, so many in a batch. The results come in the order of what was asked.
+    pub(super) async fn send(
+        &self,
+        class: Class,
+        writes: &[Write<'_>],
+        batch_size: usize,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for chunk in writes.chunks(batch_size.clamp(1, BATCH_SIZE)) {
+            let parts: Vec<Part> = chunk
+                .iter()
+                .map(|write| write.part(&self.graph.base))
+                .collect();
+            outcomes.extend(self.graph.send_parts(class, &parts).await);
+        }
+        outcomes
+    }
+}
+
+/// The connection to Graph.
+struct Graph {
+    http: Http,
+    login: Login,
+    /// `https://graph.microsoft.com/v1.0`.
+    base: String,
+    base_url: Url,
+}
+
+impl Graph {
+    fn new(
+        connection: &EntraConnection,
+        credentials: EntraCredentials,
+        timing: Timing,
+    ) -> anyhow::Result<Self> {
+        let client = |url: &str| {
+            let url = Url::parse(url).with_context(|| format!("{url} is not an address"))?;
+            Http::new(&http::Options {
+                ca_pem: None,
+                loopback: is_loopback(&url),
+                timing,
+            })
+        };
+        let base = format!("{}/v1.0", connection.graph_url);
+        Ok(Self {
+            http: client(&connection.graph_url)?,
+            login: Login::new(connection, credentials, client(&connection.login_url)?),
+            base_url: Url::parse(&base).with_context(|| format!("{base} is not an address"))?,
+            base,
+        })
+    }
+
+    async fn get(&self, get: &Get) -> Result<Answer, Failure> {
+        let url = format!("{}{}", self.base, get.path);
+        let (_, answer) = self
+            .exchange(Class::Read, || {
+                let request = self.http.client().get(&url);
+                if get.eventual {
+                    request.header("ConsistencyLevel", "eventual")
+                } else {
+                    request
+                }
+            })
+            .await?;
+        if answer.status.is_success() {
+            Ok(answer)
+        } else {
+            Err(Failure::Refused(refusal_of(&answer)))
+        }
+    }
+
+    /// Sends a request with a token, and once more with a new one if that was not accepted. Returns the token as well.
+    async fn exchange(
+        &self,
+        class: Class,
+        request: impl Fn() -> reqwest::RequestBuilder,
+    ) -> Result<(Token, Answer), Failure> {
+        let mut renewed = false;
+        loop {
+            let token = self.login.token().await?;
+            let request = request()
+                .header(AUTHORIZATION, token.header()?)
+                .header("client-request-id", uuid::Uuid::new_v4().to_string())
+                .build()
+                .map_err(|error| Failure::Garbled(error.without_url().to_string()))?;
+            let answer = self.http.send(class, request).await?;
+            self.slow_down(answer.header(THROTTLE_SHARE));
+            if answer.status == StatusCode::UNAUTHORIZED && !renewed {
+                renewed = true;
+                self.login.forget(&token).await;
+                continue;
+            }
+            return Ok((token, answer));
+        }
+    }
+
+    /// Sends a batch until each of its parts is answered for good. Only parts that were refused for a while are sent again.
+    async fn send_parts(&self, class: Class, parts: &[Part]) -> Vec<Outcome> {
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; parts.len()];
+        let mut attempts = vec![0; parts.len()];
+        let mut renewed = vec![false; parts.len()];
+        let mut pending: Vec<usize> = Vec::new();
+        for (at, part) in parts.iter().enumerate() {
+            if part.would_delete_an_object() {
+                outcomes[at] = Some(Outcome {
+                    result: Err(Failure::Withheld),
+                    request_id: None,
+                    attempts: 0,
+                });
+            } else {
+                pending.push(at);
+            }
+        }
+        while !pending.is_empty() {
+            let mut batch = self.exchange_batch(class, parts, &pending).await;
+            let mut again = Vec::new();
+            let mut longest_wait = Duration::ZERO;
+            let mut is_throttled = false;
+            for at in std::mem::take(&mut pending) {
+                attempts[at] += batch.attempts;
+                let PartAnswer {
+                    result,
+                    request_id,
+                    retry_after,
+                } = match &mut batch.answered {
+                    Ok(answers) => answers.take(at),
+                    Err(failure) => PartAnswer::of_whole(failure),
+                };
+                if let Err(Failure::Refused(refusal)) = &result
+                    && batch.answered.is_ok()
+                {
+                    let meaning = meaning(parts[at].operation, refusal);
+                    let repeat = self.when_to_repeat(
+                        class,
+                        &meaning,
+                        attempts[at],
+                        renewed[at],
+                        retry_after,
+                    );
+                    match repeat {
+                        Repeat::WithNewToken => {
+                            renewed[at] = true;
+                            if let Some(token) = &batch.token {
+                                self.login.forget(token).await;
+                            }
+                            again.push(at);
+                            continue;
+                        }
+                        Repeat::After(wait) if wait > self.http.timing().longest_retry_after => {
+                            outcomes[at] = Some(Outcome {
+                                result: Err(Failure::NoAnswer(http::Error {
+                                    kind: ErrorKind::ComeBackLater(wait),
+                                    target: format!("{}/$batch", self.base),
+                                    reason: String::new(),
+                                    attempts: attempts[at],
+                                })),
+                                request_id,
+                                attempts: attempts[at],
+                            });
+                            continue;
+                        }
+                        Repeat::After(wait) => {
+                            is_throttled |= meaning == Meaning::Throttled;
+                            longest_wait = longest_wait.max(wait);
+                            again.push(at);
+                            continue;
+                        }
+                        Repeat::No => {}
+                    }
+                }
+                outcomes[at] = Some(Outcome {
+                    result,
+                    request_id,
+                    attempts: attempts[at],
+                });
+            }
+            if is_throttled {
+                // Requests that are throttled count as well, so everybody waits.
+                self.http.pause(longest_wait);
+            } else if !again.is_empty() {
+                tokio::time::sleep(longest_wait).await;
+            }
+            pending = again;
+        }
+        outcomes
+            .into_iter()
+            .map(|outcome| {
+                outcome.unwrap_or(Outcome {
+                    result: Err(Failure::Missing),
+                    request_id: None,
+                    attempts: 0,
+                })
+            })
+            .collect()
+    }
+
+    fn when_to_repeat(
+        &self,
+        class: Class,
+        meaning: &Meaning,
+        attempts: u32,
+        renewed: bool,
+        retry_after: Option<Duration>,
+    ) -> Repeat {
+        let tries = self.http.timing().tries;
+        let is_due = match meaning {
+            Meaning::TokenRefused => {
+                return if renewed {
+                    Repeat::No
+                } else {
+                    Repeat::WithNewToken
+                };
+            }
+            Meaning::Throttled => attempts < tries.saturating_mul(THROTTLED_TRIES_FACTOR),
+            // Refused before anything was done.
+            Meaning::Concurrent | Meaning::NotTried => attempts < tries,
+            // It may have been done all the same.
+            Meaning::Unavailable => class != Class::Invitation && attempts < tries,
+            _ => false,
+        };
+        if is_due {
+            Repeat::After(retry_after.unwrap_or_else(|| self.http.own_wait(attempts)))
+        } else {
+            Repeat::No
+        }
+    }
+
+    async fn exchange_batch(&self, class: Class, parts: &[Part], pending: &[usize]) -> Batch {
+        let requests: Vec<Value> = pending
+            .iter()
+            .filter_map(|&at| Some(parts.get(at)?.to_json(at)))
+            .collect();
+        let url = format!("{}/$batch", self.base);
+        let body = json!({ "requests": requests });
+        let exchanged = self
+            .exchange(class, || self.http.client().post(&url).json(&body))
+            .await;
+        let (token, answer) = match exchanged {
+            Ok(exchanged) => exchanged,
+            Err(failure) => {
+                let attempts = match &failure {
+                    Failure::NoAnswer(error) => error.attempts,
+                    _ => 0,
+                };
+                return Batch {
+                    answered: Err(failure),
+                    token: None,
+                    attempts,
+                };
+            }
+        };
+        // The outer status of a batch with throttled parts has been 424 (Microsoft's page on throttling of 2021).
+        let answered =
+            if answer.status.is_success() || answer.status == StatusCode::FAILED_DEPENDENCY {
+                BatchAnswer::parse(&answer)
+            } else {
+                Err(Failure::Refused(refusal_of(&answer)))
+            };
+        if let Ok(answers) = &answered {
+            for share in answers.headers(THROTTLE_SHARE) {
+                self.slow_down(Some(&share));
+            }
+        }
+        Batch {
+            answered,
+            token: Some(token),
+            attempts: answer.attempts,
+        }
+    }
+
+    /// Waits a little before anything else is sent when a limit is nearly used up: what comes after it is a wait of minutes.
+    fn slow_down(&self, share: Option<&str>) {
+        let share: Option<f64> = share.and_then(|share| share.trim().parse().ok());
+        if let Some(share) = share.filter(|share| *share >= SHARE_TO_SLOW_DOWN_AT) {
+            let over = (share.min(1.8) - SHARE_TO_SLOW_DOWN_AT) * 10.0;
+            self.http
+                .pause(self.http.timing().first_wait.mul_f64(1.0 + over));
+        }
+    }
+
+    fn next_page(&self, link: &str, of: &Get) -> Result<Get, Failure> {
+        let stray = || {
+            Failure::Garbled(format!(
+                "the link to the next page of {} leads away from {}",
+                of.path.split('?').next().unwrap_or_default(),
+                self.base
+            ))
+        };
+        let url = Url::parse(link).map_err(|_| stray())?;
+        let is_here = url.origin() == self.base_url.origin()
+            && url.username().is_empty()
+            && url.password().is_none();
+        let path = url
+            .path()
+            .strip_prefix(self.base_url.path())
+            .filter(|path| is_here && path.starts_with('/'))
+            .ok_or_else(stray)?;
+        let query = url
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        Ok(Get {
+            path: format!("{path}{query}"),
+            eventual: of.eventual,
+        })
+    }
+}
+
+enum Repeat {
+    No,
+    WithNewToken,
+    After(Duration),
+}
+
+struct Batch {
+    answered: Result<BatchAnswer, Failure>,
+    token: Option<Token>,
+    attempts: u32,
+}
+
+fn refusal_of(answer: &Answer) -> Refusal {
+    Refusal::from_bytes(
+        answer.status.as_u16(),
+        &answer.body,
+        request_id_in(&answer.headers),
+    )
+}
+
+fn request_id_in(headers: &HeaderMap) -> Option<&str> {
+    headers.get("request-id")?.to_str().ok()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    fn graph() -> Graph {
+        Graph::new(
+            &EntraConnection {
+                login_url: "http://127.0.0.1:1".to_owned(),
+                graph_url: "http://127.0.0.1:2".to_owned(),
+            },
+            EntraCredentials {
+                tenant: "t".to_owned(),
+                client_id: "c".to_owned(),
+                client_secret: SecretString::from("s"),
+            },
+            Timing::default(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_next_page_is_followed_only_on_the_configured_graph() {
+        let graph = graph();
+        let first = Get {
+            path: "/users?$top=999".to_owned(),
+            eventual: true,
+        };
+        let next = graph.next_page(
+            "http://127.0.0.1:2/v1.0/users?$top=999&$skiptoken=a%2Fb",
+            &first,
+        );
+        assert_eq!(
+            next,
+            Ok(Get {
+                path: "/users?$top=999&$skiptoken=a%2Fb".to_owned(),
+                eventual: true,
+            })
+        );
+        for elsewhere in [
+            "http://127.0.0.1:3/v1.0/users",
+            "https://127.0.0.1:2/v1.0/users",
+            "http://evil.example/v1.0/users",
+            "http://127.0.0.1:2@evil.example/v1.0/users",
+            "http://user@127.0.0.1:2/v1.0/users",
+            "http://127.0.0.1:2/beta/users",
+            "http://127.0.0.1:2/v1.0x/users",
+            "http://127.0.0.1:2/v1.0/../beta/users",
+            "/v1.0/users",
+            "",
+        ] {
+            assert!(graph.next_page(elsewhere, &first).is_err(), "{elsewhere}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_delete_of_anything_but_a_reference_is_never_sent() {
+        let graph = graph();
+        for path in [
+            "/groups/1/members/2",
+            "/groups/1/members/2/$ref/",
+            "/groups/1/members/2/$ref?x=1",
+            "/users/2",
+        ] {
+            let part = Part {
+                method: Method::DELETE,
+                path: path.to_owned(),
+                eventual: false,
+                body: None,
+                operation: Operation::Remove,
+            };
+            let outcomes = graph.send_parts(Class::RepeatableWrite, &[part]).await;
+            assert_eq!(outcomes[0].result, Err(Failure::Withheld), "{path}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The writes that there are, as requests. Nothing else can be asked of Graph than what is here.
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::batch::Part;
+use super::meaning::Operation;
+use crate::execute::Invitation;
+use crate::model::{ObjectId, UserType};
+use crate::plan::NewAccount;
+
+/// How many accounts one request may add to a group; Graph answers 400 above it.
+pub(super) const BIND_SIZE: usize = 20;
+
+/// A write.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Write<'a> {
+    /// Invites a person.
+    Invite(&'a Invitation),
+    /// Sets the fields of an account that are `Some`.
+    Update {
+        account: &'a ObjectId,
+        set: &'a NewAccount,
+    },
+    /// Adds accounts to a group, all of them or none.
+    AddAll {
+        group: &'a ObjectId,
+        accounts: &'a [&'a ObjectId],
+    },
+    /// Adds an account to a group.
+    AddOne {
+        group: &'a ObjectId,
+        account: &'a ObjectId,
+    },
+    /// Removes an account from a group.
+    Remove {
+        group: &'a ObjectId,
+        account: &'a ObjectId,
+    },
+}
+
+impl Write<'_> {
+    /// What is asked for.
+    pub(super) fn operation(&self) -> Operation {
+        match self {
+            Self::Invite(_) => Operation::Invite,
+            Self::Update { .. } => Operation::Update,
+            Self::AddAll { .. } | Self::AddOne { .. } => Operation::Add,
+            Self::Remove { .. } => Operation::Remove,
+        }
+    }
+
+    /// The request. `base` is the address of Graph with its version, for the references to accounts.
+    pub(super) fn part(&self, base: &str) -> Part {
+        let (method, path, body) = match self {
+            Self::Invite(invitation) => (
+                Method::POST,
+                "/invitations".to_owned(),
+                Some(invitation_body(invitation)),
+            ),
+            Self::Update { account, set } => (
+                Method::PATCH,
+                format!("/users/{account}"),
+                Some(Value::Object(account_fields(set))),
+            ),
+            Self::AddAll { group, accounts } => {
+                let references: Vec<String> = accounts
+                    .iter()
+                    .map(|account| reference(base, account))
+                    .collect();
+                (
+                    Method::PATCH,
+                    format!("/groups/{group}"),
+                    Some(json!({ "members@odata.bind": references })),
+                )
+            }
+            Self::AddOne { group, account } => (
+                Method::POST,
+                format!("/groups/{group}/members/$ref"),
+                Some(json!({ "@odata.id": reference(base, account) })),
+            ),
+            Self::Remove { group, account } => (Method::DELETE, removal_path(group, account), None),
+        };
+        Part {
+            method,
+            path,
+            eventual: false,
+            body,
+            operation: self.operation(),
+        }
+    }
+}
+
+/// The path that stands for a membership. Without its end it would stand for the account, and removing somebody from a group
+/// would delete them.
+fn removal_path(group: &ObjectId, account: &ObjectId) -> String {
+    format!("/groups/{group}/members/{account}/$ref")
+}
+
+fn reference(base: &str, account: &ObjectId) -> String {
+    format!("{base}/directoryObjects/{account}")
+}
+
+fn invitation_body(invitation: &Invitation) -> Value {
+    let mut body = Map::new();
+    body.insert(
+        "invitedUserEmailAddress".to_owned(),
+        invitation.email.as_str().into(),
+    );
+    body.insert(
+        "inviteRedirectUrl".to_owned(),
+        invitation.redirect_url.as_str().into(),
+    );
+    body.insert(
+        "sendInvitationMessage".to_owned(),
+        invitation.send_email.into(),
+    );
+    if let Some(user_type) = invitation.set.user_type {
+        body.insert("invitedUserType".to_owned(), user_type.as_str().into());
+    }
+    if let Some(name) = &invitation.set.display_name {
+        body.insert("invitedUserDisplayName".to_owned(), name.as_str().into());
+    }
+    Value::Object(body)
+}
+
+/// The fields of an account that are to be set.
+pub(super) fn account_fields(set: &NewAccount) -> Map<String, Value> {
+    let NewAccount {
+        user_type,
+        display_name,
+        given_name,
+        surname,
+    } = set;
+    [
+        ("userType", user_type.map(UserType::as_str)),
+        ("displayName", display_name.as_deref()),
+        ("givenName", given_name.as_deref()),
+        ("surname", surname.as_deref()),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_takes_the_membership_and_not_the_account() {
+        let group: ObjectId = "00000000-0000-4000-8000-00000000000a".parse().unwrap();
+        let account: ObjectId = "00000000-0000-4000-8000-00000000000b".parse().unwrap();
+        assert_eq!(
+            removal_path(&group, &account),
+            "/groups/00000000-0000-4000-8000-00000000000a/members/00000000-0000-4000-8000-00000000000b/$ref"
+        );
+        let part = Write::Remove {
+            group: &group,
+            account: &account,
+        }
+        .part("https://graph.example/v1.0");
+        assert_eq!(part.method, Method::DELETE);
+        assert!(part.path.ends_with("/$ref"));
+    }
+}
