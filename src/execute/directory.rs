@@ -1,0 +1,124 @@
+//! What may write to Entra, and what goes in and comes out of it. It carries out single steps and knows nothing of plans.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::{Address, ObjectId};
+use crate::plan::NewAccount;
+use crate::snapshot::Account;
+
+/// What may write to Entra. Each call is one step of work: the results come in the order of what was asked, one for each.
+pub trait Directory {
+    /// Invites people, at most 20.
+    fn invite(
+        &self,
+        invitations: &[Invitation],
+    ) -> impl Future<Output = Vec<Result<Invited, WriteError>>> + Send;
+    /// Shows accounts, at most 20, as far as they are there yet.
+    fn look(
+        &self,
+        accounts: &[ObjectId],
+    ) -> impl Future<Output = BTreeMap<ObjectId, Account>> + Send;
+    /// Updates accounts, at most 20.
+    fn update(
+        &self,
+        updates: &[AccountUpdate],
+    ) -> impl Future<Output = Vec<Result<Written, WriteError>>> + Send;
+    /// Adds accounts to groups: at most 20 of one group, at most 5 groups.
+    fn add(
+        &self,
+        memberships: &[Membership],
+    ) -> impl Future<Output = Vec<Result<Written, WriteError>>> + Send;
+    /// Removes accounts from groups, at most 20.
+    fn remove(
+        &self,
+        memberships: &[Membership],
+    ) -> impl Future<Output = Vec<Result<Written, WriteError>>> + Send;
+}
+
+/// Somebody to invite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The address.
+    pub email: Address,
+    /// What the account is to get. Graph takes the display name and the user type with the invitation; the other names
+    /// need an update afterwards.
+    pub set: NewAccount,
+    /// Where the person lands after accepting.
+    pub redirect_url: String,
+    /// Whether Microsoft sends a mail.
+    pub send_email: bool,
+}
+
+/// An accepted invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invited {
+    /// The account that it made, or that existed.
+    pub account: ObjectId,
+    /// How it went through.
+    pub written: Written,
+}
+
+/// An account to update; fields that are `None` stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountUpdate {
+    /// The account.
+    pub account: ObjectId,
+    /// The new values.
+    pub set: NewAccount,
+    /// The account was made for this plan, so that "does not exist" may mean "not yet".
+    pub is_new: bool,
+}
+
+/// An account and a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The group.
+    pub group: ObjectId,
+    /// The account.
+    pub account: ObjectId,
+    /// The account was made for this plan, so that "does not exist" may mean "not yet".
+    pub is_new: bool,
+}
+
+/// A write that went through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Graph's id of the request.
+    pub request_id: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Entra was so already.
+    pub was_so_already: bool,
+}
+
+/// A write that did not go through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteError {
+    /// What that means for the rest.
+    pub kind: WriteErrorKind,
+    /// What Graph answered and what to do next, as a sentence or two.
+    pub message: String,
+    /// Graph's id of the request.
+    pub request_id: Option<String>,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// What a failed write means for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteErrorKind {
+    /// This change cannot be made; others can.
+    Refused,
+    /// Whether it was made is not known, and a look-up did not tell.
+    Unknown,
+    /// Nothing else would go through either: the login or a permission for everything is gone, or Graph asks to come back
+    /// much later.
+    StopsTheRun,
+}

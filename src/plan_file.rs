@@ -1,0 +1,220 @@
+//! Plans on disk: written whole or not at all, and refused with a sentence when they are not what they say.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::plan::{Change, FORMAT_VERSION, Plan, Summary};
+
+/// The largest file that is read as a plan. A hundred thousand changes take about 50 MB.
+const LARGEST: u64 = 1 << 30;
+
+/// Why a file is not accepted as a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not JSON, or not a plan.
+    NotAPlan(String),
+    /// Another major version of the format.
+    OtherFormat(String),
+    /// The digest does not fit the content.
+    DigestMismatch {
+        /// What the file says.
+        stated: String,
+        /// What its content gives.
+        actual: String,
+    },
+    /// Its parts contradict each other.
+    Inconsistent(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAPlan(reason) => write!(f, "it is not a plan of this program: {reason}"),
+            Self::OtherFormat(version) => write!(
+                f,
+                "it has the format version {version}, and this version of the program reads {FORMAT_VERSION} and its minor \
+                 versions: plan again with this version"
+            ),
+            Self::DigestMismatch { stated, actual } => write!(
+                f,
+                "it was changed after it was made: it says {stated}, its content is {actual}; plan again instead of editing a plan"
+            ),
+            Self::Inconsistent(reason) => {
+                write!(f, "its parts contradict each other: {reason}; plan again")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Returns the bytes of a plan: pretty-printed JSON with a newline at its end.
+pub fn to_bytes(plan: &Plan) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(plan).context("failed to write the plan as JSON")?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Reads a plan from bytes.
+pub fn from_bytes(bytes: &[u8]) -> Result<Plan, Refusal> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format_version: String,
+    }
+    let Version { format_version } =
+        serde_json::from_slice(bytes).map_err(|error| Refusal::NotAPlan(error.to_string()))?;
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    if major(&format_version) != major(FORMAT_VERSION) {
+        return Err(Refusal::OtherFormat(format_version));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let plan: Plan = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| Refusal::NotAPlan(format!("{}: {}", error.path(), error.inner())))?;
+    deserializer
+        .end()
+        .map_err(|error| Refusal::NotAPlan(error.to_string()))?;
+    let actual = plan.digest();
+    if plan.plan_id != actual {
+        return Err(Refusal::DigestMismatch {
+            stated: plan.plan_id,
+            actual,
+        });
+    }
+    check_consistency(&plan).map_err(Refusal::Inconsistent)?;
+    Ok(plan)
+}
+
+/// Reads the plan file at a path.
+pub fn read(path: &Path) -> anyhow::Result<Plan> {
+    let shown = path.display();
+    let size = std::fs::metadata(path)
+        .with_context(|| format!("failed to read the plan {shown}"))?
+        .len();
+    anyhow::ensure!(
+        size <= LARGEST,
+        "refused {shown}: {size} bytes are too many for a plan"
+    );
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read the plan {shown}"))?;
+    from_bytes(&bytes).with_context(|| format!("refused the plan {shown}"))
+}
+
+/// Writes a plan file that only its owner can read: to a temporary file beside it, then renamed.
+pub fn write(path: &Path, plan: &Plan) -> anyhow::Result<()> {
+    write_private(path, &to_bytes(plan)?)
+        .with_context(|| format!("failed to write the plan {}", path.display()))
+}
+
+/// Finds out whether a plan can be written, before both directories are read for it.
+pub fn check_writable(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !path.is_dir(),
+        "{} is a folder; name a file for the plan",
+        path.display()
+    );
+    temporary_beside(path)
+        .map(drop)
+        .with_context(|| format!("no plan can be written to {}", path.display()))
+}
+
+/// A temporary file, for its owner only, which a rename keeps.
+fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".keycloak_to_azure.")
+        .tempfile_in(folder)
+        // The error of the crate names the temporary file, which means nothing to whoever reads it.
+        .map_err(|error| error.kind().into())
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = temporary_beside(path)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// A plan is read by people at its top and carried out from its list: both have to say the same.
+fn check_consistency(plan: &Plan) -> Result<(), String> {
+    let mut counted = Summary {
+        unchanged: plan.summary.unchanged,
+        problems: plan.problems.len(),
+        blocks: plan.blocks.len(),
+        ..Summary::default()
+    };
+    let mut invited = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let groups: BTreeSet<_> = plan.groups.iter().map(|group| &group.azure).collect();
+    let mut rank = 0;
+    for change in &plan.changes {
+        let (own_rank, group) = match change {
+            Change::Invite(invite) => {
+                counted.invite += 1;
+                invited.insert(&invite.email);
+                (1, None)
+            }
+            Change::Update(update) => {
+                counted.update += 1;
+                if update.fields.is_empty() {
+                    return Err(format!(
+                        "the update of {} changes nothing",
+                        update.account.id
+                    ));
+                }
+                (2, None)
+            }
+            Change::Add(add) => {
+                counted.add += 1;
+                if add.account.id.is_none() && !invited.contains(&add.account.email) {
+                    return Err(format!(
+                        "{} is added without an account and not invited",
+                        add.account.email
+                    ));
+                }
+                (3, Some(&add.group))
+            }
+            Change::Remove(remove) => {
+                counted.remove += 1;
+                (4, Some(&remove.group))
+            }
+        };
+        if !seen.insert(object_of(change)) {
+            return Err("it holds two changes of one object".to_owned());
+        }
+        if own_rank < rank {
+            return Err("its changes are not in their order".to_owned());
+        }
+        rank = own_rank;
+        if let Some(group) = group
+            && !groups.contains(group)
+        {
+            return Err(format!(
+                "{} ({}) is changed and not among its groups",
+                group.name, group.id
+            ));
+        }
+    }
+    if counted == plan.summary {
+        Ok(())
+    } else {
+        Err("its summary counts other changes than it lists".to_owned())
+    }
+}
+
+/// What a change is about. No two changes of a plan are about the same.
+fn object_of(change: &Change) -> (u8, &str, &str) {
+    match change {
+        Change::Invite(invite) => (1, "", invite.email.as_str()),
+        Change::Update(update) => (2, "", update.account.id.as_str()),
+        Change::Add(add) => (3, add.group.id.as_str(), add.account.email.as_str()),
+        Change::Remove(remove) => (4, remove.group.id.as_str(), remove.account.id.as_str()),
+    }
+}
