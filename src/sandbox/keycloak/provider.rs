@@ -1,0 +1,68 @@
+//! The user federation providers of a realm as plain data: which there are, how they bring people in, and how they are.
+
+use serde::{Deserialize, Serialize};
+
+/// A user federation provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// The id of its component, which `federationLink` and the middle of `f:…` ids hold.
+    pub id: String,
+    /// Its name in the admin console.
+    pub name: String,
+    /// How it brings people in.
+    pub kind: ProviderKind,
+    /// How it is.
+    pub state: ProviderState,
+}
+
+impl Provider {
+    /// A provider that is well.
+    pub fn new(id: &str, name: &str, kind: ProviderKind) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            kind,
+            state: ProviderState::Healthy,
+        }
+    }
+}
+
+/// How a provider brings people in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// People are copied into Keycloak, memberships stay in the directory (`importEnabled`, a `READ_ONLY` group mapper): the
+    /// usual way.
+    ReadOnly,
+    /// Nothing is copied (`importEnabled=false`).
+    NoImport,
+    /// People and memberships are copied (an `IMPORT` group mapper).
+    Import,
+}
+
+/// How a provider is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderState {
+    /// Well.
+    Healthy,
+    /// The LDAP server refuses connections.
+    Stopped,
+    /// The LDAP server accepts connections and never answers.
+    Frozen,
+    /// Switched off in Keycloak.
+    Disabled,
+    /// Deleted in Keycloak.
+    Deleted,
+    /// The LDAP server refuses the bind.
+    WrongBindPassword,
+    /// `usersDn` does not exist.
+    UsersDnMissing,
+    /// `usersDn` exists and holds nobody of these people.
+    UsersDnWrong,
+    /// The base of the groups is wrong, or an ACL hides their members.
+    GroupsUnreadable,
+    /// The LDAP server returns at most so many entries.
+    SizeLimit(usize),
+}

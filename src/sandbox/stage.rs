@@ -1,0 +1,110 @@
+//! What both services share while a sandbox runs: the two directories, the clock, the script of faults, the record of
+//! requests and the state file.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::exchange::{Request, Response};
+use super::faults::{Fault, Script};
+use super::graph::{EntraWorld, Graph};
+use super::keycloak::Keycloak;
+use super::state::{Saved, StateFile};
+use super::{RecordedRequest, Service, World, WorldMut};
+
+pub(super) struct Stage {
+    keycloak: Keycloak,
+    graph: Graph,
+    pub script: Script,
+    pub requests: Vec<RecordedRequest>,
+    began: Instant,
+    /// What the clock showed when this start began.
+    clock: Duration,
+    addresses: (SocketAddr, SocketAddr),
+    file: Option<StateFile>,
+    saved: Option<EntraWorld>,
+}
+
+impl Stage {
+    pub(super) fn new(
+        world: World,
+        clock: Duration,
+        addresses: (SocketAddr, SocketAddr),
+        file: Option<StateFile>,
+    ) -> Self {
+        let mut graph = Graph::new(world.entra);
+        graph.set_base_url(format!("http://{}", addresses.1));
+        Self {
+            keycloak: Keycloak::new(world.keycloak),
+            graph,
+            script: Script::default(),
+            requests: Vec::new(),
+            began: Instant::now(),
+            clock,
+            addresses,
+            file,
+            saved: None,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.clock + self.began.elapsed()
+    }
+
+    /// Makes the changes that are due before a request, and says which fault it meets.
+    pub(super) fn prepare(&mut self, service: Service, request: &Request) -> Option<Fault> {
+        for change in self.script.due_changes(service, request) {
+            change(&mut self.world_mut());
+        }
+        self.script.due_fault(service, request)
+    }
+
+    /// Lets a service answer, and says how long it takes.
+    pub(super) fn answer(&mut self, service: Service, request: &Request) -> (Response, Duration) {
+        let now = self.now();
+        match service {
+            Service::Keycloak => {
+                let answer = self.keycloak.answer(request, now);
+                (answer.response, answer.took)
+            }
+            Service::Graph => (self.graph.answer(request, now), Duration::ZERO),
+        }
+    }
+
+    pub(super) fn record(&mut self, request: RecordedRequest) {
+        self.requests.push(request);
+    }
+
+    pub(super) fn world_mut(&mut self) -> WorldMut<'_> {
+        WorldMut {
+            keycloak: self.keycloak.world_mut(),
+            entra: self.graph.world_mut(),
+        }
+    }
+
+    /// Writes the state file after a request that may have changed what it holds.
+    pub(super) fn save_if_changed(&mut self, service: Service) -> io::Result<()> {
+        let is_saved = self.saved.as_ref() == Some(self.graph.world());
+        if service == Service::Graph && self.file.is_some() && !is_saved {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the state file, if there is to be one.
+    pub(super) fn save(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let world = World {
+            keycloak: self.keycloak.world().clone(),
+            entra: self.graph.world().clone(),
+        };
+        let (keycloak, graph) = self.addresses;
+        file.save(&Saved::new(keycloak, graph, self.now(), world))?;
+        self.saved = Some(self.graph.world().clone());
+        Ok(())
+    }
+}
