@@ -1,0 +1,307 @@
+//! The flags and commands, as clap types; nothing is decided here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::plan::Overrides;
+use crate::settings::Limit;
+
+/// The configuration file, if no other is named.
+pub const DEFAULT_CONFIG: &str = "keycloak_to_azure.config.yaml";
+
+/// Plan, review and apply Microsoft Entra B2B users and group memberships from Keycloak groups
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true, help_heading = "Everywhere",
+        value_name = "FILE",
+        default_value = DEFAULT_CONFIG
+    )]
+    pub config: PathBuf,
+    /// When to use colours
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
+    /// Say more about what is going on
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    pub verbose: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `plan --detailed-exitcode`: nothing to change
+  1  error (usage and configuration too), and for `check`: something is missing; nothing was
+     written to Entra, or the report says what was
+  2  `plan --detailed-exitcode`: there are changes
+  3  the plan is blocked by a safety limit
+  4  apply ended, or was interrupted, with changes failed, in conflict or not attempted; running
+     it again is safe";
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read both directories and write what would change, as a file and as a page to read
+    Plan(PlanArgs),
+    /// Show a saved plan again; needs neither configuration nor network
+    Show(ShowArgs),
+    /// Carry out a reviewed plan, and nothing else
+    Apply(ApplyArgs),
+    /// Log in on both sides, test every permission and mapping, and say what is missing; changes nothing
+    Check(CheckArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Serve the two simulated services until interrupted, for demonstrations and tests
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxArgs),
+}
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal.
+    Text,
+    /// For a pull request.
+    Markdown,
+    /// The plan itself.
+    Json,
+}
+
+/// The flags of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Where the plan is written
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "keycloak_to_azure.plan.json"
+    )]
+    pub out: PathBuf,
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Plan only the groups of these mappings (a Keycloak or Azure name of a mapping; repeatable)
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+    /// Exit with 2 if there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Where the directories are.
+    #[command(flatten)]
+    pub directories: DirectoryArgs,
+    /// Limits that are other ones for this plan.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// The flags that set safety limits for one plan.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Safety limits, set for this plan and recorded in it")]
+pub struct LimitArgs {
+    /// Members that one group may lose: a number, a share (40%), 0 to forbid, or off (repeatable, once for each kind)
+    #[arg(long, value_name = "N", value_parser = parse_removal_limit, allow_negative_numbers = true)]
+    pub max_removals: Vec<RemovalLimit>,
+    /// Invitations in the plan: a number, 0 to forbid, or off
+    #[arg(long, value_name = "N", value_parser = parse_limit, allow_negative_numbers = true)]
+    pub max_invitations: Option<Limit>,
+    /// A group that may end up without members (a Keycloak or Azure name of a mapping; repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub allow_empty: Vec<String>,
+    /// A group whose removals need no witness from the realm's user federation (a Keycloak or Azure name of a mapping; repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub without_witness: Vec<String>,
+}
+
+impl LimitArgs {
+    /// Returns what is lifted, as the plan records it. Fails if one kind of limit is given twice.
+    pub fn overrides(&self) -> anyhow::Result<Overrides> {
+        let mut overrides = Overrides {
+            max_invitations: self.max_invitations,
+            allow_empty: self.allow_empty.iter().cloned().collect(),
+            without_witness: self.without_witness.iter().cloned().collect(),
+            ..Overrides::default()
+        };
+        for limit in &self.max_removals {
+            let (place, limit) = match limit {
+                RemovalLimit::Count(limit) => (&mut overrides.max_removals, limit),
+                RemovalLimit::Percent(limit) => (&mut overrides.max_removals_percent, limit),
+            };
+            anyhow::ensure!(
+                place.replace(*limit).is_none(),
+                "--max-removals may be given once as a number and once as a share"
+            );
+        }
+        Ok(overrides)
+    }
+}
+
+/// A limit of removals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalLimit {
+    /// So many members.
+    Count(Limit),
+    /// Such a share of them, in percent.
+    Percent(Limit),
+}
+
+fn parse_removal_limit(text: &str) -> Result<RemovalLimit, String> {
+    match text.strip_suffix('%') {
+        None => parse_limit(text).map(RemovalLimit::Count).map_err(|_| {
+            "a limit is a whole number from 0 on, a share such as 40%, or off".to_owned()
+        }),
+        Some("off") => Ok(RemovalLimit::Percent(Limit::Off)),
+        Some(share) => match share.parse::<u32>() {
+            Ok(percent @ 0..=100) => Ok(RemovalLimit::Percent(Limit::AtMost(percent))),
+            _ => Err("a share is a whole number from 0% to 100%".to_owned()),
+        },
+    }
+}
+
+fn parse_limit(text: &str) -> Result<Limit, String> {
+    match text {
+        "off" => Ok(Limit::Off),
+        number => number
+            .parse()
+            .map(Limit::AtMost)
+            .map_err(|_| "a limit is a whole number from 0 on, or off".to_owned()),
+    }
+}
+
+/// Where the directories are.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DirectoryArgs {
+    /// Use two simulated directories inside the program; nothing to set up, and --config is not read
+    #[cfg(feature = "sandbox")]
+    #[arg(long)]
+    pub sandbox: bool,
+}
+
+/// The flags of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The plan
+    #[arg(value_name = "PLAN", default_value = "keycloak_to_azure.plan.json")]
+    pub plan: PathBuf,
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The flags of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The plan
+    #[arg(value_name = "PLAN", default_value = "keycloak_to_azure.plan.json")]
+    pub plan: PathBuf,
+    /// Do everything but write to Entra, and say what would become of each change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Refuse any plan but this one (the id that was approved)
+    #[arg(long, value_name = "ID")]
+    pub plan_id: Option<String>,
+    /// Where the report is appended to [default: beside the plan, ….report.jsonl]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Where the directories are.
+    #[command(flatten)]
+    pub directories: DirectoryArgs,
+}
+
+/// The flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The command whose needs are checked
+    #[arg(long = "for", value_name = "COMMAND", value_enum, default_value_t = Purpose::Apply)]
+    pub purpose: Purpose,
+    /// Where the directories are.
+    #[command(flatten)]
+    pub directories: DirectoryArgs,
+}
+
+/// The command whose needs are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Purpose {
+    /// `plan`, which only reads.
+    Plan,
+    /// `apply`, which needs what `plan` needs and more.
+    Apply,
+}
+
+/// The flags of `sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// The address of the simulated Keycloak; it has to be a loopback address
+    #[arg(long, value_name = "HOST:PORT")]
+    pub keycloak: Option<SocketAddr>,
+    /// The address of the simulated Graph and its login; it has to be a loopback address
+    #[arg(long, value_name = "HOST:PORT")]
+    pub graph: Option<SocketAddr>,
+    /// Create an empty security group in the simulated Entra, if there is none of the name (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub azure_group: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_removal_limit_is_a_number_a_share_or_off() {
+        assert_eq!(
+            parse_removal_limit("12"),
+            Ok(RemovalLimit::Count(Limit::AtMost(12)))
+        );
+        assert_eq!(
+            parse_removal_limit("40%"),
+            Ok(RemovalLimit::Percent(Limit::AtMost(40)))
+        );
+        assert_eq!(
+            parse_removal_limit("off%"),
+            Ok(RemovalLimit::Percent(Limit::Off))
+        );
+        assert_eq!(
+            parse_removal_limit("off"),
+            Ok(RemovalLimit::Count(Limit::Off))
+        );
+        for text in ["-1", "101%", "-5%", "", "%", "1.5", "none", "1e9999"] {
+            assert!(parse_removal_limit(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_command() {
+        for line in [
+            ["keycloak-to-azure", "--color", "never", "show"],
+            ["keycloak-to-azure", "show", "--color", "never"],
+        ] {
+            assert_eq!(Cli::try_parse_from(line).unwrap().color, ColorChoice::Never);
+        }
+    }
+}

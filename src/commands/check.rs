@@ -1,0 +1,189 @@
+//! `check`: logs in on both sides, tests every permission and mapping, and says what is missing. It changes nothing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::cli::{CheckArgs, Purpose};
+use crate::commands::session::{Session, Setup};
+use crate::commands::{Context, ExitStatus};
+use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS};
+use crate::keycloak::Keycloak;
+use crate::render::{CheckLine, CheckState, check_table, escape};
+
+pub async fn run(
+    config: &Path,
+    args: &CheckArgs,
+    context: &mut Context,
+) -> anyhow::Result<ExitStatus> {
+    let setup = Setup::prepare(config, args.directories, context).await?;
+    let (keycloak, entra) = setup.connect_each(context).await;
+    let keycloak_lines = match &keycloak {
+        Ok(keycloak) => keycloak_lines(keycloak).await?,
+        Err(_) => vec![CheckLine::missing("log in")],
+    };
+    let roles = match &entra {
+        Ok(entra) => entra.roles().cloned(),
+        Err(_) => setup.roles(context).await,
+    };
+    let log_in = if entra.is_ok() || roles.is_some() {
+        CheckLine::ok("log in", "", "plan, apply")
+    } else {
+        CheckLine::missing("log in")
+    };
+    let entra_lines = entra_lines(log_in, roles.as_ref(), setup.app(), args.purpose);
+
+    let style = context.ui.out_style();
+    let keycloak_heading = format!(
+        "Keycloak   {}  realm {}  as {}",
+        keycloak
+            .as_ref()
+            .map_or(setup.config.keycloak.url.as_str(), Keycloak::base_url),
+        escape::plain(&setup.config.keycloak.realm),
+        keycloak.as_ref().map_or_else(
+            |_| "nobody".to_owned(),
+            |keycloak| escape::plain(&keycloak.who())
+        )
+    );
+    let entra_heading = format!(
+        "Entra      {}  as app {}",
+        entra.as_ref().map_or_else(
+            |_| "unknown tenant".to_owned(),
+            |entra| escape::plain(&entra.tenant().name)
+        ),
+        escape::plain(setup.app())
+    );
+    let mut is_complete = true;
+    for (heading, lines) in [
+        (keycloak_heading, keycloak_lines),
+        (entra_heading, entra_lines),
+    ] {
+        is_complete &= lines.iter().all(|line| line.state != CheckState::Missing);
+        context.ui.result(&check_table(&heading, &lines, &style))?;
+    }
+    is_complete &= match (keycloak, entra) {
+        (Ok(keycloak), Ok(entra)) => {
+            check_mappings(&Session::new(&setup, keycloak, entra), &setup, context).await?
+        }
+        (keycloak, entra) => {
+            context.ui.result("Mappings   not looked at\n")?;
+            for error in [keycloak.err(), entra.err()].into_iter().flatten() {
+                context.ui.error(&error);
+            }
+            false
+        }
+    };
+    setup.finish().await?;
+    Ok(if is_complete {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Missing
+    })
+}
+
+async fn check_mappings(
+    session: &Session,
+    setup: &Setup,
+    context: &mut Context,
+) -> anyhow::Result<bool> {
+    let settings = &setup.config.settings;
+    let mappings = session.resolve(settings).await;
+    session.keycloak.log_out().await;
+    match mappings {
+        Ok(_) => {
+            let count = settings.mappings.len();
+            context
+                .ui
+                .result(&format!("Mappings   {count} of {count} resolve\n"))?;
+            Ok(true)
+        }
+        Err(error) => {
+            context.ui.result("Mappings   not all of them resolve\n")?;
+            context.ui.error(&error);
+            Ok(false)
+        }
+    }
+}
+
+async fn keycloak_lines(keycloak: &Keycloak) -> anyhow::Result<Vec<CheckLine>> {
+    let mut lines = vec![CheckLine::ok("log in", "", "plan, apply")];
+    for permission in keycloak.permissions().await? {
+        lines.push(CheckLine {
+            state: match (permission.granted, permission.required) {
+                (true, _) => CheckState::Ok,
+                (false, true) => CheckState::Missing,
+                (false, false) => CheckState::Optional,
+            },
+            name: permission.role.to_owned(),
+            purpose: permission.purpose.to_owned(),
+            needed_by: "plan, apply".to_owned(),
+            remedy: (!permission.granted).then_some(permission.grant).flatten(),
+            after: None,
+        });
+    }
+    Ok(lines)
+}
+
+fn entra_lines(
+    log_in: CheckLine,
+    roles: Option<&BTreeSet<String>>,
+    app: &str,
+    purpose: Purpose,
+) -> Vec<CheckLine> {
+    let needed = match purpose {
+        Purpose::Plan => permissions::Purpose::Plan,
+        Purpose::Apply => permissions::Purpose::Apply,
+    };
+    let mut lines = vec![log_in];
+    let Some(roles) = roles else {
+        lines.push(CheckLine {
+            state: CheckState::Unknown,
+            name: "permissions".to_owned(),
+            purpose: "no token shows them".to_owned(),
+            needed_by: String::new(),
+            remedy: None,
+            after: None,
+        });
+        return lines;
+    };
+    lines.extend(PERMISSIONS.iter().filter(|permission| permission.is_for(needed)).map(|permission| {
+        let granted = permission.granted_by(roles);
+        CheckLine {
+            state: match (granted, permission.optional) {
+                (Some(_), _) => CheckState::Ok,
+                (None, false) => CheckState::Missing,
+                (None, true) => CheckState::Optional,
+            },
+            name: permission.name.to_owned(),
+            purpose: match granted {
+                Some(wider) if wider != permission.name => format!("{} (by {})", permission.allows, escape::plain(wider)),
+                _ => permission.allows.to_owned(),
+            },
+            needed_by: if permission.is_for(permissions::Purpose::Plan) { "plan, apply" } else { "apply" }.to_owned(),
+            remedy: granted.is_none().then(|| {
+                let id = permission.id;
+                format!("az ad app permission add --id {app} --api {GRAPH_APP_ID} --api-permissions {id}=Role")
+            }),
+            after: None,
+        }
+    }));
+    let missing = |line: &&mut CheckLine| line.state == CheckState::Missing;
+    if let Some(last) = lines.iter_mut().rev().find(missing) {
+        last.after = Some(format!(
+            "then: az ad app permission admin-consent --id {app}"
+        ));
+    }
+    let excess_words = match purpose {
+        Purpose::Plan => "not needed to plan; take it away if this app does nothing else",
+        Purpose::Apply => "not needed; take it away",
+    };
+    let excess: BTreeSet<&str> = permissions::excess(roles, needed);
+    lines.extend(excess.into_iter().map(|role| CheckLine {
+        state: CheckState::Excess,
+        name: role.to_owned(),
+        purpose: excess_words.to_owned(),
+        needed_by: String::new(),
+        remedy: None,
+        after: None,
+    }));
+    lines
+}

@@ -1,0 +1,80 @@
+//! The commands: each wires the shell to the core, and is the only kind of place that does.
+
+mod apply;
+mod check;
+mod plan;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod session;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::http::Timing;
+use crate::ui::Ui;
+
+/// How an invocation ended, other than with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything was done; for `plan --detailed-exitcode`, there is nothing to change.
+    Done,
+    /// `plan --detailed-exitcode`: there are changes.
+    Changes,
+    /// The plan is blocked by a safety limit.
+    Blocked,
+    /// Apply ended with changes failed, in conflict or not attempted.
+    Unfinished,
+    /// `check` found something missing.
+    Missing,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(match status {
+            ExitStatus::Done => 0,
+            ExitStatus::Missing => 1,
+            ExitStatus::Changes => 2,
+            ExitStatus::Blocked => 3,
+            ExitStatus::Unfinished => 4,
+        })
+    }
+}
+
+/// Looks up an environment variable.
+pub type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What an invocation runs in.
+pub struct Context {
+    /// The streams.
+    pub ui: Ui,
+    /// The environment variables.
+    pub variable: Variables,
+    /// How long to wait for what.
+    pub timing: Timing,
+}
+
+/// Runs a command.
+pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> {
+    match cli.command {
+        Command::Plan(args) => plan::run(&cli.config, &args, context).await,
+        Command::Show(args) => show::run(&args, context),
+        Command::Apply(args) => apply::run(&cli.config, &args, context).await,
+        Command::Check(args) => check::run(&cli.config, &args, context).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                env!("CARGO_PKG_NAME"),
+                &mut script,
+            );
+            context.ui.result(&String::from_utf8_lossy(&script))?;
+            Ok(ExitStatus::Done)
+        }
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => sandbox::run(&args, context).await,
+    }
+}

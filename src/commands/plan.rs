@@ -1,0 +1,67 @@
+//! `plan`: reads both directories, decides, writes the plan and shows it.
+
+use std::path::Path;
+
+use crate::cli::{DEFAULT_CONFIG, DirectoryArgs, PlanArgs};
+use crate::commands::session::{Setup, assemble, choose_scope, name_groups};
+use crate::commands::{Context, ExitStatus, show};
+use crate::{plan_file, render};
+
+pub async fn run(
+    config: &Path,
+    args: &PlanArgs,
+    context: &mut Context,
+) -> anyhow::Result<ExitStatus> {
+    let overrides = args.limits.overrides()?;
+    plan_file::check_writable(&args.out)?;
+    let setup = Setup::prepare(config, args.directories, context).await?;
+    context.ui.event("start run");
+    let session = setup.connect(context).await?;
+    let settings = &setup.config.settings;
+    let survey = session
+        .survey(settings, &std::collections::BTreeMap::new(), context)
+        .await?;
+    let overrides = name_groups(&overrides, settings, &survey.entra)?;
+    let scope = choose_scope(&args.groups, settings, &survey.entra)?;
+    let decision = session
+        .decide(&survey, settings, &overrides, scope.as_deref())
+        .await?;
+    session.keycloak.log_out().await;
+    let plan = assemble(&setup, &decision, overrides.clone(), scope.clone());
+    plan_file::write(&args.out, &plan)?;
+    context.ui.event(&format!(
+        "wrote plan {} to {}",
+        plan.plan_id,
+        args.out.display()
+    ));
+    context.ui.say("");
+    show::present(&plan, args.format, context)?;
+    context.ui.say("");
+    let flags = flags_of_directories(config, args.directories);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    context
+        .ui
+        .say(render::next_steps(&args.out.display().to_string(), &plan, &flags).trim_end());
+    context.ui.event("end run");
+    setup.finish().await?;
+    Ok(if plan.is_blocked() {
+        ExitStatus::Blocked
+    } else if args.detailed_exitcode && plan.summary.changes() > 0 {
+        ExitStatus::Changes
+    } else {
+        ExitStatus::Done
+    })
+}
+
+/// The flags that lead another command to the directories of this one.
+fn flags_of_directories(config: &Path, directories: DirectoryArgs) -> Vec<String> {
+    #[cfg(feature = "sandbox")]
+    if directories.sandbox {
+        return vec!["--sandbox".to_owned()];
+    }
+    let _ = directories;
+    if config == Path::new(DEFAULT_CONFIG) {
+        return Vec::new();
+    }
+    vec!["--config".to_owned(), config.display().to_string()]
+}

@@ -1,0 +1,124 @@
+//! `sandbox`, and what `--sandbox` starts: the only place outside the sandbox that knows of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret;
+
+use crate::cli::SandboxArgs;
+use crate::commands::{Context, ExitStatus};
+use crate::config::{Config, Credentials, EntraCredentials, KeycloakCredentials};
+use crate::sandbox::graph::{EntraWorld, Group};
+use crate::sandbox::{Options, Sandbox, seed};
+
+/// Where the state of the simulated directories is kept, so that an apply lasts.
+const STATE_FILE: &str = "keycloak_to_azure.sandbox.json";
+
+/// Starts the small company, as an earlier run left it, with the configuration and credentials that fit it.
+pub async fn start_seeded() -> anyhow::Result<(Sandbox, Config, Credentials)> {
+    let sandbox = start(None, None).await?;
+    let config = Config::parse(
+        configuration(&sandbox).as_bytes(),
+        "the sandbox's configuration",
+        |_| None,
+    )?;
+    let (keycloak, entra) = credentials(&sandbox)?;
+    let credentials = Credentials {
+        keycloak,
+        entra,
+        notice: None,
+    };
+    Ok((sandbox, config, credentials))
+}
+
+/// Serves both simulated services until interrupted.
+pub async fn run(args: &SandboxArgs, context: &mut Context) -> anyhow::Result<ExitStatus> {
+    for address in [args.keycloak, args.graph].into_iter().flatten() {
+        anyhow::ensure!(
+            address.ip().is_loopback(),
+            "{address} is not a loopback address; the simulated services are for this machine only"
+        );
+    }
+    let sandbox = start(args.keycloak, args.graph).await?;
+    for name in &args.azure_group {
+        sandbox.with_world(|world| ensure_group(world.entra, name));
+    }
+    context.ui.result(&introduction(&sandbox)?)?;
+    context.ui.say("Serving until interrupted (Ctrl-C)");
+    super::apply::wait_for_signal()
+        .await
+        .context("failed to wait for a signal")?;
+    sandbox
+        .shut_down()
+        .await
+        .context("failed to save the state of the sandbox")?;
+    Ok(ExitStatus::Done)
+}
+
+fn ensure_group(entra: &mut EntraWorld, name: &str) {
+    if !entra
+        .groups
+        .values()
+        .any(|group| group.display_name == name)
+    {
+        entra.insert_group(Group::security(&uuid::Uuid::new_v4().to_string(), name));
+    }
+}
+
+async fn start(keycloak: Option<SocketAddr>, graph: Option<SocketAddr>) -> anyhow::Result<Sandbox> {
+    let options = Options {
+        keycloak,
+        graph,
+        state: Some(PathBuf::from(STATE_FILE)),
+    };
+    Sandbox::start(seed::world(), options)
+        .await
+        .with_context(|| format!("failed to start the sandbox, whose state is in {STATE_FILE}"))
+}
+
+fn configuration(sandbox: &Sandbox) -> String {
+    seed::config_yaml(
+        &sandbox.keycloak_url(),
+        &sandbox.login_url(),
+        &sandbox.graph_url(),
+    )
+}
+
+fn credentials(sandbox: &Sandbox) -> anyhow::Result<(KeycloakCredentials, EntraCredentials)> {
+    let keycloak = sandbox
+        .keycloak_credentials()
+        .context("the sandbox's Keycloak has no sync account")?;
+    let entra = sandbox
+        .entra_credentials()
+        .context("the sandbox's tenant has no app")?;
+    Ok((keycloak, entra))
+}
+
+/// What is needed to use the two services: variables for a shell, and a configuration as comments.
+fn introduction(sandbox: &Sandbox) -> anyhow::Result<String> {
+    let (keycloak, entra) = credentials(sandbox)?;
+    let mut lines = match &keycloak {
+        KeycloakCredentials::Password { user, password } => vec![
+            format!("export KEYCLOAK_USER={user}"),
+            format!("export KEYCLOAK_PASSWORD={}", password.expose_secret()),
+        ],
+        KeycloakCredentials::Client { id, secret } => vec![
+            format!("export KEYCLOAK_CLIENT_ID={id}"),
+            format!("export KEYCLOAK_CLIENT_SECRET={}", secret.expose_secret()),
+        ],
+    };
+    lines.push(format!("export AZURE_TENANT_ID={}", entra.tenant));
+    lines.push(format!("export AZURE_CLIENT_ID={}", entra.client_id));
+    lines.push(format!(
+        "export AZURE_CLIENT_SECRET={}",
+        entra.client_secret.expose_secret()
+    ));
+    lines.push("# A configuration for these two:".to_owned());
+    lines.extend(
+        configuration(sandbox)
+            .lines()
+            .map(|line| format!("# {line}")),
+    );
+    Ok(lines.join("\n") + "\n")
+}

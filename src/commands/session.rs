@@ -1,0 +1,547 @@
+//! What `plan`, `apply` and `check` share: setting up, connecting to both services, reading them, deciding.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::time::Instant;
+
+#[cfg(feature = "sandbox")]
+use anyhow::Context as _;
+
+use crate::cli::DirectoryArgs;
+use crate::commands::Context;
+use crate::config::{Config, Credentials};
+use crate::diff::{self, Decision};
+use crate::entra::Reader;
+use crate::keycloak::Keycloak;
+use crate::mapping::{Inputs, is_named};
+use crate::matching::{ALL_ATTRIBUTES, listed, wanted_addresses};
+use crate::model::{Address, GroupPath, ObjectId};
+use crate::plan::{
+    FORMAT_VERSION, GroupName, Overrides, Plan, PlanKind, ScopeMapping, Source, Target,
+};
+use crate::removal::Proofs;
+use crate::render::escape;
+use crate::settings::Settings;
+use crate::snapshot::{Account, EntraGroup, EntraSnapshot, KeycloakSnapshot};
+use crate::verify::misfit;
+
+/// Where the directories are and how to log in, before anything is connected.
+pub struct Setup {
+    /// The configuration.
+    pub config: Config,
+    credentials: Credentials,
+    /// Keeps the simulated services alive, where they are used.
+    #[cfg(feature = "sandbox")]
+    sandbox: Option<crate::sandbox::Sandbox>,
+}
+
+impl Setup {
+    /// Reads the configuration and the credentials, or starts the sandbox.
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        expect(
+            clippy::unused_async,
+            reason = "only the sandbox waits for anything here"
+        )
+    )]
+    pub async fn prepare(
+        config: &Path,
+        directories: DirectoryArgs,
+        context: &mut Context,
+    ) -> anyhow::Result<Self> {
+        #[cfg(feature = "sandbox")]
+        if directories.sandbox {
+            let (sandbox, config, credentials) = super::sandbox::start_seeded().await?;
+            return Ok(Self {
+                config,
+                credentials,
+                sandbox: Some(sandbox),
+            });
+        }
+        let _ = directories;
+        let config = Config::load(config, &context.variable)?;
+        let credentials = Credentials::from_env(&context.variable)?;
+        if let Some(logfile) = &config.logfile {
+            context.ui.open_log(logfile)?;
+        }
+        if let Some(notice) = &credentials.notice {
+            context.ui.warn(notice);
+        }
+        Ok(Self {
+            config,
+            credentials,
+            #[cfg(feature = "sandbox")]
+            sandbox: None,
+        })
+    }
+
+    /// The tenant as the environment names it, if it names it by id.
+    pub fn tenant_id(&self) -> Option<ObjectId> {
+        self.credentials.entra.tenant.parse().ok()
+    }
+
+    /// Logs in on both sides.
+    pub async fn connect(&self, context: &Context) -> anyhow::Result<Session> {
+        let (keycloak, entra) = self.connect_each(context).await;
+        Ok(Session::new(self, keycloak?, entra?))
+    }
+
+    /// Logs in on each side, whatever becomes of the other.
+    pub async fn connect_each(
+        &self,
+        context: &Context,
+    ) -> (anyhow::Result<Keycloak>, anyhow::Result<Reader>) {
+        let Config {
+            keycloak, entra, ..
+        } = &self.config;
+        tokio::join!(
+            Keycloak::connect(keycloak, self.credentials.keycloak.clone(), context.timing),
+            Reader::connect(entra, self.credentials.entra.clone(), context.timing),
+        )
+    }
+
+    /// The application permissions in the app's token, where it can be looked into, even if they are too few to read anything.
+    pub async fn roles(&self, context: &Context) -> Option<BTreeSet<String>> {
+        let credentials = self.credentials.entra.clone();
+        crate::entra::roles_of_app(&self.config.entra, credentials, context.timing).await
+    }
+
+    /// The app, as the environment names it.
+    pub fn app(&self) -> &str {
+        &self.credentials.entra.client_id
+    }
+
+    /// Ends what was begun for this invocation.
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        expect(
+            clippy::unused_async,
+            reason = "only the sandbox waits for anything here"
+        )
+    )]
+    pub async fn finish(self) -> anyhow::Result<()> {
+        #[cfg(feature = "sandbox")]
+        if let Some(sandbox) = self.sandbox {
+            sandbox
+                .shut_down()
+                .await
+                .context("failed to save the state of the sandbox")?;
+        }
+        Ok(())
+    }
+}
+
+/// Both services, logged in to. Neither can be written to through it.
+pub struct Session {
+    /// The realm whose people are read.
+    realm: String,
+    /// Keycloak.
+    pub keycloak: Keycloak,
+    /// Entra.
+    pub entra: Reader,
+}
+
+/// Both directories, read completely.
+pub struct Survey {
+    /// Which Keycloak groups were read.
+    groups_read: crate::keycloak::Resolution,
+    /// Keycloak.
+    pub keycloak: KeycloakSnapshot,
+    /// Entra.
+    pub entra: EntraSnapshot,
+}
+
+impl Session {
+    /// Puts a session together from both sides.
+    pub fn new(setup: &Setup, keycloak: Keycloak, entra: Reader) -> Self {
+        Self {
+            realm: setup.config.keycloak.realm.clone(),
+            keycloak,
+            entra,
+        }
+    }
+
+    /// Finds the groups of every mapping on both sides; what cannot be used is listed for both together.
+    pub async fn resolve(
+        &self,
+        settings: &Settings,
+    ) -> anyhow::Result<(crate::keycloak::Resolution, crate::entra::Resolution)> {
+        let mut paths: BTreeMap<GroupPath, bool> = BTreeMap::new();
+        for mapping in &settings.mappings {
+            *paths.entry(mapping.keycloak.clone()).or_default() |= mapping.subgroups;
+        }
+        let names: BTreeSet<String> = settings
+            .mappings
+            .iter()
+            .map(|mapping| mapping.azure.clone())
+            .collect();
+        let (keycloak, entra) =
+            tokio::join!(self.keycloak.resolve(&paths), self.entra.resolve(&names));
+        let (keycloak, entra) = (keycloak?, entra?);
+        let unusable = UnusableMappings::find(settings, &keycloak, &entra);
+        if unusable.lines.is_empty() {
+            Ok((keycloak, entra))
+        } else {
+            Err(unusable.into())
+        }
+    }
+
+    /// Reads both directories. `invited` are accounts that an earlier run of the same plan invited; lists may not show them
+    /// yet.
+    pub async fn survey(
+        &self,
+        settings: &Settings,
+        invited: &BTreeMap<Address, ObjectId>,
+        context: &mut Context,
+    ) -> anyhow::Result<Survey> {
+        let (in_keycloak, in_entra) = self.resolve(settings).await?;
+        let begun = Instant::now();
+        let keycloak = self.keycloak.read(&in_keycloak).await?;
+        context
+            .ui
+            .say(&self.keycloak_line(&self.realm, &keycloak, begun));
+        let begun = Instant::now();
+        let wanted = wanted_addresses(settings, &keycloak);
+        let mut entra = self.entra.read(&in_entra, &wanted, &ALL_ATTRIBUTES).await?;
+        for (email, id) in invited {
+            if !entra.accounts.iter().any(|account| account.id == *id) {
+                let protected = &settings.protected;
+                entra
+                    .accounts
+                    .extend(self.invited_account(email, id, protected, context).await?);
+            }
+        }
+        context.ui.say(&entra_line(&entra, begun));
+        Ok(Survey {
+            groups_read: in_keycloak,
+            keycloak,
+            entra,
+        })
+    }
+
+    /// An account that an earlier run invited, as it is, or as it will be once Entra shows it. `None` if it is another's.
+    async fn invited_account(
+        &self,
+        email: &Address,
+        id: &ObjectId,
+        protected: &[String],
+        context: &mut Context,
+    ) -> anyhow::Result<Option<Account>> {
+        match self.entra.account(id).await? {
+            Some(account) => match misfit(&account, email, protected) {
+                None => Ok(Some(account)),
+                Some(misfit) => {
+                    context.ui.warn(&format!(
+                        "the report says that {email} was invited as account {id}, which {misfit}; it is left alone"
+                    ));
+                    Ok(None)
+                }
+            },
+            None => Ok(Some(Account {
+                id: id.clone(),
+                user_principal_name: String::new(),
+                mail: Some(email.to_string()),
+                other_mails: vec![email.to_string()],
+                proxy_addresses: Vec::new(),
+                display_name: None,
+                given_name: None,
+                surname: None,
+                user_type: None,
+                created_by_invitation: true,
+                pending: true,
+                enabled: true,
+                on_premises: false,
+            })),
+        }
+    }
+
+    /// Looks up whoever seems to have to go, and decides.
+    pub async fn decide<'a>(
+        &self,
+        survey: &'a Survey,
+        settings: &'a Settings,
+        overrides: &'a Overrides,
+        scope: Option<&'a [ScopeMapping]>,
+    ) -> anyhow::Result<Decision<'a>> {
+        let draft = diff::draft(Inputs {
+            settings,
+            overrides,
+            scope,
+            keycloak: &survey.keycloak,
+            entra: &survey.entra,
+        });
+        let request = draft.proof_request();
+        let proofs = if request.addresses.is_empty() {
+            Proofs::default()
+        } else {
+            self.keycloak.prove(&request, &survey.groups_read).await?
+        };
+        Ok(draft.decide(&proofs))
+    }
+
+    fn keycloak_line(&self, realm: &str, snapshot: &KeycloakSnapshot, begun: Instant) -> String {
+        let people: BTreeSet<_> = snapshot
+            .groups
+            .values()
+            .flat_map(|group| group.tree(true))
+            .flat_map(|group| group.members.iter().map(|person| &person.id))
+            .collect();
+        format!(
+            "Keycloak  {} · realm {} · {}, {}   {:.1} s",
+            self.keycloak.base_url(),
+            escape::plain(realm),
+            counted(snapshot.groups.len(), "group", "groups"),
+            counted(people.len(), "person", "people"),
+            begun.elapsed().as_secs_f64()
+        )
+    }
+}
+
+fn entra_line(snapshot: &EntraSnapshot, begun: Instant) -> String {
+    let members: usize = snapshot
+        .groups
+        .iter()
+        .map(|group| group.members.len())
+        .sum();
+    format!(
+        "Entra     {} · {}, {}, {} read   {:.1} s",
+        escape::plain(&snapshot.tenant.name),
+        counted(snapshot.groups.len(), "group", "groups"),
+        counted(members, "membership", "memberships"),
+        counted(snapshot.accounts.len(), "account", "accounts"),
+        begun.elapsed().as_secs_f64()
+    )
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Returns the mappings that `--group` chose: all of every Azure group that one of the names means.
+pub fn choose_scope(
+    names: &[String],
+    settings: &Settings,
+    entra: &EntraSnapshot,
+) -> anyhow::Result<Option<Vec<ScopeMapping>>> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    check_names(names.iter().map(String::as_str), settings, entra)?;
+    let with_azure = || {
+        settings
+            .mappings
+            .iter()
+            .filter_map(|mapping| Some((mapping, entra.group(&mapping.azure)?)))
+    };
+    let chosen: BTreeSet<&ObjectId> = with_azure()
+        .filter(|(mapping, azure)| names.iter().any(|name| is_named(name, mapping, azure)))
+        .map(|(_, azure)| &azure.id)
+        .collect();
+    let mut scope: Vec<ScopeMapping> = with_azure()
+        .filter(|(_, azure)| chosen.contains(&azure.id))
+        .map(|(mapping, azure)| ScopeMapping {
+            keycloak: mapping.keycloak.clone(),
+            azure: GroupName {
+                id: azure.id.clone(),
+                name: azure.name.clone(),
+            },
+        })
+        .collect();
+    scope.sort();
+    scope.dedup();
+    Ok(Some(scope))
+}
+
+/// Checks that every name given on the command line means a mapping.
+fn check_names<'n>(
+    names: impl Iterator<Item = &'n str>,
+    settings: &Settings,
+    entra: &EntraSnapshot,
+) -> anyhow::Result<()> {
+    let unknown: Vec<_> = names
+        .filter(|name| groups_named(name, settings, entra).is_empty())
+        .collect();
+    let known = settings
+        .mappings
+        .iter()
+        .map(|mapping| format!("{} → {}", mapping.keycloak, mapping.azure));
+    anyhow::ensure!(
+        unknown.is_empty(),
+        "no mapping is called {}; known here are {}",
+        unknown.join(", "),
+        listed(known)
+    );
+    Ok(())
+}
+
+/// The Azure groups of the mappings that a name means.
+fn groups_named<'e>(
+    name: &str,
+    settings: &Settings,
+    entra: &'e EntraSnapshot,
+) -> BTreeMap<&'e ObjectId, &'e EntraGroup> {
+    let with_azure = settings
+        .mappings
+        .iter()
+        .filter_map(|mapping| Some((mapping, entra.group(&mapping.azure)?)));
+    with_azure
+        .filter(|(mapping, azure)| is_named(name, mapping, azure))
+        .map(|(_, azure)| (&azure.id, azure))
+        .collect()
+}
+
+/// Returns what was set for the plan with each group by its Azure name, or by its id where two share the name. A name that means
+/// several groups is refused, because a rule is lifted for one group at a time.
+pub fn name_groups(
+    overrides: &Overrides,
+    settings: &Settings,
+    entra: &EntraSnapshot,
+) -> anyhow::Result<Overrides> {
+    let resolve = |names: &BTreeSet<String>| -> anyhow::Result<BTreeSet<String>> {
+        check_names(names.iter().map(String::as_str), settings, entra)?;
+        let one = |name: &String| {
+            let groups = groups_named(name, settings, entra);
+            let shown = groups
+                .values()
+                .map(|group| format!("{} ({})", group.name, group.id));
+            anyhow::ensure!(
+                groups.len() == 1,
+                "{name} means several Azure groups: {}; give the id of one",
+                listed(shown)
+            );
+            let is_shared = |name: &str| {
+                entra
+                    .groups
+                    .iter()
+                    .filter(|group| group.name == name)
+                    .count()
+                    > 1
+            };
+            Ok(groups
+                .into_values()
+                .map(|group| {
+                    if is_shared(&group.name) {
+                        group.id.to_string()
+                    } else {
+                        group.name.clone()
+                    }
+                })
+                .collect::<String>())
+        };
+        names.iter().map(one).collect()
+    };
+    Ok(Overrides {
+        allow_empty: resolve(&overrides.allow_empty)?,
+        without_witness: resolve(&overrides.without_witness)?,
+        ..overrides.clone()
+    })
+}
+
+/// Puts a plan together from what was decided.
+pub fn assemble(
+    setup: &Setup,
+    decision: &Decision<'_>,
+    overrides: Overrides,
+    scope: Option<Vec<ScopeMapping>>,
+) -> Plan {
+    let Config {
+        keycloak,
+        entra,
+        sha256,
+        ..
+    } = &setup.config;
+    let tenant = &decision.draft.inputs.entra.tenant;
+    Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        kind: PlanKind::Sync,
+        plan_id: String::new(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        created_at: jiff::Timestamp::now(),
+        source: Source {
+            url: keycloak.url.clone(),
+            realm: keycloak.realm.clone(),
+            federation: decision.federation.clone(),
+        },
+        target: Target {
+            tenant_id: tenant.id.clone(),
+            tenant_name: tenant.name.clone(),
+            graph_url: entra.graph_url.clone(),
+        },
+        config_sha256: sha256.clone(),
+        overrides,
+        scope,
+        summary: decision.summary,
+        groups: decision.groups.clone(),
+        changes: decision.changes.clone(),
+        blocks: decision.blocks.clone(),
+        problems: decision.problems.clone(),
+    }
+    .sealed()
+}
+
+/// Mappings whose group does not exist, or is not one, on either side.
+#[derive(Debug)]
+struct UnusableMappings {
+    total: usize,
+    unusable: usize,
+    lines: Vec<String>,
+}
+
+impl UnusableMappings {
+    fn find(
+        settings: &Settings,
+        keycloak: &crate::keycloak::Resolution,
+        entra: &crate::entra::Resolution,
+    ) -> Self {
+        let mut found = Self {
+            total: settings.mappings.len(),
+            unusable: 0,
+            lines: Vec::new(),
+        };
+        for mapping in &settings.mappings {
+            let before = found.lines.len();
+            let mut list = |side: &str, name: &str, line: usize, reason: &str| {
+                // Names come from elsewhere, and must not begin a line of their own.
+                let reason = reason.replace(['\n', '\r'], " ");
+                found
+                    .lines
+                    .push(format!("{side}: {name} (line {line}) {reason}"));
+            };
+            let in_keycloak = keycloak
+                .unresolved
+                .iter()
+                .find(|(path, _)| *path == mapping.keycloak);
+            if let Some((_, reason)) = in_keycloak {
+                list(
+                    "keycloak",
+                    mapping.keycloak.as_str(),
+                    mapping.keycloak_line,
+                    reason,
+                );
+            }
+            if let Some(reason) = entra.unresolved.get(&mapping.azure) {
+                list("azure", &mapping.azure, mapping.azure_line, reason);
+            }
+            found.unusable += usize::from(found.lines.len() > before);
+        }
+        found
+    }
+}
+
+impl fmt::Display for UnusableMappings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} cannot be used",
+            self.unusable,
+            counted(self.total, "mapping", "mappings")
+        )?;
+        for line in &self.lines {
+            write!(f, "\n{line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for UnusableMappings {}

@@ -1,0 +1,308 @@
+//! The streams: results to stdout, everything else to stderr and to the log file. Colours are decided here, once.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::ColorChoice;
+use crate::execute::Observer;
+use crate::render::{Style, escape};
+use crate::report::{ChangeOutcome, Outcome};
+
+/// How wide text is where there is no terminal.
+const WIDTH_WITHOUT_TERMINAL: usize = 100;
+/// How often a run says where it is where there is no terminal.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The streams of one invocation.
+pub struct Ui {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    out_style: Style,
+    err_style: Style,
+    err_is_terminal: bool,
+    verbose: bool,
+    log: Option<File>,
+}
+
+impl Ui {
+    /// The streams of this process.
+    pub fn of_process(
+        choice: ColorChoice,
+        verbose: bool,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let style = |is_terminal: bool, term: console::Term| Style {
+            colour: wants_colour(choice, is_terminal, &variable),
+            width: if is_terminal {
+                usize::from(term.size().1)
+            } else {
+                WIDTH_WITHOUT_TERMINAL
+            },
+        };
+        let (out, err) = (io::stdout(), io::stderr());
+        Self {
+            out_style: style(out.is_terminal(), console::Term::stdout()),
+            err_style: style(err.is_terminal(), console::Term::stderr()),
+            err_is_terminal: err.is_terminal(),
+            out: Box::new(out),
+            err: Box::new(err),
+            verbose,
+            log: None,
+        }
+    }
+
+    /// Streams that go elsewhere, without colour: for tests.
+    pub fn plain(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        let style = Style {
+            colour: false,
+            width: WIDTH_WITHOUT_TERMINAL,
+        };
+        Self {
+            out,
+            err,
+            out_style: style,
+            err_style: style,
+            err_is_terminal: false,
+            verbose: false,
+            log: None,
+        }
+    }
+
+    /// What stdout can show.
+    pub fn out_style(&self) -> Style {
+        self.out_style
+    }
+
+    /// What stderr can show.
+    pub fn err_style(&self) -> Style {
+        self.err_style
+    }
+
+    /// Opens the log file, which only its owner can read.
+    pub fn open_log(&mut self, path: &Path) -> anyhow::Result<()> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options
+            .open(path)
+            .with_context(|| format!("failed to open the log file {}", path.display()))?;
+        self.log = Some(file);
+        Ok(())
+    }
+
+    /// Prints a result to stdout. Whoever reads it may stop reading.
+    pub fn result(&mut self, text: &str) -> anyhow::Result<()> {
+        let printed = self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush());
+        match printed {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.context("failed to print the result"),
+        }
+    }
+
+    /// Says something to the person at the terminal; it is prepared text, and not for the log.
+    pub fn say(&mut self, text: &str) {
+        // Nobody is left to tell if stderr is gone.
+        let _ = writeln!(self.err, "{text}");
+    }
+
+    /// Writes an event to the log, and with `-v` to stderr.
+    pub fn event(&mut self, message: &str) {
+        self.log_line("INFO", message);
+        if self.verbose {
+            self.say(&escape::plain(message));
+        }
+    }
+
+    /// Warns on stderr and in the log.
+    pub fn warn(&mut self, message: &str) {
+        self.log_line("WARNING", message);
+        let line = format!("warning: {}", escape::plain(message));
+        self.say(&line);
+    }
+
+    /// Prints an error with its causes to stderr, and writes it to the log.
+    pub fn error(&mut self, error: &anyhow::Error) {
+        self.log_line("ERROR", &format!("{error:#}"));
+        let mut causes = error.chain().map(|cause| {
+            let lines: Vec<_> = cause.to_string().lines().map(indented).collect();
+            lines.join("\n  ")
+        });
+        let first = causes.next().unwrap_or_default();
+        let heading = console::style("error:")
+            .red()
+            .bold()
+            .force_styling(self.err_style.colour);
+        let mut text = format!("{heading} {first}");
+        for cause in causes {
+            text.push_str("\n  ");
+            text.push_str(&cause);
+        }
+        self.say(&text);
+    }
+
+    fn log_line(&mut self, level: &str, message: &str) {
+        let Some(log) = &mut self.log else { return };
+        // The format of the original script: 2023-04-03 07:46:42,250 [INFO] start run
+        let time = jiff::ZonedDateTime::now()
+            .strftime("%Y-%m-%d %H:%M:%S,%3f")
+            .to_string();
+        let line = format!("{time} [{level}] {}\n", escape::plain(message));
+        if let Err(error) = log.write_all(line.as_bytes()) {
+            self.log = None;
+            self.say(&format!(
+                "warning: the log file cannot be written any more: {error}"
+            ));
+        }
+    }
+}
+
+/// A line of a message with its own indentation, which is ours; what follows may not be.
+fn indented(line: &str) -> String {
+    let text = line.trim_start_matches(' ');
+    line[..line.len() - text.len()].to_owned() + &escape::plain(text)
+}
+
+/// `--color` before `NO_COLOR` before `CLICOLOR_FORCE` before what the terminal is.
+fn wants_colour(
+    choice: ColorChoice,
+    is_terminal: bool,
+    variable: impl Fn(&str) -> Option<String>,
+) -> bool {
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto if is_set("NO_COLOR") => false,
+        ColorChoice::Auto
+            if is_set("CLICOLOR_FORCE") && variable("CLICOLOR_FORCE").as_deref() != Some("0") =>
+        {
+            true
+        }
+        ColorChoice::Auto => is_terminal && variable("TERM").as_deref() != Some("dumb"),
+    }
+}
+
+/// Shows how far an apply is: a bar on a terminal, a line every few seconds elsewhere.
+pub struct Progress<'a> {
+    ui: &'a mut Ui,
+    bar: Option<ProgressBar>,
+    what: &'static str,
+    total: usize,
+    settled: usize,
+    last_said: Instant,
+}
+
+impl<'a> Progress<'a> {
+    /// Progress on the streams.
+    pub fn new(ui: &'a mut Ui) -> Self {
+        Self {
+            ui,
+            bar: None,
+            what: "",
+            total: 0,
+            settled: 0,
+            last_said: Instant::now(),
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn beside_bar(&mut self, print: impl FnOnce(&mut Ui)) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| print(self.ui)),
+            None => print(self.ui),
+        }
+    }
+}
+
+impl Observer for Progress<'_> {
+    fn begin(&mut self, what: &'static str, total: usize) {
+        self.finish();
+        (self.what, self.total, self.settled) = (what, total, 0);
+        self.last_said = Instant::now();
+        if total > 0 && self.ui.err_is_terminal {
+            let bar = ProgressBar::new(total as u64);
+            let template = "{msg:<9} {bar:30} {pos}/{len}   about {eta} left";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━╸ "));
+            }
+            bar.set_message(what);
+            self.bar = Some(bar);
+        }
+    }
+
+    fn advance(&mut self) {
+        self.settled += 1;
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        } else if self.last_said.elapsed() >= PROGRESS_INTERVAL {
+            self.last_said = Instant::now();
+            let line = format!("{}: {} of {}", self.what, self.settled, self.total);
+            self.ui.say(&line);
+        }
+        if self.settled == self.total {
+            self.finish();
+        }
+    }
+
+    fn wrote(&mut self, message: &str) {
+        self.beside_bar(|ui| ui.event(message));
+    }
+
+    fn not_done(&mut self, outcome: &ChangeOutcome, object: &str) {
+        let level = if outcome.outcome == Outcome::Failed {
+            "ERROR"
+        } else {
+            "WARNING"
+        };
+        let request = outcome
+            .request_id
+            .as_ref()
+            .map(|id| format!(" (request {id})"));
+        let line = format!(
+            "{} {} {object}: {}{}",
+            outcome.outcome,
+            outcome.action,
+            outcome.message,
+            request.unwrap_or_default()
+        );
+        self.beside_bar(|ui| ui.log_line(level, &line));
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Says something from beside a run, whose streams are in use.
+#[expect(
+    clippy::print_stderr,
+    reason = "the run holds the streams while a signal arrives"
+)]
+pub fn say_while_running(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Ends the process as an apply that was interrupted ends.
+#[expect(
+    clippy::exit,
+    reason = "whoever interrupts twice does not want to wait"
+)]
+pub fn end_at_once() -> ! {
+    std::process::exit(4)
+}
