@@ -1,0 +1,700 @@
+//! Every command from the command line to what is printed, written and sent.
+
+use std::os::unix::fs::PermissionsExt;
+
+use keycloak_to_azure::plan::Plan;
+use keycloak_to_azure::plan_file;
+use keycloak_to_azure::report::{Line, Outcome};
+use keycloak_to_azure::sandbox::{Fault, Service, When};
+use keycloak_to_azure::settings::Limit;
+
+use crate::program::Stage;
+
+fn read_plan(stage: &Stage, name: &str) -> Plan {
+    plan_file::read(&stage.path(name)).unwrap()
+}
+
+fn report(stage: &Stage, name: &str) -> Vec<Line> {
+    let text = std::fs::read_to_string(stage.path(name)).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn outcomes(stage: &Stage, name: &str) -> Vec<Outcome> {
+    report(stage, name)
+        .into_iter()
+        .filter_map(|line| match line {
+            Line::Outcome(outcome) => Some(outcome.outcome),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn plan_apply_and_plan_again_tell_the_story() {
+    let stage = Stage::company().await;
+    let planned = stage.run("plan --out @plan.json --detailed-exitcode").await;
+    assert_eq!(planned.status, 2, "{}", planned.err);
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    let plan = read_plan(&stage, "plan.json");
+    assert_eq!(
+        (
+            plan.summary.invite,
+            plan.summary.update,
+            plan.summary.add,
+            plan.summary.remove
+        ),
+        (1, 1, 3, 3)
+    );
+
+    let applied = stage
+        .run(&format!("apply @plan.json --plan-id {}", plan.plan_id))
+        .await;
+    assert_eq!(applied.status, 0, "{}{}", applied.out, applied.err);
+    assert_eq!(applied.out, "8 done\n");
+    assert_eq!(outcomes(&stage, "plan.report.jsonl"), [Outcome::Done; 8]);
+
+    let again = stage
+        .run("plan --out @again.json --detailed-exitcode")
+        .await;
+    assert_eq!(again.status, 0, "{}", again.out);
+    assert_eq!(read_plan(&stage, "again.json").summary.changes(), 0);
+
+    stage.sandbox.forget_requests();
+    let twice = stage.run("apply @plan.json").await;
+    assert_eq!((twice.status, twice.out.as_str()), (0, "8 already done\n"));
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_plan_of_the_company_as_text_and_as_markdown() {
+    let stage = Stage::company().await;
+    let planned = stage.run("plan --out @plan.json").await;
+    assert_eq!(planned.status, 0, "{}", planned.err);
+    let shown = stage.run("show @plan.json").await;
+    assert_eq!(shown.out, planned.out);
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"http://127\.0\.0\.1:\d+", "http://SANDBOX");
+    settings.add_filter(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        "GUID",
+    );
+    settings.add_filter(r"[0-9a-f]{64}", "DIGEST");
+    settings.add_filter(r"made on .* UTC", "made on DATE");
+    settings.add_filter(r"configuration `[0-9a-f]+`", "configuration `DIGEST`");
+    settings.bind(|| insta::assert_snapshot!("company_text", shown.out));
+    let markdown = stage.run("show @plan.json --format markdown").await;
+    settings.bind(|| insta::assert_snapshot!("company_markdown", markdown.out));
+    let json = stage.run("show @plan.json --format json").await;
+    assert_eq!(
+        json.out.into_bytes(),
+        std::fs::read(stage.path("plan.json")).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn the_same_directories_give_the_same_plan() {
+    let stage = Stage::company().await;
+    for name in ["one.json", "two.json"] {
+        assert_eq!(stage.run(&format!("plan --out @{name}")).await.status, 0);
+    }
+    let [mut one, two] = ["one.json", "two.json"].map(|name| read_plan(&stage, name));
+    one.created_at = two.created_at;
+    assert_eq!(one, two);
+}
+
+#[tokio::test]
+async fn show_needs_neither_configuration_nor_network() {
+    let mut stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    std::fs::remove_file(stage.path("config.yaml")).unwrap();
+    stage.variables.clear();
+    stage.sandbox.forget_requests();
+    assert_eq!(stage.run("show @plan.json").await.status, 0);
+    assert_eq!(stage.sandbox.requests(), []);
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing_and_says_what_would_become_of_each_change() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let rehearsed = stage.run("apply @plan.json --dry-run").await;
+    assert_eq!(rehearsed.status, 0, "{}", rehearsed.err);
+    assert!(
+        rehearsed
+            .out
+            .contains("Bob Braun (bob@partner.example) would be removed from acme-platform"),
+        "{}",
+        rehearsed.out
+    );
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    let lines = report(&stage, "plan.report.jsonl");
+    assert!(matches!(&lines[0], Line::Start(start) if start.dry_run));
+    assert!(matches!(lines.last(), Some(Line::End(_))));
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+}
+
+#[tokio::test]
+async fn plans_and_reports_are_for_their_owner_only() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    for name in ["plan.json", "plan.report.jsonl"] {
+        let mode = std::fs::metadata(stage.path(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_token_or_redeem_link_is_written_or_printed() {
+    let stage = Stage::company().await;
+    let log = format!("logfile: {}\n", stage.path("sync.log").display());
+    stage.configure(&(log + &stage.configuration()));
+    let planned = stage.run("-v plan --out @plan.json").await;
+    let applied = stage.run("-v apply @plan.json").await;
+    assert_eq!((planned.status, applied.status), (0, 0));
+    let mut texts = vec![planned.out, planned.err, applied.out, applied.err];
+    for name in ["plan.json", "plan.report.jsonl", "sync.log"] {
+        texts.push(std::fs::read_to_string(stage.path(name)).unwrap());
+    }
+    let secrets = stage
+        .variables
+        .iter()
+        .filter(|(name, _)| name.ends_with("SECRET"));
+    for text in &texts {
+        for (_, secret) in secrets.clone() {
+            assert!(!text.contains(secret.as_str()), "{text}");
+        }
+        for mark in ["redeem", "eyJ", "Bearer", "access_token"] {
+            assert!(!text.contains(mark), "{mark} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_log_has_the_lines_of_the_original() {
+    let stage = Stage::company().await;
+    let log = format!("logfile: {}\n", stage.path("sync.log").display());
+    stage.configure(&(log + &stage.configuration()));
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    let text = std::fs::read_to_string(stage.path("sync.log")).unwrap();
+    let time = text.split(" [").next().unwrap();
+    assert!(
+        jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S,%3f", time).is_ok(),
+        "{time}"
+    );
+    let messages: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_once(" [INFO] "))
+        .map(|(_, message)| message)
+        .collect();
+    assert_eq!(
+        messages
+            .iter()
+            .filter(|message| **message == "start run")
+            .count(),
+        2
+    );
+    assert_eq!(
+        messages
+            .iter()
+            .filter(|message| **message == "end run")
+            .count(),
+        2
+    );
+    assert!(messages.contains(&"invited azure user: dana@partner.example"));
+    for (start, times) in [
+        ("updated azure user: ", 2),
+        ("added user to group: ", 3),
+        ("removed user from group: ", 3),
+    ] {
+        assert_eq!(
+            messages
+                .iter()
+                .filter(|message| message.starts_with(start))
+                .count(),
+            times,
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_before_anything_is_asked() {
+    let mut stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let plan = read_plan(&stage, "plan.json");
+    let configuration = stage.configuration();
+    stage.sandbox.forget_requests();
+
+    let refused = stage.run("apply @plan.json --plan-id sha256:0000").await;
+    assert!(
+        refused.status == 1 && refused.err.contains("the approved one is sha256:0000"),
+        "{}",
+        refused.err
+    );
+
+    std::fs::write(
+        stage.path("edited.json"),
+        std::fs::read_to_string(stage.path("plan.json"))
+            .unwrap()
+            .replace("Bob", "Rob"),
+    )
+    .unwrap();
+    let refused = stage.run("apply @edited.json").await;
+    assert!(
+        refused.status == 1 && refused.err.contains("it was changed after it was made"),
+        "{}",
+        refused.err
+    );
+
+    let mut other = plan.clone();
+    other.overrides.max_removals = Some(Limit::Off);
+    other.blocks.push(
+        serde_json::from_str(
+            r#"{"code":"too_many_invitations","message":"too many","flag":"--max-invitations 3"}"#,
+        )
+        .unwrap(),
+    );
+    other.summary.blocks = 1;
+    plan_file::write(&stage.path("blocked.json"), &other.sealed()).unwrap();
+    let refused = stage.run("apply @blocked.json").await;
+    assert!(
+        refused.status == 3 && refused.err.contains("blocked"),
+        "{}",
+        refused.err
+    );
+
+    stage.configure(&configuration.replace("keycloak_realm: acme", "keycloak_realm: other"));
+    let refused = stage.run("apply @plan.json").await;
+    assert!(
+        refused.status == 1 && refused.err.contains("made for the realm acme"),
+        "{}",
+        refused.err
+    );
+
+    stage.configure(&configuration.replace(
+        "azure_graph_url: http://127.0.0.1",
+        "azure_graph_url: http://127.0.0.2",
+    ));
+    let refused = stage.run("apply @plan.json").await;
+    assert!(
+        refused.status == 1 && refused.err.contains("made for the Graph host"),
+        "{}",
+        refused.err
+    );
+
+    stage.configure(&configuration);
+    stage.set("AZURE_TENANT_ID", "11111111-1111-4111-8111-111111111111");
+    let refused = stage.run("apply @plan.json").await;
+    assert!(
+        refused.status == 1 && refused.err.contains("made for the tenant"),
+        "{}",
+        refused.err
+    );
+
+    assert_eq!(stage.sandbox.requests(), []);
+}
+
+#[tokio::test]
+async fn a_blocked_plan_is_written_and_refused() {
+    let stage = Stage::company().await;
+    stage.configure(&(stage.configuration() + "limits: { removals: 0 }\n"));
+    let planned = stage.run("plan --out @plan.json").await;
+    assert_eq!(planned.status, 3, "{}", planned.err);
+    assert!(
+        planned.out.contains("blocked: cannot be applied"),
+        "{}",
+        planned.out
+    );
+    assert_eq!(stage.run("apply @plan.json").await.status, 3);
+    let lifted = stage.run("plan --out @plan.json --max-removals 1").await;
+    assert_eq!(lifted.status, 0, "{}", lifted.out);
+    assert!(lifted.out.contains("--max-removals 1"), "{}", lifted.out);
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+}
+
+#[tokio::test]
+async fn a_plan_for_one_group_leaves_out_the_others() {
+    let stage = Stage::company().await;
+    for name in ["acme-platform", "/teams/platform", "teams/platform"] {
+        let planned = stage
+            .run(&format!("plan --out @plan.json --group {name}"))
+            .await;
+        assert_eq!(planned.status, 0, "{}", planned.err);
+        let plan = read_plan(&stage, "plan.json");
+        assert_eq!(
+            (
+                plan.summary.invite,
+                plan.summary.update,
+                plan.summary.add,
+                plan.summary.remove
+            ),
+            (1, 1, 2, 1),
+            "{name}"
+        );
+        assert_eq!(plan.groups.len(), 1);
+    }
+    let applied = stage.run("apply @plan.json").await;
+    assert_eq!(applied.status, 0, "{}", applied.out);
+    assert_eq!(applied.out, "5 done\n");
+    let rest = stage.run("plan --out @rest.json").await;
+    assert_eq!(rest.status, 0);
+    assert_eq!(read_plan(&stage, "rest.json").summary.changes(), 3);
+}
+
+#[tokio::test]
+async fn names_that_mean_no_mapping_are_refused() {
+    let stage = Stage::company().await;
+    for flag in ["--group", "--allow-empty", "--without-witness"] {
+        let refused = stage
+            .run(&format!("plan --out @plan.json {flag} acme-plattform"))
+            .await;
+        assert!(
+            refused.status == 1 && refused.err.contains("acme-plattform"),
+            "{flag}: {}",
+            refused.err
+        );
+    }
+    assert!(!stage.path("plan.json").exists());
+}
+
+#[tokio::test]
+async fn mappings_that_cannot_be_used_are_listed_for_both_sides_together() {
+    let stage = Stage::company().await;
+    let configuration = stage
+        .configuration()
+        .replace("/teams/platform", "/teams/Platform")
+        .replace("azure: acme-support", "azure: acme-suport");
+    stage.configure(&configuration);
+    let refused = stage.run("plan --out @plan.json").await;
+    assert_eq!(refused.status, 1);
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"http://127\.0\.0\.1:\d+", "http://SANDBOX");
+    settings.bind(|| insta::assert_snapshot!("unusable_mappings", refused.err));
+    assert!(!stage.path("plan.json").exists());
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_is_explained_and_not_tried_again() {
+    let mut stage = Stage::company().await;
+    stage.set("KEYCLOAK_CLIENT_SECRET", "wrong");
+    let refused = stage.run("plan --out @plan.json").await;
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("keycloak-to-azure"), "{}", refused.err);
+    let logins = stage
+        .sandbox
+        .requests()
+        .iter()
+        .filter(|r| r.service == Service::Keycloak && r.path.ends_with("/token"))
+        .count();
+    assert_eq!(logins, 1);
+
+    let mut stage = Stage::company().await;
+    stage.set("AZURE_CLIENT_SECRET", "wrong");
+    let refused = stage.run("plan --out @plan.json").await;
+    assert!(
+        refused.status == 1 && refused.err.contains("AADSTS7000215"),
+        "{}",
+        refused.err
+    );
+    assert!(!refused.err.contains("wrong"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn a_read_that_is_cut_short_is_an_error_and_no_plan() {
+    let stage = Stage::company().await;
+    stage.sandbox.faults().add(
+        When::to(Service::Keycloak).path("/members"),
+        1_000,
+        Fault::Truncate(40),
+    );
+    let failed = stage.run("plan --out @plan.json").await;
+    assert_eq!(failed.status, 1, "{}", failed.out);
+    assert!(failed.err.contains("members"), "{}", failed.err);
+    assert!(!stage.path("plan.json").exists());
+}
+
+#[tokio::test]
+async fn every_request_of_a_plan_may_fail_once() {
+    let count = {
+        let stage = Stage::company().await;
+        assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+        stage.sandbox.requests().len()
+    };
+    let faults: [fn() -> Fault; 5] = [
+        || Fault::status(503),
+        || Fault::throttled(Some("0")),
+        || Fault::DropBeforeEffect,
+        || Fault::Truncate(10),
+        || Fault::html(502),
+    ];
+    for fault in faults {
+        for number in 1..=count {
+            let stage = Stage::company().await;
+            stage
+                .sandbox
+                .faults()
+                .add(When::any().from(number), 1, fault());
+            let planned = stage.run("plan --out @plan.json").await;
+            assert_eq!(planned.status, 0, "request {number}: {}", planned.err);
+            assert_eq!(stage.sandbox.faults().pending(), 0);
+            assert_eq!(read_plan(&stage, "plan.json").summary.changes(), 8);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_an_invitation_makes_no_second_account() {
+    for fault in [|| Fault::DropAfterEffect, || Fault::DropBeforeEffect] {
+        let stage = Stage::company().await;
+        assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+        stage
+            .sandbox
+            .faults()
+            .add(When::to(Service::Graph).body("/invitations"), 1, fault());
+        let mut applied = stage.run("apply @plan.json").await;
+        if applied.status == 4 {
+            applied = stage.run("apply @plan.json").await;
+        }
+        assert_eq!(applied.status, 0, "{}{}", applied.out, applied.err);
+        let accounts = stage.sandbox.with_world(|world| {
+            let is_dana = |user: &&keycloak_to_azure::sandbox::graph::User| {
+                user.mail.as_deref() == Some("dana@partner.example")
+            };
+            (
+                world.entra.users.values().filter(is_dana).count(),
+                world.entra.invitations.len(),
+            )
+        });
+        assert_eq!(accounts, (1, 1));
+        assert_eq!(
+            stage
+                .run("plan --out @again.json --detailed-exitcode")
+                .await
+                .status,
+            0
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_failed_invitation_stops_the_additions_of_that_person_only() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    stage.sandbox.with_world(|world| {
+        world
+            .entra
+            .invitation_policy
+            .denied_domains
+            .insert("partner.example".to_owned());
+    });
+    let applied = stage.run("apply @plan.json").await;
+    assert_eq!(applied.status, 4, "{}{}", applied.out, applied.err);
+    assert!(
+        applied
+            .out
+            .starts_with("6 done, 1 failed, 1 not attempted\n"),
+        "{}",
+        applied.out
+    );
+    stage
+        .sandbox
+        .with_world(|world| world.entra.invitation_policy.denied_domains.clear());
+    let applied = stage.run("apply @plan.json").await;
+    assert!(
+        applied.status == 0 && applied.out == "2 done, 6 already done\n",
+        "{}{}",
+        applied.out,
+        applied.err
+    );
+}
+
+#[tokio::test]
+async fn what_changed_since_the_review_is_respected() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    stage.sandbox.with_world(|world| {
+        let realm = world
+            .keycloak
+            .realms
+            .iter_mut()
+            .find(|realm| realm.name == "acme")
+            .unwrap();
+        let platform = realm.group_mut("/teams/platform").unwrap().id.clone();
+        realm
+            .person_mut("bob-braun")
+            .unwrap()
+            .groups
+            .insert(platform);
+        realm.person_mut("hal-hill").unwrap().enabled = false;
+    });
+    let applied = stage.run("apply @plan.json").await;
+    assert_eq!(applied.status, 0, "{}{}", applied.out, applied.err);
+    insta::assert_snapshot!("apply_after_drift", applied.out);
+}
+
+#[tokio::test]
+async fn check_says_what_is_missing_for_which_command() {
+    let stage = Stage::company().await;
+    let checked = stage.run("check").await;
+    assert_eq!(checked.status, 0, "{}{}", checked.out, checked.err);
+    stage.sandbox.with_world(|world| {
+        world.entra.apps[0].roles = vec![
+            "User.Read.All".to_owned(),
+            "GroupMember.Read.All".to_owned(),
+            "Mail.Read".to_owned(),
+        ]
+        .into_iter()
+        .collect();
+        let realm = world
+            .keycloak
+            .realms
+            .iter_mut()
+            .find(|realm| realm.name == "acme")
+            .unwrap();
+        realm
+            .person_mut("service-account-keycloak-to-azure")
+            .unwrap()
+            .client_roles
+            .get_mut("realm-management")
+            .unwrap()
+            .remove("view-realm");
+    });
+    let for_plan = stage.run("check --for plan").await;
+    assert_eq!(for_plan.status, 0, "{}", for_plan.out);
+    let for_apply = stage.run("check").await;
+    assert_eq!(for_apply.status, 1, "{}", for_apply.out);
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"http://127\.0\.0\.1:\d+", "http://SANDBOX");
+    settings.add_filter(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        "GUID",
+    );
+    settings.bind(|| insta::assert_snapshot!("check_with_a_reading_app", for_apply.out));
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn check_shows_what_is_missing_even_where_nothing_can_be_read() {
+    let mut stage = Stage::company().await;
+    stage.sandbox.with_world(|world| {
+        world.entra.apps[0].roles = ["GroupMember.Read.All".to_owned()].into();
+    });
+    let checked = stage.run("check --for plan").await;
+    assert_eq!(checked.status, 1, "{}{}", checked.out, checked.err);
+    assert!(
+        checked.out.contains("missing    User.Read.All"),
+        "{}",
+        checked.out
+    );
+    assert!(
+        checked.out.contains("ok   view-users") || checked.out.contains("ok         view-users"),
+        "{}",
+        checked.out
+    );
+
+    stage.set("KEYCLOAK_CLIENT_SECRET", "wrong");
+    let checked = stage.run("check --for plan").await;
+    assert_eq!(checked.status, 1, "{}{}", checked.out, checked.err);
+    assert!(checked.out.contains("missing   log in"), "{}", checked.out);
+    assert!(
+        checked.out.contains("GroupMember.Read.All"),
+        "{}",
+        checked.out
+    );
+}
+
+#[tokio::test]
+async fn mistakes_of_a_configuration_are_printed_as_they_are() {
+    let stage = Stage::company().await;
+    stage.configure(&(stage.configuration() + "gruops: []\nlimits: { removals: -1 }\n"));
+    let refused = stage.run("plan --out @plan.json").await;
+    assert_eq!(refused.status, 1);
+    assert!(!refused.err.contains("\\u{20}"), "{}", refused.err);
+    assert!(
+        refused.err.contains("unknown key `gruops`"),
+        "{}",
+        refused.err
+    );
+}
+
+#[tokio::test]
+async fn a_cut_off_invitation_is_finished_where_accounts_are_not_updated() {
+    let stage = Stage::company().await;
+    stage.configure(&(stage.configuration() + "users: { update: none }\n"));
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let update = || When::to(Service::Graph).body("\"PATCH\"").path("batch");
+    stage.sandbox.faults().add(update(), 1, Fault::status(403));
+    let first = stage.run("apply @plan.json").await;
+    assert_eq!(first.status, 4, "{}{}", first.out, first.err);
+    let second = stage.run("apply @plan.json").await;
+    assert_eq!(second.status, 0, "{}{}", second.out, second.err);
+    stage.sandbox.with_world(|world| {
+        let dana = world
+            .entra
+            .users
+            .values()
+            .find(|user| user.mail.as_deref() == Some("dana@partner.example"))
+            .unwrap();
+        assert_eq!(dana.surname.as_deref(), Some("Diaz"));
+    });
+}
+
+#[tokio::test]
+async fn a_rule_is_lifted_for_one_group_at_a_time() {
+    let stage = Stage::company().await;
+    let configuration = stage.configuration().replace(
+        "  - keycloak: /support",
+        "  - keycloak: partners\n    azure: acme-support\n  - keycloak: /support",
+    );
+    stage.configure(&configuration);
+    let refused = stage
+        .run("plan --out @plan.json --allow-empty partners")
+        .await;
+    assert!(
+        refused.status == 1 && refused.err.contains("means several Azure groups"),
+        "{}",
+        refused.err
+    );
+    let planned = stage
+        .run("plan --out @plan.json --allow-empty teams/platform")
+        .await;
+    assert_ne!(planned.status, 1, "{}", planned.err);
+    let overrides = read_plan(&stage, "plan.json").overrides;
+    assert!(
+        overrides.allow_empty.contains("acme-platform"),
+        "{overrides:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_log_says_whom_what_was_not_done_was_about() {
+    let stage = Stage::company().await;
+    let log = format!("logfile: {}\n", stage.path("sync.log").display());
+    stage.configure(&(log + &stage.configuration()));
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    stage.sandbox.with_world(|world| {
+        world
+            .entra
+            .invitation_policy
+            .denied_domains
+            .insert("partner.example".to_owned());
+    });
+    assert_eq!(stage.run("apply @plan.json").await.status, 4);
+    let text = std::fs::read_to_string(stage.path("sync.log")).unwrap();
+    assert!(
+        text.contains("[ERROR] failed invite dana@partner.example: "),
+        "{text}"
+    );
+    assert!(
+        text.contains("[WARNING] not attempted add dana@partner.example to "),
+        "{text}"
+    );
+    assert!(text.contains(" - Eve Ek\n"), "{text}");
+}

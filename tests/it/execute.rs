@@ -1,0 +1,345 @@
+//! How changes are carried out, against a directory that does what a test says.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
+
+use keycloak_to_azure::execute::{
+    AccountUpdate, Assignment, Directory, Invitation, Invited, Membership, Observer, Recorder,
+    StopSignal, WriteError, WriteErrorKind, Written, execute,
+};
+use keycloak_to_azure::model::ObjectId;
+use keycloak_to_azure::plan::Plan;
+use keycloak_to_azure::report::{ChangeOutcome, Line, Outcome};
+use keycloak_to_azure::snapshot::Account;
+use keycloak_to_azure::verify::verify;
+
+use crate::world::{World, id, team_of};
+
+/// A directory that writes down what it is asked, and fails where a test says so.
+#[derive(Default)]
+struct Scripted {
+    calls: Mutex<Vec<String>>,
+    failures: BTreeMap<String, WriteErrorKind>,
+    /// The account that an invitation is answered with.
+    invited: Option<ObjectId>,
+    /// Stops the run when this is asked.
+    stop_at: Option<(String, std::sync::Arc<StopSignal>)>,
+}
+
+impl Scripted {
+    fn answer(&self, call: String) -> Result<Written, WriteError> {
+        if let Some((at, stop)) = &self.stop_at
+            && *at == call
+        {
+            stop.stop();
+        }
+        let failure = self.failures.get(&call).copied();
+        self.calls.lock().unwrap().push(call);
+        match failure {
+            None => Ok(Written {
+                attempts: 1,
+                ..Written::default()
+            }),
+            Some(kind) => Err(WriteError {
+                kind,
+                message: "Graph refused it".to_owned(),
+                request_id: Some("r1".to_owned()),
+                attempts: 2,
+            }),
+        }
+    }
+}
+
+impl Directory for Scripted {
+    async fn invite(&self, invitations: &[Invitation]) -> Vec<Result<Invited, WriteError>> {
+        let account = self.invited.clone().unwrap_or_else(|| id(0xf00));
+        let invite = |invitation: &Invitation| {
+            self.answer(format!("invite {}", invitation.email))
+                .map(|written| Invited {
+                    account: account.clone(),
+                    written,
+                })
+        };
+        invitations.iter().map(invite).collect()
+    }
+
+    async fn look(&self, _: &[ObjectId]) -> BTreeMap<ObjectId, Account> {
+        BTreeMap::new()
+    }
+
+    async fn update(&self, updates: &[AccountUpdate]) -> Vec<Result<Written, WriteError>> {
+        updates
+            .iter()
+            .map(|update| self.answer(format!("update {}", short(&update.account))))
+            .collect()
+    }
+
+    async fn add(&self, memberships: &[Membership]) -> Vec<Result<Written, WriteError>> {
+        let add =
+            |membership: &Membership| self.answer(format!("add {}", short(&membership.account)));
+        memberships.iter().map(add).collect()
+    }
+
+    async fn remove(&self, memberships: &[Membership]) -> Vec<Result<Written, WriteError>> {
+        let remove =
+            |membership: &Membership| self.answer(format!("remove {}", short(&membership.account)));
+        memberships.iter().map(remove).collect()
+    }
+}
+
+fn short(account: &ObjectId) -> String {
+    account
+        .as_str()
+        .rsplit('-')
+        .next()
+        .unwrap()
+        .trim_start_matches('0')
+        .to_owned()
+}
+
+#[derive(Default)]
+struct Kept {
+    lines: Vec<Line>,
+    /// After so many lines, nothing can be written any more.
+    room: Option<usize>,
+}
+
+impl Recorder for Kept {
+    fn record(&mut self, lines: &[Line]) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.room.is_none_or(|room| self.lines.len() < room),
+            "no space left"
+        );
+        self.lines.extend(lines.iter().cloned());
+        Ok(())
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn begin(&mut self, _: &'static str, _: usize) {}
+    fn advance(&mut self) {}
+    fn wrote(&mut self, _: &str) {}
+    fn not_done(&mut self, _: &ChangeOutcome, _: &str) {}
+}
+
+struct Ran {
+    outcomes: anyhow::Result<Vec<ChangeOutcome>>,
+    calls: Vec<String>,
+    lines: Vec<Line>,
+}
+
+impl Ran {
+    fn outcomes(&self) -> Vec<Outcome> {
+        self.outcomes
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(|outcome| outcome.outcome)
+            .collect()
+    }
+
+    fn message(&self, change: usize) -> &str {
+        &self.outcomes.as_ref().unwrap()[change].message
+    }
+}
+
+/// `ann` is invited and added, `p1` updated, `mover` added to the team and removed from the other group.
+fn world() -> World {
+    let mut world = team_of(8);
+    world.map("/other", "acme-other");
+    for number in 3..8 {
+        world.member_on_both_sides(&format!("p{number}"), "/other", "acme-other");
+    }
+    world.person("ann");
+    world.join("ann", "/team");
+    world.account("p1").surname = Some("Old".to_owned());
+    world.member_on_both_sides("mover", "/other", "acme-other");
+    world.leave("mover", "/other");
+    world.join("mover", "/team");
+    world
+}
+
+async fn run(scripted: Scripted, recorder: Kept, stop: &StopSignal) -> Ran {
+    let world = world();
+    let plan: Plan = world.plan();
+    let verification = world.decide(|fresh| verify(&plan, fresh));
+    let known_accounts: HashSet<ObjectId> = world.accounts.keys().cloned().collect();
+    let assignment = Assignment {
+        run_id: "run",
+        plan: &plan,
+        verification: &verification,
+        known_accounts: &known_accounts,
+        protected: &[],
+    };
+    let mut recorder = recorder;
+    let outcomes = execute(assignment, &scripted, &mut recorder, &mut Nobody, stop).await;
+    Ran {
+        outcomes,
+        calls: scripted.calls.into_inner().unwrap(),
+        lines: recorder.lines,
+    }
+}
+
+async fn run_with_failure(call: &str, kind: WriteErrorKind) -> Ran {
+    let failures = [(call.to_owned(), kind)].into();
+    let scripted = Scripted {
+        failures,
+        ..Scripted::default()
+    };
+    run(scripted, Kept::default(), &StopSignal::default()).await
+}
+
+const INVITE: usize = 0;
+const UPDATE: usize = 1;
+const ADD_INVITED: usize = 2;
+const ADD_MOVER: usize = 3;
+const REMOVE_MOVER: usize = 4;
+
+fn mover() -> String {
+    let mut world = world();
+    short(&world.account("mover").id)
+}
+
+#[tokio::test]
+async fn invitations_come_before_updates_before_additions_before_removals() {
+    let ran = run(Scripted::default(), Kept::default(), &StopSignal::default()).await;
+    let kinds: Vec<_> = ran
+        .calls
+        .iter()
+        .map(|call| call.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["invite", "update", "update", "add", "add", "remove"]
+    );
+    assert_eq!(ran.outcomes(), [Outcome::Done; 5]);
+}
+
+#[tokio::test]
+async fn an_accepted_invitation_is_written_down_before_anything_depends_on_it() {
+    let ran = run(Scripted::default(), Kept::default(), &StopSignal::default()).await;
+    let Line::Step(step) = &ran.lines[0] else {
+        panic!("{:?}", ran.lines)
+    };
+    assert_eq!(step.email.as_ref().unwrap().as_str(), "ann@partner.example");
+    assert_eq!(step.account, id(0xf00));
+}
+
+#[tokio::test]
+async fn a_failed_invitation_stops_the_additions_of_that_person_and_nothing_else() {
+    let ran = run_with_failure("invite ann@partner.example", WriteErrorKind::Refused).await;
+    let mut expected = [Outcome::Done; 5];
+    expected[INVITE] = Outcome::Failed;
+    expected[ADD_INVITED] = Outcome::NotAttempted;
+    assert_eq!(ran.outcomes(), expected);
+    assert_eq!(ran.message(ADD_INVITED), "the invitation did not succeed");
+}
+
+#[tokio::test]
+async fn an_invitation_is_done_only_with_its_update() {
+    let ran = run_with_failure("update f00", WriteErrorKind::Refused).await;
+    let mut expected = [Outcome::Done; 5];
+    expected[INVITE] = Outcome::Failed;
+    expected[ADD_INVITED] = Outcome::NotAttempted;
+    assert_eq!(ran.outcomes(), expected);
+    assert!(
+        ran.message(INVITE).starts_with("is invited, but"),
+        "{}",
+        ran.message(INVITE)
+    );
+}
+
+#[tokio::test]
+async fn a_failed_update_stops_nothing_else() {
+    let p1 = {
+        let mut world = world();
+        short(&world.account("p1").id)
+    };
+    let ran = run_with_failure(&format!("update {p1}"), WriteErrorKind::Refused).await;
+    let mut expected = [Outcome::Done; 5];
+    expected[UPDATE] = Outcome::Failed;
+    assert_eq!(ran.outcomes(), expected);
+}
+
+#[tokio::test]
+async fn a_failed_addition_stops_the_removals_of_that_person() {
+    let ran = run_with_failure(&format!("add {}", mover()), WriteErrorKind::Refused).await;
+    let mut expected = [Outcome::Done; 5];
+    expected[ADD_MOVER] = Outcome::Failed;
+    expected[REMOVE_MOVER] = Outcome::NotAttempted;
+    assert_eq!(ran.outcomes(), expected);
+    assert!(!ran.calls.iter().any(|call| call.starts_with("remove")));
+}
+
+#[tokio::test]
+async fn a_refusal_of_everything_stops_the_run() {
+    let ran = run_with_failure("invite ann@partner.example", WriteErrorKind::StopsTheRun).await;
+    let mut expected = [Outcome::NotAttempted; 5];
+    expected[INVITE] = Outcome::Failed;
+    assert_eq!(ran.outcomes(), expected);
+    assert_eq!(ran.calls.len(), 1);
+    assert_eq!(ran.message(UPDATE), "the run had to stop: Graph refused it");
+}
+
+#[tokio::test]
+async fn an_interrupted_run_finishes_what_is_in_flight_and_begins_nothing_more() {
+    let stop = std::sync::Arc::new(StopSignal::default());
+    let scripted = Scripted {
+        stop_at: Some((
+            "invite ann@partner.example".to_owned(),
+            std::sync::Arc::clone(&stop),
+        )),
+        ..Scripted::default()
+    };
+    let ran = run(scripted, Kept::default(), &stop).await;
+    assert_eq!(ran.outcomes(), [Outcome::NotAttempted; 5]);
+    assert_eq!(ran.calls, ["invite ann@partner.example"]);
+    assert!(
+        ran.message(INVITE).starts_with("is invited, but"),
+        "{}",
+        ran.message(INVITE)
+    );
+    assert!(
+        ran.lines
+            .iter()
+            .any(|line| matches!(line, Line::Step(step) if step.email.is_some()))
+    );
+}
+
+#[tokio::test]
+async fn an_invitation_answered_with_an_account_that_was_there_before_changes_nothing_of_it() {
+    let existing = {
+        let mut world = world();
+        world.account("p5").id.clone()
+    };
+    let scripted = Scripted {
+        invited: Some(existing.clone()),
+        ..Scripted::default()
+    };
+    let ran = run(scripted, Kept::default(), &StopSignal::default()).await;
+    assert_eq!(ran.outcomes()[INVITE], Outcome::Failed);
+    assert_eq!(ran.outcomes()[ADD_INVITED], Outcome::NotAttempted);
+    let touched = format!(" {}", short(&existing));
+    assert!(
+        !ran.calls.iter().any(|call| call.ends_with(&touched)),
+        "{:?}",
+        ran.calls
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_written_down_begins_nothing_more() {
+    let recorder = Kept {
+        room: Some(0),
+        ..Kept::default()
+    };
+    let ran = run(Scripted::default(), recorder, &StopSignal::default()).await;
+    assert!(ran.outcomes.is_err());
+    assert_eq!(ran.calls, ["invite ann@partner.example"]);
+}

@@ -1,0 +1,478 @@
+//! Whose account is whose, and what becomes of people who are not clear.
+
+use keycloak_to_azure::model::UserType;
+use keycloak_to_azure::plan::{Change, ProblemCode};
+use keycloak_to_azure::settings::{MatchAttribute, UnverifiedPolicy, UpdatePolicy};
+
+use crate::world::{World, changes, codes, empty, team_of};
+
+/// One person `ann` in `/team`, and nobody in Entra.
+fn ann_alone() -> World {
+    let mut world = empty();
+    world.map("/team", "acme-team");
+    world.person("ann");
+    world.join("ann", "/team");
+    world
+}
+
+#[test]
+fn a_person_without_an_account_is_invited_and_added() {
+    let world = ann_alone();
+    assert_eq!(
+        changes(&world.plan()),
+        [
+            "invite ann@partner.example",
+            "add ann@partner.example acme-team"
+        ]
+    );
+}
+
+#[test]
+fn each_attribute_finds_the_account() {
+    type Change = fn(&mut keycloak_to_azure::snapshot::Account);
+    let cases: [(&str, Change); 6] = [
+        ("mail in another letter case", |a| {
+            a.mail = Some("Ann@Partner.Example".to_owned());
+        }),
+        ("user principal name", |a| {
+            a.user_principal_name = "ann@partner.example".to_owned();
+        }),
+        ("name of a guest", |a| {
+            a.user_principal_name = "ann_partner.example#EXT#@acme.onmicrosoft.com".to_owned();
+        }),
+        ("other mails", |a| {
+            a.other_mails = vec!["x@y.example".to_owned(), "ann@partner.example".to_owned()];
+        }),
+        ("primary proxy address", |a| {
+            a.proxy_addresses = vec!["SMTP:ann@partner.example".to_owned()];
+        }),
+        ("other proxy address", |a| {
+            a.proxy_addresses = vec!["smtp:Ann@partner.example".to_owned()];
+        }),
+    ];
+    for (name, set) in cases {
+        let mut world = ann_alone();
+        let account = world.account("ann");
+        account.mail = None;
+        account.other_mails.clear();
+        account.proxy_addresses.clear();
+        account.user_principal_name = "u1@acme.onmicrosoft.com".to_owned();
+        set(account);
+        assert_eq!(
+            changes(&world.plan()),
+            ["add ann@partner.example acme-team"],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn only_mail_counts_as_a_proxy_address() {
+    let mut world = ann_alone();
+    let account = world.account("ann");
+    account.mail = None;
+    account.other_mails.clear();
+    account.user_principal_name = "u1@acme.onmicrosoft.com".to_owned();
+    account.proxy_addresses = vec![
+        "SIP:ann@partner.example".to_owned(),
+        "X500:ann@partner.example".to_owned(),
+    ];
+    assert_eq!(changes(&world.plan())[0], "invite ann@partner.example");
+}
+
+#[test]
+fn the_first_attribute_on_which_anything_matches_decides() {
+    let mut world = ann_alone();
+    let by_mail = world.account("ann").id.clone();
+    let other = world.account("zoe");
+    other.other_mails = vec!["ann@partner.example".to_owned()];
+    let plan = world.plan();
+    let Change::Add(add) = &plan.changes[0] else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(add.account.id, Some(by_mail));
+
+    world.settings.users.match_by = vec![MatchAttribute::OtherMails, MatchAttribute::Mail];
+    world
+        .accounts
+        .values_mut()
+        .find(|a| a.mail.as_deref() == Some("ann@partner.example"))
+        .unwrap()
+        .other_mails
+        .clear();
+    let plan = world.plan();
+    let Some(Change::Add(add)) = plan
+        .changes
+        .iter()
+        .find(|change| matches!(change, Change::Add(_)))
+    else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(
+        world.accounts[add.account.id.as_ref().unwrap()]
+            .mail
+            .as_deref(),
+        Some("zoe@partner.example")
+    );
+}
+
+#[test]
+fn two_accounts_on_the_deciding_attribute_are_a_problem_and_both_stay_as_they_are() {
+    let mut world = ann_alone();
+    let first = world.account("ann").id.clone();
+    let second = world.account("twin");
+    second.mail = Some("ANN@partner.example".to_owned());
+    let second = second.id.clone();
+    world.add_member(&first, "acme-team");
+    world.add_member(&second, "acme-team");
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::AmbiguousAccount]);
+}
+
+#[test]
+fn two_people_with_one_address_are_a_problem_and_their_account_stays() {
+    let mut world = team_of(3);
+    world.person("double").email = Some("P0@partner.example".to_owned());
+    world.join("double", "/team");
+    world.account("p0").surname = Some("Old".to_owned());
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::DuplicateEmail]);
+}
+
+#[test]
+fn a_disabled_person_does_not_make_an_address_ambiguous() {
+    let mut world = team_of(3);
+    let old = world.person("double");
+    old.email = Some("p0@partner.example".to_owned());
+    old.enabled = false;
+    world.join("double", "/team");
+    assert_eq!(changes(&world.plan()), Vec::<String>::new());
+    assert_eq!(codes(&world.plan()), []);
+}
+
+#[test]
+fn one_account_that_fits_two_people_is_left_alone_with_both() {
+    let mut world = team_of(3);
+    world.person("ann");
+    world.join("ann", "/team");
+    world
+        .account("p0")
+        .other_mails
+        .push("ann@partner.example".to_owned());
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::AmbiguousAccount]);
+}
+
+#[test]
+fn domains_are_rewritten_towards_entra() {
+    let mut world = ann_alone();
+    world
+        .settings
+        .users
+        .email_domains
+        .insert("partner.example".to_owned(), "azure.example".to_owned());
+    world.account("ann").mail = Some("ann@azure.example".to_owned());
+    let ann = world.accounts.values_mut().next().unwrap();
+    ann.other_mails.clear();
+    ann.proxy_addresses.clear();
+    ann.user_principal_name = "u@acme.onmicrosoft.com".to_owned();
+    assert_eq!(changes(&world.plan()), ["add ann@azure.example acme-team"]);
+}
+
+#[test]
+fn an_account_is_not_lost_to_removal_through_rewritten_domains() {
+    // ann@partner.example is ann@azure.example in Entra. She has left the list, but Keycloak still knows her in the group.
+    let mut world = team_of(3);
+    world
+        .settings
+        .users
+        .email_domains
+        .insert("partner.example".to_owned(), "azure.example".to_owned());
+    for account in world.accounts.values_mut() {
+        let address = account.mail.take().unwrap().replace("partner", "azure");
+        *account = crate::world::invited_account(&account.id, &address.parse().unwrap());
+    }
+    let lost = world.keycloak_without("p0");
+    assert_eq!(lost.0, Vec::<String>::new());
+    assert_eq!(lost.1, [ProblemCode::RemovalNotConfirmed]);
+}
+
+impl World {
+    /// Plans as if the first list of members had left one person out.
+    fn keycloak_without(&self, username: &str) -> (Vec<String>, Vec<ProblemCode>) {
+        let mut list = self.clone();
+        list.leave(username, "/team");
+        list.settings.users.update = UpdatePolicy::None;
+        let plan = list.plan_with(|request| self.proofs(request));
+        (changes(&plan), codes(&plan))
+    }
+}
+
+#[test]
+fn internal_accounts_are_added_but_not_renamed() {
+    let mut world = ann_alone();
+    let account = world.account("ann");
+    account.created_by_invitation = false;
+    account.user_principal_name = "ann@acme.example".to_owned();
+    account.display_name = Some("Dr. Ann".to_owned());
+    account.user_type = Some(UserType::Guest);
+    assert_eq!(
+        changes(&world.plan()),
+        ["add ann@partner.example acme-team"]
+    );
+    world.settings.users.update = UpdatePolicy::All;
+    assert_eq!(
+        changes(&world.plan()),
+        [
+            "update ann@partner.example",
+            "add ann@partner.example acme-team"
+        ]
+    );
+}
+
+#[test]
+fn accounts_on_premises_are_a_problem_only_if_something_is_to_change() {
+    let mut world = ann_alone();
+    world.account("ann").on_premises = true;
+    assert_eq!(codes(&world.plan()), []);
+    world.account("ann").surname = Some("Other".to_owned());
+    let plan = world.plan();
+    assert_eq!(codes(&plan), [ProblemCode::OnPremisesAccount]);
+    assert_eq!(changes(&plan), ["add ann@partner.example acme-team"]);
+}
+
+#[test]
+fn a_pending_guest_is_not_invited_again() {
+    let mut world = team_of(2);
+    world.account("p0").pending = true;
+    assert_eq!(changes(&world.plan()), Vec::<String>::new());
+}
+
+#[test]
+fn addresses_that_entra_refuses_are_problems() {
+    let cases = [
+        (None, ProblemCode::NoEmail),
+        (Some("  "), ProblemCode::NoEmail),
+        (Some("ann"), ProblemCode::InvalidEmail),
+        (Some("ann@localhost"), ProblemCode::InvalidEmail),
+        (Some("ann+x@partner.example"), ProblemCode::InvalidEmail),
+        (Some(".ann@partner.example"), ProblemCode::InvalidEmail),
+        (Some("ann.@partner.example"), ProblemCode::InvalidEmail),
+        (Some("änn@partner.example"), ProblemCode::InvalidEmail),
+        (Some("ann @partner.example"), ProblemCode::InvalidEmail),
+        (Some("ann@@partner.example"), ProblemCode::InvalidEmail),
+        (Some("ann@-partner.example"), ProblemCode::InvalidEmail),
+        (Some("ann@acme.example"), ProblemCode::OwnDomain),
+    ];
+    for (email, code) in cases {
+        let mut world = ann_alone();
+        world.person("ann").email = email.map(str::to_owned);
+        let plan = world.plan();
+        assert_eq!(codes(&plan), [code], "{email:?}");
+        assert_eq!(changes(&plan), Vec::<String>::new(), "{email:?}");
+    }
+}
+
+#[test]
+fn an_address_that_could_not_be_invited_still_finds_its_account() {
+    let mut world = ann_alone();
+    world.person("ann").email = Some("ann+x@acme.example".to_owned());
+    world.account("ann").mail = Some("ann+x@acme.example".to_owned());
+    assert_eq!(codes(&world.plan()), []);
+    assert_eq!(changes(&world.plan()), ["add ann+x@acme.example acme-team"]);
+}
+
+#[test]
+fn domains_that_are_not_allowed_are_not_invited() {
+    let mut world = ann_alone();
+    world.settings.invitations.allowed_domains = vec!["other.example".to_owned()];
+    assert_eq!(codes(&world.plan()), [ProblemCode::DomainNotAllowed]);
+    world
+        .settings
+        .invitations
+        .allowed_domains
+        .push("partner.example".to_owned());
+    assert_eq!(codes(&world.plan()), []);
+}
+
+#[test]
+fn an_unverified_address_is_left_alone_where_the_configuration_asks_for_it() {
+    let mut world = team_of(3);
+    world.person("p0").email_verified = false;
+    world.account("p0").surname = Some("Old".to_owned());
+    world.settings.users.unverified_email = UnverifiedPolicy::Skip;
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::UnverifiedEmail]);
+}
+
+#[test]
+fn an_unverified_address_of_somebody_else_does_not_keep_their_account_from_being_managed() {
+    let mut world = team_of(3);
+    world.settings.users.unverified_email = UnverifiedPolicy::Skip;
+    let thief = world.person("thief");
+    thief.email = Some("p0@partner.example".to_owned());
+    thief.email_verified = false;
+    world.join("thief", "/team");
+    world.account("p0").surname = Some("Old".to_owned());
+    assert_eq!(changes(&world.plan()), ["update p0@partner.example"]);
+}
+
+#[test]
+fn protected_accounts_are_never_touched() {
+    for entry in [
+        "p0@partner.example",
+        "p0_partner.example#ext#@acme.onmicrosoft.com",
+    ] {
+        let mut world = team_of(3);
+        world.settings.protected = vec![entry.to_owned()];
+        world.account("p0").surname = Some("Old".to_owned());
+        assert_eq!(
+            changes(&world.plan()),
+            Vec::<String>::new(),
+            "update, {entry}"
+        );
+        world.delete("p0");
+        assert_eq!(
+            changes(&world.plan()),
+            Vec::<String>::new(),
+            "remove, {entry}"
+        );
+    }
+}
+
+#[test]
+fn names_that_are_missing_or_too_long_are_left_alone() {
+    let mut world = ann_alone();
+    let ann = world.person("ann");
+    ann.first_name = None;
+    ann.last_name = Some("x".repeat(65));
+    world.account("ann");
+    let plan = world.plan();
+    assert_eq!(codes(&plan), [ProblemCode::NameTooLong]);
+    let Change::Update(update) = &plan.changes[0] else {
+        panic!("{plan:?}")
+    };
+    assert!(update.fields.given_name.is_none() && update.fields.surname.is_none());
+    assert_eq!(
+        update.fields.display_name.as_ref().unwrap().after,
+        "x".repeat(65)
+    );
+}
+
+#[test]
+fn spaces_and_unicode_forms_are_not_changes() {
+    let mut world = ann_alone();
+    let ann = world.person("ann");
+    ann.first_name = Some(" Ann  Re\u{301}ne\u{301}e ".to_owned());
+    let account = world.account("ann");
+    account.given_name = Some("Ann R\u{e9}n\u{e9}e".to_owned());
+    account.display_name = Some("Ann R\u{e9}n\u{e9}e  Example".to_owned());
+    assert_eq!(
+        changes(&world.plan()),
+        ["add ann@partner.example acme-team"]
+    );
+}
+
+#[test]
+fn service_accounts_never_count() {
+    let mut world = ann_alone();
+    world.person("service-account-sync");
+    world.join("service-account-sync", "/team");
+    assert_eq!(changes(&world.plan()).len(), 2);
+    assert_eq!(codes(&world.plan()), []);
+}
+
+#[test]
+fn nobody_is_invited_for_a_group_that_cannot_be_managed() {
+    type Obstacle = fn(&mut keycloak_to_azure::snapshot::EntraGroup);
+    let cases: [(ProblemCode, Obstacle); 4] = [
+        (ProblemCode::GroupDynamic, |group| group.dynamic = true),
+        (ProblemCode::GroupOnPremises, |group| {
+            group.on_premises = true;
+        }),
+        (ProblemCode::GroupMailEnabled, |group| {
+            group.mail_enabled = true;
+        }),
+        (ProblemCode::GroupRoleAssignable, |group| {
+            group.role_assignable = true;
+        }),
+    ];
+    for (code, set) in cases {
+        let mut world = ann_alone();
+        world.person("nomail").email = None;
+        world.join("nomail", "/team");
+        let stranger = world.account("stranger").id.clone();
+        world.add_member(&stranger, "acme-team");
+        set(world.azure.get_mut("acme-team").unwrap());
+        let plan = world.plan();
+        assert_eq!(changes(&plan), Vec::<String>::new(), "{code:?}");
+        assert_eq!(codes(&plan), [code]);
+    }
+}
+
+#[test]
+fn a_role_assignable_group_is_managed_with_the_permission() {
+    let mut world = ann_alone();
+    world.azure.get_mut("acme-team").unwrap().role_assignable = true;
+    world.may_manage_role_assignable = true;
+    assert_eq!(changes(&world.plan()).len(), 2);
+}
+
+#[test]
+fn two_mappings_to_one_group_are_a_union() {
+    let mut world = team_of(3);
+    world.map("/guests", "acme-team");
+    world.person("ann");
+    world.join("ann", "/guests");
+    world.join("p0", "/guests");
+    assert_eq!(
+        changes(&world.plan()),
+        [
+            "invite ann@partner.example",
+            "add ann@partner.example acme-team"
+        ]
+    );
+}
+
+#[test]
+fn members_of_subgroups_count_where_the_mapping_says_so() {
+    let mut world = ann_alone();
+    world.person("deep");
+    world.join("deep", "/team/a/b");
+    world.groups.entry("/team/a".to_owned()).or_default();
+    assert_eq!(changes(&world.plan()).len(), 2);
+    world.settings.mappings[0].subgroups = true;
+    let plan = world.plan();
+    assert_eq!(changes(&plan).len(), 4);
+    let because: Vec<_> = plan
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Add(add) => Some(add.because[0].as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(because, ["/team", "/team/a/b"]);
+}
+
+#[test]
+fn a_person_in_several_groups_is_invited_once_and_added_to_each() {
+    let mut world = ann_alone();
+    world.map("/other", "acme-other");
+    world.map("/third", "acme-third");
+    world.join("ann", "/other");
+    world.join("ann", "/third");
+    assert_eq!(
+        changes(&world.plan()),
+        [
+            "invite ann@partner.example",
+            "add ann@partner.example acme-other",
+            "add ann@partner.example acme-team",
+            "add ann@partner.example acme-third",
+        ]
+    );
+}

@@ -1,0 +1,435 @@
+//! Attacks through a user federation: whatever its provider does, and whenever, nobody who is still there loses anything.
+
+use keycloak_to_azure::plan::RemovalReason;
+use keycloak_to_azure::sandbox::keycloak::{ProviderKind, ProviderState, Version};
+use keycloak_to_azure::sandbox::{Service, When, WorldMut};
+
+use crate::house::{Cached, House, LDAP, removals};
+use crate::program::Stage;
+
+use ProviderKind::{Import, NoImport, ReadOnly};
+use ProviderState as State;
+
+const KINDS: [ProviderKind; 3] = [ReadOnly, NoImport, Import];
+
+/// Frozen servers are left out: they answer as one with a wrong bind password does, after 5 s a question.
+const TROUBLES: [ProviderState; 8] = [
+    State::Stopped,
+    State::Disabled,
+    State::WrongBindPassword,
+    State::UsersDnMissing,
+    State::UsersDnWrong,
+    State::GroupsUnreadable,
+    State::SizeLimit(0),
+    State::SizeLimit(2),
+];
+
+/// Who is in `/staff`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Staff {
+    LdapOnly,
+    Mixed,
+    LocalOnly,
+    /// As well in `/crew`, which leads to the same Azure group.
+    InTwoGroups,
+}
+
+const STAFFS: [Staff; 4] = [
+    Staff::LdapOnly,
+    Staff::Mixed,
+    Staff::LocalOnly,
+    Staff::InTwoGroups,
+];
+
+/// `/staff` → `acme-staff`, and `/all` → `acme-all` with more people of the provider. Both sides agree on everybody.
+fn house(version: Version, kind: ProviderKind, staff: Staff) -> House {
+    let mut house = House::new(version, kind);
+    house.map("staff", "acme-staff");
+    house.map("all", "acme-all");
+    if staff != Staff::LocalOnly {
+        for name in ["lea", "leo", "lia", "liz"] {
+            house.both(name, true, &["staff"], &["acme-staff"]);
+        }
+    }
+    if staff != Staff::LdapOnly {
+        for name in ["moe", "max"] {
+            house.both(name, false, &["staff"], &["acme-staff"]);
+        }
+    }
+    if staff == Staff::InTwoGroups {
+        house.map("crew", "acme-staff");
+        for name in ["cat", "cem", "cia"] {
+            house.both(name, true, &["crew"], &["acme-staff"]);
+        }
+    }
+    house.both("ada", true, &["all"], &["acme-all"]);
+    house.both("abe", true, &["all"], &["acme-all"]);
+    house.both("art", false, &["all"], &["acme-all"]);
+    house
+}
+
+fn set(world: &mut WorldMut<'_>, state: ProviderState) {
+    let realm = world.keycloak.realm_mut("acme").unwrap();
+    realm.provider_mut(LDAP).unwrap().state = state;
+}
+
+async fn plan(stage: &Stage) -> u8 {
+    let _ = std::fs::remove_file(stage.path("plan.json"));
+    stage.run("plan --out @plan.json").await.status
+}
+
+/// The requests to Keycloak that a plan takes when all is well.
+async fn requests_of(house: House) -> usize {
+    let stage = house.stage().await;
+    assert_eq!(plan(&stage).await, 0);
+    let requests = stage.sandbox.requests();
+    requests
+        .iter()
+        .filter(|request| request.service == Service::Keycloak)
+        .count()
+}
+
+/// A size limit shows some people, who vouch for the provider. What catches it is that Keycloak, asked about one of the others,
+/// still names the group; where that was computed in an earlier outage, nothing is left but the limits.
+fn is_beyond_proof(state: ProviderState, cache: Cached) -> bool {
+    matches!(state, State::SizeLimit(1..)) && cache == Cached::Poisoned
+}
+
+async fn trouble_all_the_time(kind: ProviderKind, beyond_proof: bool) {
+    let mut wrong = Vec::new();
+    for version in [Version::V21_1_2, Version::V24_0_5, Version::V26_7_4] {
+        for state in TROUBLES {
+            for staff in STAFFS {
+                for cache in Cached::ALL {
+                    if is_beyond_proof(state, cache) != beyond_proof {
+                        continue;
+                    }
+                    let mut house = house(version, kind, staff);
+                    house.cache(cache);
+                    house.state(state);
+                    let stage = house.stage().await;
+                    plan(&stage).await;
+                    let gone = removals(&stage);
+                    if !gone.is_empty() {
+                        wrong.push(format!(
+                            "{version:?} {kind:?} {state:?} {staff:?} {cache:?}: {gone:?}"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn nobody_goes_while_a_provider_with_copies_of_people_is_in_trouble() {
+    trouble_all_the_time(ReadOnly, false).await;
+}
+
+#[tokio::test]
+async fn nobody_goes_while_a_provider_without_copies_is_in_trouble() {
+    trouble_all_the_time(NoImport, false).await;
+}
+
+#[tokio::test]
+async fn nobody_goes_while_a_provider_with_copies_of_groups_is_in_trouble() {
+    trouble_all_the_time(Import, false).await;
+}
+
+/// As [`house`] with fewer people, so that every moment of a plan can be tried.
+fn small_house(version: Version, kind: ProviderKind, staff: Staff) -> House {
+    let mut house = House::new(version, kind);
+    house.map("staff", "acme-staff");
+    if staff != Staff::LocalOnly {
+        house.both("lea", true, &["staff"], &["acme-staff"]);
+        house.both("leo", true, &["staff"], &["acme-staff"]);
+    }
+    if staff != Staff::LdapOnly {
+        house.both("moe", false, &["staff"], &["acme-staff"]);
+    }
+    if staff == Staff::InTwoGroups {
+        // Read before `staff` and after it.
+        house.map("crew", "acme-staff");
+        house.both("cat", true, &["crew"], &["acme-staff"]);
+        house.map("tail", "acme-staff");
+        house.both("tom", true, &["tail"], &["acme-staff"]);
+    } else {
+        house.map("all", "acme-all");
+        house.both("ada", true, &["all"], &["acme-all"]);
+    }
+    house
+}
+
+/// Lets a provider be in trouble from one request to Keycloak to before another.
+fn script(stage: &Stage, from: usize, to: usize, state: ProviderState) {
+    let at = |number| When::to(Service::Keycloak).from(number);
+    stage
+        .sandbox
+        .faults()
+        .change_world(at(from), move |world| set(world, state));
+    stage
+        .sandbox
+        .faults()
+        .change_world(at(to), |world| set(world, State::Healthy));
+}
+
+async fn outage_at_every_moment(version: Version, kind: ProviderKind, states: &[ProviderState]) {
+    let mut wrong = Vec::new();
+    for staff in STAFFS {
+        let healthy = requests_of(small_house(version, kind, staff)).await;
+        let last = healthy + 8;
+        for from in 3..=healthy {
+            for to in from + 1..=last {
+                let state = states[(from + to) % states.len()];
+                let mut house = small_house(version, kind, staff);
+                house.cache(Cached::ALL[(from * 7 + to) % 4]);
+                let stage = house.stage().await;
+                script(&stage, from, to, state);
+                plan(&stage).await;
+                let gone = removals(&stage);
+                if !gone.is_empty() {
+                    wrong.push(format!(
+                        "{version:?} {kind:?} {state:?} {staff:?} {from}-{to}: {gone:?}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+const HIDDEN: [ProviderState; 3] = [State::Stopped, State::GroupsUnreadable, State::UsersDnWrong];
+
+#[tokio::test]
+async fn nobody_goes_whenever_an_outage_begins_and_ends_with_copies_of_people() {
+    outage_at_every_moment(Version::V26_7_4, ReadOnly, &HIDDEN).await;
+}
+
+#[tokio::test]
+async fn nobody_goes_whenever_an_outage_begins_and_ends_without_copies() {
+    outage_at_every_moment(Version::V26_7_4, NoImport, &HIDDEN).await;
+}
+
+#[tokio::test]
+async fn nobody_goes_whenever_an_outage_begins_and_ends_on_an_older_keycloak() {
+    outage_at_every_moment(
+        Version::V24_0_5,
+        NoImport,
+        &[
+            State::GroupsUnreadable,
+            State::UsersDnMissing,
+            State::Stopped,
+        ],
+    )
+    .await;
+}
+
+/// The account of somebody from LDAP has a second address, which is that of a former local person.
+fn house_with_a_former_person(version: Version, kind: ProviderKind, enabled: bool) -> House {
+    let mut house = House::new(version, kind);
+    house.map("staff", "acme-staff");
+    house.map("all", "acme-all");
+    house.both("ada", true, &["all"], &["acme-all"]);
+    house.both("lea", true, &["staff"], &["acme-staff"]);
+    house.both("leo", true, &["staff"], &["acme-staff"]);
+    house.both("moe", false, &["staff"], &["acme-staff"]);
+    house.person("lea.old", false, &[]);
+    house.realm().person_mut("lea.old").unwrap().enabled = enabled;
+    let users = &mut house.world.entra.users;
+    let lea = users
+        .values_mut()
+        .find(|user| user.mail.as_deref() == Some("lea@partner.example"))
+        .unwrap();
+    lea.other_mails.push("lea.old@partner.example".to_owned());
+    house
+}
+
+#[tokio::test]
+async fn a_former_person_with_a_second_address_does_not_hide_that_somebody_is_hidden() {
+    let mut wrong = Vec::new();
+    for version in [Version::V24_0_5, Version::V26_7_4] {
+        for kind in KINDS {
+            for enabled in [true, false] {
+                for state in [State::Healthy].into_iter().chain(TROUBLES) {
+                    let mut house = house_with_a_former_person(version, kind, enabled);
+                    house.state(state);
+                    let stage = house.stage().await;
+                    plan(&stage).await;
+                    let gone = removals(&stage);
+                    if !gone.is_empty() {
+                        wrong.push(format!(
+                            "{version:?} {kind:?} {state:?} {enabled}: {gone:?}"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Why somebody is really gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Left,
+    Disabled,
+    Deleted,
+}
+
+#[tokio::test]
+async fn whoever_is_really_gone_goes_when_all_is_well() {
+    let mut wrong = Vec::new();
+    for version in Version::ALL {
+        for kind in KINDS {
+            for from_ldap in [true, false] {
+                for gone in [Gone::Left, Gone::Disabled, Gone::Deleted] {
+                    let is_ignored = version == Version::V24_0_5 && kind == ReadOnly && from_ldap;
+                    if gone == Gone::Disabled && is_ignored {
+                        continue;
+                    }
+                    let mut house = small_house(version, kind, Staff::Mixed);
+                    let name = if from_ldap { "lea" } else { "moe" };
+                    let realm = house.realm();
+                    match gone {
+                        Gone::Left => realm.person_mut(name).unwrap().groups.clear(),
+                        Gone::Disabled => realm.person_mut(name).unwrap().enabled = false,
+                        Gone::Deleted if from_ldap => {
+                            realm.person_mut(name).unwrap().in_directory = false;
+                        }
+                        Gone::Deleted => realm.people.retain(|person| person.username != name),
+                    }
+                    let stage = house.stage().await;
+                    let status = plan(&stage).await;
+                    let because = match gone {
+                        Gone::Left => RemovalReason::LeftGroup,
+                        Gone::Disabled => RemovalReason::Disabled,
+                        Gone::Deleted => RemovalReason::UnknownToKeycloak,
+                    };
+                    let wanted = (
+                        "acme-staff".to_owned(),
+                        format!("{name}@partner.example"),
+                        because,
+                    );
+                    let removed = removals(&stage);
+                    if status != 0 || removed != [wanted] {
+                        wrong.push(format!(
+                            "{version:?} {kind:?} {name} {gone:?}: {status} {removed:?}"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn nobody_goes_in_trouble_whatever_the_settings_say() {
+    let mut wrong = Vec::new();
+    for (removals_of, settings) in [
+        ("known", ""),
+        ("all", "users: { disabled: keep }\n"),
+        ("all", "keycloak_federation: none\n"),
+        ("all", "keycloak_federation: expected\n"),
+        ("all", "users: { unverified_email: skip }\n"),
+    ] {
+        for kind in KINDS {
+            for state in TROUBLES {
+                for staff in STAFFS {
+                    let mut house = house(Version::V26_7_4, kind, staff);
+                    house.removals = removals_of;
+                    house.settings.push_str(settings);
+                    house.state(state);
+                    let stage = house.stage().await;
+                    plan(&stage).await;
+                    let gone = removals(&stage);
+                    if !gone.is_empty() {
+                        wrong.push(format!(
+                            "{removals_of} {settings} {kind:?} {state:?} {staff:?}: {gone:?}"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// `/staff` comes from a second provider, `/all` from the first, which is well.
+async fn two_providers(may_view_realm: bool) -> Vec<String> {
+    const OTHER: &str = "4c0ffee0-0000-4000-8000-000000000002";
+    let mut wrong = Vec::new();
+    for version in [Version::V21_1_2, Version::V24_0_5, Version::V26_7_4] {
+        for kind in KINDS {
+            for state in TROUBLES {
+                let mut house = house(version, kind, Staff::Mixed);
+                let realm = house.realm();
+                let mut other = realm.providers[0].clone();
+                (other.id, other.name, other.state) =
+                    (OTHER.to_owned(), "second".to_owned(), state);
+                realm.providers.push(other);
+                for person in &mut realm.people {
+                    if person.groups.contains("staff") && person.provider.is_some() {
+                        person.provider = Some(OTHER.to_owned());
+                        person.id = person.id.replace(LDAP, OTHER);
+                    }
+                }
+                if !may_view_realm {
+                    let sync = realm
+                        .person_mut("service-account-keycloak-to-azure")
+                        .unwrap();
+                    sync.client_roles
+                        .get_mut("realm-management")
+                        .unwrap()
+                        .remove("view-realm");
+                }
+                let stage = house.stage().await;
+                plan(&stage).await;
+                let gone = removals(&stage);
+                if !gone.is_empty() {
+                    wrong.push(format!("{version:?} {kind:?} {state:?}: {gone:?}"));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+#[tokio::test]
+async fn a_provider_that_is_well_does_not_vouch_for_another() {
+    let wrong = two_providers(true).await;
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A provider that goes while a reviewed plan is applied takes nobody with it, and who was to go may go or stay.
+#[tokio::test]
+async fn an_outage_at_any_moment_of_an_apply_removes_only_whom_the_plan_names() {
+    let mut wrong = Vec::new();
+    for kind in KINDS {
+        for number in 1..=24 {
+            let mut house = small_house(Version::V26_7_4, kind, Staff::Mixed);
+            house.realm().person_mut("leo").unwrap().groups.clear();
+            let stage = house.stage().await;
+            assert_eq!(plan(&stage).await, 0);
+            let reviewed = removals(&stage).len();
+            stage.sandbox.forget_requests();
+            let at = When::to(Service::Keycloak).from(number);
+            stage
+                .sandbox
+                .faults()
+                .change_world(at, |world| set(world, State::Stopped));
+            let _ = stage.run("apply @plan.json").await;
+            let removed = stage
+                .writes()
+                .iter()
+                .filter(|write| write.starts_with("DELETE"))
+                .count();
+            let written = stage.writes().len();
+            if reviewed != 1 || removed > 1 || written > removed {
+                wrong.push(format!("{kind:?} {number}: {:?}", stage.writes()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}

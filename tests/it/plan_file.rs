@@ -1,0 +1,122 @@
+//! Plans as bytes: what is written is read, and what is not a plan as it was made is refused.
+
+use keycloak_to_azure::plan::Plan;
+use keycloak_to_azure::plan_file::{Refusal, from_bytes, to_bytes};
+
+use crate::world::team_of;
+
+fn sample() -> Plan {
+    let mut world = team_of(4);
+    world.person("ann");
+    world.join("ann", "/team");
+    world.leave("p0", "/team");
+    world.account("p1").surname = Some("Old".to_owned());
+    world.person("nomail").email = None;
+    world.join("nomail", "/team");
+    world.plan()
+}
+
+fn edited(edit: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let mut value = serde_json::to_value(sample()).unwrap();
+    edit(&mut value);
+    serde_json::to_vec(&value).unwrap()
+}
+
+/// An edit by somebody who also knows how the digest is made.
+fn forged(edit: impl FnOnce(&mut Plan)) -> Vec<u8> {
+    let mut plan = sample();
+    edit(&mut plan);
+    to_bytes(&plan.sealed()).unwrap()
+}
+
+#[test]
+fn a_plan_is_read_as_it_was_written() {
+    let plan = sample();
+    assert_eq!(from_bytes(&to_bytes(&plan).unwrap()), Ok(plan));
+}
+
+#[test]
+fn the_format_is_what_the_design_says() {
+    insta::assert_snapshot!(String::from_utf8(to_bytes(&sample()).unwrap()).unwrap());
+}
+
+#[test]
+fn an_edited_plan_is_refused() {
+    let bytes = edited(|plan| plan["changes"][0]["email"] = "eve@evil.example".into());
+    assert!(matches!(
+        from_bytes(&bytes),
+        Err(Refusal::DigestMismatch { .. })
+    ));
+}
+
+#[test]
+fn when_it_was_made_is_no_part_of_what_is_approved() {
+    let bytes = edited(|plan| plan["created_at"] = "2030-01-01T00:00:00Z".into());
+    assert!(from_bytes(&bytes).is_ok());
+}
+
+#[test]
+fn another_format_is_refused_with_its_version() {
+    assert_eq!(
+        from_bytes(&edited(|plan| plan["format_version"] = "2.0".into())),
+        Err(Refusal::OtherFormat("2.0".to_owned()))
+    );
+}
+
+#[test]
+fn unknown_and_repeated_fields_are_refused() {
+    let unknown = edited(|plan| plan["extra"] = 1.into());
+    assert!(matches!(from_bytes(&unknown), Err(Refusal::NotAPlan(_))));
+    let nested = edited(|plan| plan["changes"][0]["extra"] = 1.into());
+    assert!(matches!(from_bytes(&nested), Err(Refusal::NotAPlan(_))));
+    let text = String::from_utf8(to_bytes(&sample()).unwrap()).unwrap();
+    let repeated = text.replacen("\"scope\": null", "\"scope\": null, \"scope\": null", 1);
+    assert!(matches!(
+        from_bytes(repeated.as_bytes()),
+        Err(Refusal::NotAPlan(_))
+    ));
+}
+
+#[test]
+fn a_forged_plan_that_contradicts_itself_is_refused() {
+    let cases = [
+        forged(|plan| plan.summary.remove = 0),
+        forged(|plan| {
+            plan.changes.pop();
+        }),
+        forged(|plan| plan.changes.reverse()),
+        forged(|plan| {
+            let last = plan.changes.last().cloned().unwrap();
+            plan.changes.push(last);
+            plan.summary.remove += 1;
+        }),
+        forged(|plan| plan.groups.clear()),
+        forged(|plan| {
+            plan.changes.remove(0);
+            plan.summary.invite = 0;
+        }),
+    ];
+    for (number, bytes) in cases.iter().enumerate() {
+        assert!(
+            matches!(from_bytes(bytes), Err(Refusal::Inconsistent(_))),
+            "case {number}"
+        );
+    }
+}
+
+#[test]
+fn whatever_is_no_plan_is_refused() {
+    for bytes in [
+        &b""[..],
+        b"{}",
+        b"[]",
+        b"null",
+        b"{\"format_version\":1}",
+        b"\xff\xfe",
+        b"{\"format_version\":\"1.0\"}",
+    ] {
+        assert!(from_bytes(bytes).is_err());
+    }
+    let cut = to_bytes(&sample()).unwrap();
+    assert!(from_bytes(&cut[..cut.len() / 2]).is_err());
+}

@@ -1,0 +1,201 @@
+//! The whole program against two simulated services in the same process.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clap::Parser;
+use keycloak_to_azure::cli::Cli;
+use keycloak_to_azure::commands::{self, Context, ExitStatus};
+use keycloak_to_azure::http::Timing;
+use keycloak_to_azure::sandbox::{Options, RecordedRequest, Sandbox, Service, World, seed};
+use keycloak_to_azure::ui::Ui;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use keycloak_to_azure::config::KeycloakCredentials;
+
+/// A folder with a configuration, and the two services that it names.
+pub struct Stage {
+    pub sandbox: Sandbox,
+    pub folder: TempDir,
+    pub variables: Vec<(String, String)>,
+}
+
+/// What a run printed, and how it ended.
+#[derive(Debug)]
+#[must_use = "look at the status at least"]
+pub struct Ended {
+    pub status: u8,
+    pub out: String,
+    pub err: String,
+}
+
+impl Stage {
+    /// The small company of the sandbox.
+    pub async fn company() -> Self {
+        Self::with(seed::world()).await
+    }
+
+    /// Any world that has the company's groups.
+    pub async fn with(world: World) -> Self {
+        let sandbox = Sandbox::start(world, Options::default()).await.unwrap();
+        let folder = TempDir::new().unwrap();
+        let (graph, keycloak) = (sandbox.graph_url(), sandbox.keycloak_url());
+        let entra = sandbox.entra_credentials().unwrap();
+        let KeycloakCredentials::Client { id, secret } = sandbox.keycloak_credentials().unwrap()
+        else {
+            panic!("the company's sync account is a client")
+        };
+        let variables = [
+            ("KEYCLOAK_CLIENT_ID", id),
+            ("KEYCLOAK_CLIENT_SECRET", secret.expose_secret().to_owned()),
+            ("AZURE_TENANT_ID", entra.tenant.clone()),
+            ("AZURE_CLIENT_ID", entra.client_id.clone()),
+            (
+                "AZURE_CLIENT_SECRET",
+                entra.client_secret.expose_secret().to_owned(),
+            ),
+        ];
+        let stage = Self {
+            sandbox,
+            folder,
+            variables: variables
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+        };
+        stage.configure(&seed::config_yaml(&keycloak, &graph, &graph));
+        stage
+    }
+
+    /// Writes another configuration.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.path("config.yaml"), text).unwrap();
+    }
+
+    /// The configuration as it is.
+    pub fn configuration(&self) -> String {
+        std::fs::read_to_string(self.path("config.yaml")).unwrap()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Sets a variable of the environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(other, _)| other != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Runs the program. A word `@name` is the file of that name in the folder.
+    pub async fn run(&self, line: &str) -> Ended {
+        self.run_with(line, quick()).await
+    }
+
+    pub async fn run_with(&self, line: &str, timing: Timing) -> Ended {
+        let in_folder = |word: &str| match word.strip_prefix('@') {
+            Some(name) => self.path(name).to_string_lossy().into_owned(),
+            None => word.to_owned(),
+        };
+        let words = ["keycloak-to-azure", "--config", "@config.yaml"]
+            .into_iter()
+            .chain(line.split_whitespace());
+        let cli = Cli::try_parse_from(words.map(in_folder)).unwrap();
+        let (out, err) = (Captured::default(), Captured::default());
+        let variables = self.variables.clone();
+        let mut context = Context {
+            ui: Ui::plain(Box::new(out.clone()), Box::new(err.clone())),
+            variable: Box::new(move |name| {
+                variables
+                    .iter()
+                    .find(|(other, _)| other == name)
+                    .map(|(_, value)| value.clone())
+            }),
+            timing,
+        };
+        let status = match commands::run(cli, &mut context).await {
+            Ok(status) => code(status),
+            Err(error) => {
+                context.ui.error(&error);
+                1
+            }
+        };
+        Ended {
+            status,
+            out: out.text(),
+            err: err.text(),
+        }
+    }
+
+    /// Everything of either service that is not a read: method and path, parts of batches one by one. Logins are reads.
+    pub fn writes(&self) -> Vec<String> {
+        self.sandbox.requests().iter().flat_map(writes_of).collect()
+    }
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let codes = [0, 1, 2, 3, 4];
+    let wanted = format!("{:?}", ExitCode::from(status));
+    codes
+        .into_iter()
+        .find(|code| format!("{:?}", ExitCode::from(*code)) == wanted)
+        .unwrap()
+}
+
+fn writes_of(request: &RecordedRequest) -> Vec<String> {
+    let is_login = request.path.ends_with("/token") || request.path.ends_with("/logout");
+    if request.method == reqwest::Method::GET || is_login {
+        return Vec::new();
+    }
+    if request.service == Service::Graph && request.path.ends_with("/$batch") {
+        let batch: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        return batch["requests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|part| {
+                (
+                    part["method"].as_str().unwrap(),
+                    part["url"].as_str().unwrap(),
+                )
+            })
+            .filter(|(method, _)| *method != "GET")
+            .map(|(method, url)| format!("{method} {url}"))
+            .collect();
+    }
+    vec![format!("{} {}", request.method, request.path)]
+}
+
+/// Waits that do not make a test slow.
+pub fn quick() -> Timing {
+    Timing {
+        first_wait: Duration::from_millis(1),
+        longest_wait: Duration::from_millis(5),
+        idle: Duration::from_secs(20),
+        longest_retry_after: Duration::from_secs(2),
+        ..Timing::default()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,428 @@
+//! Removals are proved, not inferred.
+
+use std::sync::Arc;
+
+use keycloak_to_azure::plan::{Change, FederationSource, Problem, ProblemCode, RemovalReason};
+use keycloak_to_azure::removal::{ProofRequest, Proofs};
+use keycloak_to_azure::settings::{DisabledPolicy, FederationSetting, RemovalPolicy};
+use keycloak_to_azure::snapshot::{FederationProvider, KeycloakGroup};
+
+use crate::world::{World, changes, codes, team_of};
+
+fn removals(world: &World) -> Vec<String> {
+    changes(&world.plan())
+}
+
+/// The team, of which the first so many people come from the provider `ldap`.
+fn team_with_ldap(size: usize, from_ldap: usize) -> World {
+    let mut world = team_of(size);
+    for number in 0..from_ldap {
+        world.person(&format!("p{number}")).provider = Some("ldap".parse().unwrap());
+    }
+    world.components = Some(vec![FederationProvider {
+        id: "ldap".parse().unwrap(),
+        name: "Corporate LDAP".to_owned(),
+    }]);
+    world
+}
+
+#[test]
+fn whoever_left_the_group_goes() {
+    let mut world = team_of(8);
+    world.leave("p0", "/team");
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team LeftGroup"]
+    );
+}
+
+#[test]
+fn whoever_is_disabled_goes_unless_disabled_people_are_kept() {
+    let mut world = team_of(8);
+    world.person("p0").enabled = false;
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team Disabled"]
+    );
+    world.settings.users.disabled = DisabledPolicy::Keep;
+    assert_eq!(removals(&world), Vec::<String>::new());
+}
+
+#[test]
+fn whoever_keycloak_does_not_know_goes() {
+    let mut world = team_of(8);
+    world.delete("p0");
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team UnknownToKeycloak"]
+    );
+}
+
+#[test]
+fn the_policy_decides_who_may_go() {
+    let mut world = team_of(8);
+    world.delete("p0");
+    world.leave("p1", "/team");
+    world.settings.mappings[0].removals = RemovalPolicy::Known;
+    assert_eq!(
+        removals(&world),
+        ["remove p1@partner.example acme-team LeftGroup"]
+    );
+    world.settings.mappings[0].removals = RemovalPolicy::None;
+    assert_eq!(removals(&world), Vec::<String>::new());
+}
+
+#[test]
+fn the_most_careful_of_several_mappings_wins() {
+    let mut world = team_of(8);
+    world.map("/other", "acme-team").removals = RemovalPolicy::None;
+    world.leave("p0", "/team");
+    assert_eq!(removals(&world), Vec::<String>::new());
+}
+
+#[test]
+fn members_of_a_subgroup_that_counts_stay() {
+    let mut world = team_of(8);
+    world.leave("p0", "/team");
+    world.join("p0", "/team/core");
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team LeftGroup"]
+    );
+    world.settings.mappings[0].subgroups = true;
+    assert_eq!(removals(&world), Vec::<String>::new());
+}
+
+#[test]
+fn somebody_in_another_group_of_the_same_mapping_target_stays() {
+    let mut world = team_of(8);
+    world.map("/other", "acme-team");
+    world.leave("p0", "/team");
+    world.join("p0", "/other");
+    assert_eq!(removals(&world), Vec::<String>::new());
+}
+
+/// Plans on a first reading that lacks `p0`, with proofs from the world as it is, changed by the test.
+fn held(world: &World, change: impl FnOnce(&mut Proofs, &ProofRequest)) -> Problem {
+    let mut first = world.clone();
+    first.leave("p0", "/team");
+    let plan = first.plan_with(|request| {
+        let mut proofs = world.proofs(request);
+        change(&mut proofs, request);
+        proofs
+    });
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+    plan.problems[0].clone()
+}
+
+#[test]
+fn a_list_that_left_somebody_out_removes_nobody() {
+    let problem = held(&team_of(8), |_, _| {});
+    assert_eq!(problem.subject, "P0 Example (p0@partner.example)");
+    assert!(
+        problem.message.contains("names /team"),
+        "{}",
+        problem.message
+    );
+}
+
+#[test]
+fn somebody_who_vanishes_while_looked_up_stays() {
+    let mut world = team_of(8);
+    world.leave("p0", "/team");
+    held_by(&world, |proofs| {
+        for found in proofs.found.values_mut().flatten() {
+            found.groups = None;
+        }
+    });
+}
+
+/// Checks that a removal that would be proved is held after a change of the proofs.
+fn held_by(world: &World, change: impl FnOnce(&mut Proofs)) {
+    assert_eq!(
+        world.plan().summary.remove,
+        1,
+        "the removal is proved without the change"
+    );
+    let plan = world.plan_with(|request| {
+        let mut proofs = world.proofs(request);
+        change(&mut proofs);
+        proofs
+    });
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+}
+
+fn second_team(proofs: &mut Proofs) -> &mut KeycloakGroup {
+    proofs.second_round.values_mut().next().unwrap()
+}
+
+#[test]
+fn somebody_who_is_back_in_the_second_reading_stays() {
+    let mut world = team_of(8);
+    world.leave("p0", "/team");
+    let person = Arc::new(world.person("p0").clone());
+    held_by(&world, |proofs| second_team(proofs).members.push(person));
+}
+
+#[test]
+fn somebody_disabled_in_one_reading_only_stays() {
+    let mut world = team_of(8);
+    world.person("p0").enabled = false;
+    let mut enabled = world.person("p0").clone();
+    enabled.enabled = true;
+    held_by(&world, |proofs| {
+        let team = second_team(proofs);
+        team.members.retain(|person| person.id != enabled.id);
+        team.members.push(Arc::new(enabled));
+    });
+}
+
+#[test]
+fn somebody_disabled_who_is_missing_from_the_second_reading_stays() {
+    let mut world = team_of(8);
+    world.person("p0").enabled = false;
+    held_by(&world, |proofs| {
+        second_team(proofs)
+            .members
+            .retain(|person| person.username != "p0");
+    });
+}
+
+#[test]
+fn somebody_unknown_whose_address_shows_up_in_the_second_reading_stays() {
+    let mut world = team_of(8);
+    let person = Arc::new(world.person("p0").clone());
+    world.delete("p0");
+    held_by(&world, |proofs| second_team(proofs).members.push(person));
+}
+
+#[test]
+fn nobody_goes_without_the_second_reading() {
+    let mut world = team_of(8);
+    world.leave("p0", "/team");
+    held_by(&world, |proofs| proofs.second_round.clear());
+}
+
+#[test]
+fn nobody_goes_without_having_been_looked_up() {
+    let mut world = team_of(8);
+    world.delete("p0");
+    held_by(&world, |proofs| proofs.found.clear());
+}
+
+#[test]
+fn a_person_of_a_federation_goes_beside_a_witness() {
+    let mut world = team_with_ldap(8, 3);
+    world.leave("p0", "/team");
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team LeftGroup"]
+    );
+    let mut world = team_with_ldap(8, 3);
+    world.person("p0").enabled = false;
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team Disabled"]
+    );
+}
+
+#[test]
+fn the_last_person_of_a_federation_needs_a_person_to_decide() {
+    for change in [
+        |world: &mut World| world.leave("p0", "/team"),
+        |world: &mut World| world.person("p0").enabled = false,
+    ] {
+        let mut world = team_with_ldap(8, 1);
+        change(&mut world);
+        let plan = world.plan();
+        assert_eq!(changes(&plan), Vec::<String>::new());
+        assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+        assert!(
+            plan.problems[0].message.contains("Corporate LDAP"),
+            "{}",
+            plan.problems[0].message
+        );
+        world
+            .overrides
+            .without_witness
+            .insert("acme-team".to_owned());
+        assert_eq!(world.plan().summary.remove, 1);
+    }
+}
+
+#[test]
+fn a_disabled_person_is_no_witness() {
+    let mut world = team_with_ldap(8, 2);
+    world.leave("p0", "/team");
+    world.person("p1").enabled = false;
+    assert_eq!(codes(&world.plan()), [ProblemCode::RemovalNotConfirmed; 2]);
+}
+
+#[test]
+fn a_witness_has_to_be_there_in_both_readings() {
+    let mut world = team_with_ldap(8, 2);
+    world.leave("p0", "/team");
+    held_by(&world, |proofs| {
+        second_team(proofs)
+            .members
+            .retain(|person| person.provider.is_none());
+    });
+}
+
+#[test]
+fn a_witness_elsewhere_does_not_help_a_known_person() {
+    let mut world = team_with_ldap(8, 1);
+    world.map("/other", "acme-other");
+    world.member_on_both_sides("far", "/other", "acme-other");
+    world.person("far").provider = Some("ldap".parse().unwrap());
+    world.leave("p0", "/team");
+    assert_eq!(codes(&world.plan()), [ProblemCode::RemovalNotConfirmed]);
+}
+
+#[test]
+fn a_witness_elsewhere_helps_with_somebody_unknown() {
+    let mut world = team_with_ldap(8, 0);
+    world.delete("p0");
+    assert_eq!(codes(&world.plan()), [ProblemCode::RemovalNotConfirmed]);
+    world.map("/other", "acme-other");
+    world.member_on_both_sides("far", "/other", "acme-other");
+    world.person("far").provider = Some("ldap".parse().unwrap());
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team UnknownToKeycloak"]
+    );
+}
+
+#[test]
+fn somebody_unknown_needs_a_witness_of_every_provider() {
+    let mut world = team_with_ldap(8, 2);
+    world.delete("p7");
+    assert_eq!(world.plan().summary.remove, 1);
+    world.components.as_mut().unwrap().push(FederationProvider {
+        id: "other".parse().unwrap(),
+        name: "Other".to_owned(),
+    });
+    assert_eq!(codes(&world.plan()), [ProblemCode::RemovalNotConfirmed]);
+}
+
+#[test]
+fn where_nothing_is_known_of_federation_nobody_unknown_goes() {
+    let mut world = team_of(8);
+    world.components = None;
+    world.delete("p0");
+    let plan = world.plan();
+    assert_eq!(plan.source.federation, None);
+    assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+    let hint = plan.problems[0].hint.as_deref().unwrap();
+    assert!(
+        hint.contains("view-realm") && hint.contains("keycloak_federation: none"),
+        "{hint}"
+    );
+    world.settings.federation = FederationSetting::None;
+    let plan = world.plan();
+    assert_eq!(
+        plan.source.federation.unwrap().known_from,
+        FederationSource::Declared
+    );
+    assert_eq!(plan.summary.remove, 1);
+}
+
+#[test]
+fn where_a_federation_is_expected_and_none_is_seen_nobody_unknown_goes() {
+    for components in [None, Some(Vec::new())] {
+        let mut world = team_of(8);
+        world.components = components;
+        world.settings.federation = FederationSetting::Expected;
+        world.delete("p0");
+        assert_eq!(codes(&world.plan()), [ProblemCode::RemovalNotConfirmed]);
+    }
+}
+
+#[test]
+fn a_provider_that_is_seen_counts_even_if_the_configuration_says_there_is_none() {
+    let mut world = team_of(8);
+    world.components = None;
+    world.settings.federation = FederationSetting::None;
+    let ldap = world.person("p1");
+    ldap.provider = Some("ldap".parse().unwrap());
+    ldap.enabled = false;
+    world.delete("p0");
+    assert_eq!(codes(&world.plan()), [ProblemCode::RemovalNotConfirmed; 2]);
+}
+
+#[test]
+fn everybody_with_the_address_has_to_be_gone() {
+    let mut world = team_of(8);
+    world.person("p0").enabled = false;
+    let other = world.person("again");
+    other.email = Some("p0@partner.example".to_owned());
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team LeftGroup"]
+    );
+    world.person("again").enabled = false;
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team Disabled"]
+    );
+}
+
+#[test]
+fn any_address_of_the_account_leads_to_the_person() {
+    let mut world = team_of(8);
+    world.delete("p0");
+    world
+        .account("p0")
+        .other_mails
+        .push("old-name@partner.example".to_owned());
+    let person = world.person("renamed");
+    person.email = Some("old-name@partner.example".to_owned());
+    world.settings.mappings[0].removals = RemovalPolicy::Known;
+    assert_eq!(
+        removals(&world),
+        ["remove old-name@partner.example acme-team LeftGroup"]
+    );
+}
+
+#[test]
+fn no_more_is_asked_of_a_blocked_group_than_is_shown() {
+    let mut world = team_of(300);
+    for number in 0..150 {
+        world.delete(&format!("p{number}"));
+    }
+    let mut asked = 0;
+    let plan = world.plan_with(|request| {
+        asked = request.addresses.len();
+        world.proofs(request)
+    });
+    assert_eq!((asked, plan.summary.remove), (100, 100));
+    assert!(
+        plan.blocks[0]
+            .message
+            .ends_with("the first 100 are looked into and shown")
+    );
+}
+
+#[test]
+fn nothing_is_asked_where_nobody_goes() {
+    let world = team_with_ldap(8, 3);
+    world.plan_with(|request| {
+        assert_eq!(*request, ProofRequest::default());
+        Proofs::default()
+    });
+}
+
+#[test]
+fn somebody_invited_under_the_name_of_somebody_unknown_is_pointed_out() {
+    let mut world = team_of(8);
+    world.delete("p0");
+    let person = world.person("p0-new");
+    person.first_name = Some("P0".to_owned());
+    world.join("p0-new", "/team");
+    let plan = world.plan();
+    assert_eq!(codes(&plan), [ProblemCode::AddressMayHaveChanged]);
+    assert_eq!(plan.summary.remove, 1);
+    assert!(plan.changes.iter().any(|change| matches!(change, Change::Remove(remove) if remove.because == RemovalReason::UnknownToKeycloak)));
+}

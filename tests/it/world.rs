@@ -1,0 +1,523 @@
+//! Two directories as data, that tests put together, change and let plans be made for and carried out on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use keycloak_to_azure::diff::{Decision, draft};
+use keycloak_to_azure::mapping::Inputs;
+use keycloak_to_azure::model::{Address, GroupPath, ObjectId, UserType};
+use keycloak_to_azure::plan::{
+    Change, FORMAT_VERSION, NewAccount, Overrides, Plan, PlanKind, Problem, ProblemCode,
+    ScopeMapping, Source, Target,
+};
+use keycloak_to_azure::removal::{FoundPerson, ProofRequest, Proofs};
+use keycloak_to_azure::settings::{
+    DisabledPolicy, DisplayNameTemplate, FederationSetting, InvitationRules, Limit, Limits,
+    Mapping, MatchAttribute, RemovalPolicy, Settings, UnverifiedPolicy, UpdatePolicy, UserRules,
+};
+use keycloak_to_azure::snapshot::{
+    Account, EntraGroup, EntraSnapshot, FederationProvider, KeycloakGroup, KeycloakSnapshot,
+    Person, Tenant,
+};
+
+/// An object id made of a number.
+pub fn id(number: usize) -> ObjectId {
+    format!("00000000-0000-4000-8000-{number:012x}")
+        .parse()
+        .unwrap()
+}
+
+/// Both directories, and the settings.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub people: BTreeMap<String, Person>,
+    /// Direct members of each Keycloak group, by path. A path below another is its sub-group.
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+    pub components: Option<Vec<FederationProvider>>,
+    pub accounts: BTreeMap<ObjectId, Account>,
+    pub azure: BTreeMap<String, EntraGroup>,
+    pub settings: Settings,
+    pub overrides: Overrides,
+    pub scope: Option<Vec<ScopeMapping>>,
+    pub may_manage_role_assignable: bool,
+    next_id: usize,
+}
+
+/// A realm without user federation, and a tenant; nobody and nothing in them.
+pub fn empty() -> World {
+    World {
+        people: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        components: Some(Vec::new()),
+        accounts: BTreeMap::new(),
+        azure: BTreeMap::new(),
+        settings: Settings {
+            mappings: Vec::new(),
+            federation: FederationSetting::Auto,
+            users: UserRules {
+                user_type: Some(UserType::Member),
+                update: UpdatePolicy::Invited,
+                display_name: DisplayNameTemplate::parse("{first_name} {last_name}").unwrap(),
+                match_by: vec![
+                    MatchAttribute::Mail,
+                    MatchAttribute::UserPrincipalName,
+                    MatchAttribute::OtherMails,
+                    MatchAttribute::ProxyAddresses,
+                ],
+                email_domains: BTreeMap::new(),
+                disabled: DisabledPolicy::Remove,
+                unverified_email: UnverifiedPolicy::Allow,
+            },
+            invitations: InvitationRules {
+                redirect_url: "https://portal.azure.com/{tenant_id}".to_owned(),
+                send_email: false,
+                allowed_domains: Vec::new(),
+            },
+            limits: Limits {
+                removals: Limit::AtMost(5),
+                removals_percent: Limit::AtMost(20),
+                invitations: Limit::AtMost(100),
+            },
+            protected: Vec::new(),
+        },
+        overrides: Overrides::default(),
+        scope: None,
+        may_manage_role_assignable: false,
+        next_id: 1,
+    }
+}
+
+/// A world with the mapping `/team` → `acme-team` and so many people in both, `p0` on, as they should be.
+pub fn team_of(size: usize) -> World {
+    let mut world = empty();
+    world.map("/team", "acme-team");
+    for number in 0..size {
+        world.member_on_both_sides(&format!("p{number}"), "/team", "acme-team");
+    }
+    world
+}
+
+impl World {
+    fn fresh_id(&mut self) -> ObjectId {
+        self.next_id += 1;
+        id(self.next_id)
+    }
+
+    /// Maps a Keycloak group to an Azure group; makes both where they are missing.
+    pub fn map(&mut self, keycloak: &str, azure: &str) -> &mut Mapping {
+        self.groups.entry(keycloak.to_owned()).or_default();
+        if !self.azure.contains_key(azure) {
+            let id = self.fresh_id();
+            self.azure.insert(
+                azure.to_owned(),
+                EntraGroup {
+                    id,
+                    name: azure.to_owned(),
+                    dynamic: false,
+                    on_premises: false,
+                    mail_enabled: false,
+                    role_assignable: false,
+                    members: BTreeSet::new(),
+                    other_members: 0,
+                },
+            );
+        }
+        self.settings.mappings.push(Mapping {
+            keycloak: keycloak.parse().unwrap(),
+            azure: azure.to_owned(),
+            subgroups: false,
+            removals: RemovalPolicy::All,
+            allow_empty: false,
+            keycloak_line: 1,
+            azure_line: 2,
+        });
+        self.settings.mappings.last_mut().unwrap()
+    }
+
+    /// A person `ann`: Ann Example, ann@partner.example, enabled, of the realm itself.
+    pub fn person(&mut self, username: &str) -> &mut Person {
+        self.people
+            .entry(username.to_owned())
+            .or_insert_with(|| Person {
+                id: format!("kc-{username}").parse().unwrap(),
+                username: username.to_owned(),
+                email: Some(format!("{username}@partner.example")),
+                email_verified: true,
+                first_name: Some(capitalised(username)),
+                last_name: Some("Example".to_owned()),
+                enabled: true,
+                provider: None,
+            })
+    }
+
+    /// Puts a person into a Keycloak group.
+    pub fn join(&mut self, username: &str, path: &str) {
+        self.groups
+            .entry(path.to_owned())
+            .or_default()
+            .insert(username.to_owned());
+    }
+
+    /// Takes a person out of a Keycloak group.
+    pub fn leave(&mut self, username: &str, path: &str) {
+        self.groups.get_mut(path).unwrap().remove(username);
+    }
+
+    /// Deletes a person.
+    pub fn delete(&mut self, username: &str) {
+        self.people.remove(username);
+        for members in self.groups.values_mut() {
+            members.remove(username);
+        }
+    }
+
+    /// The invited account that a person `ann` would have, as it should be; made where it is missing.
+    pub fn account(&mut self, username: &str) -> &mut Account {
+        let address = format!("{username}@partner.example");
+        let existing = self
+            .accounts
+            .values()
+            .find(|account| account.mail.as_deref() == Some(&address));
+        let id = if let Some(account) = existing {
+            account.id.clone()
+        } else {
+            let id = self.fresh_id();
+            let mut account = invited_account(&id, &address.parse().unwrap());
+            account.display_name = Some(format!("{} Example", capitalised(username)));
+            account.given_name = Some(capitalised(username));
+            account.surname = Some("Example".to_owned());
+            account.user_type = Some(UserType::Member);
+            self.accounts.insert(id.clone(), account);
+            id
+        };
+        self.accounts.get_mut(&id).unwrap()
+    }
+
+    /// Makes an account a member of an Azure group.
+    pub fn add_member(&mut self, account: &ObjectId, azure: &str) {
+        self.azure
+            .get_mut(azure)
+            .unwrap()
+            .members
+            .insert(account.clone());
+    }
+
+    /// A person who is in the Keycloak group and whose account is in the Azure group. Returns the account.
+    pub fn member_on_both_sides(&mut self, username: &str, path: &str, azure: &str) -> ObjectId {
+        self.person(username);
+        self.join(username, path);
+        let account = self.account(username).id.clone();
+        self.add_member(&account, azure);
+        account
+    }
+
+    /// What Keycloak answers when its mapped groups are read.
+    pub fn keycloak(&self) -> KeycloakSnapshot {
+        let paths: BTreeSet<&GroupPath> = self
+            .settings
+            .mappings
+            .iter()
+            .map(|mapping| &mapping.keycloak)
+            .collect();
+        KeycloakSnapshot {
+            groups: paths
+                .into_iter()
+                .map(|path| (path.clone(), self.keycloak_group(path.as_str())))
+                .collect(),
+            components: self.components.clone(),
+        }
+    }
+
+    fn keycloak_group(&self, path: &str) -> KeycloakGroup {
+        let members = self.groups.get(path).into_iter().flatten();
+        let is_child = |other: &&String| {
+            other
+                .strip_prefix(path)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .is_some_and(|name| !name.contains('/'))
+        };
+        KeycloakGroup {
+            id: format!("group:{path}").parse().unwrap(),
+            path: path.parse().unwrap(),
+            members: members
+                .map(|username| Arc::new(self.people[username].clone()))
+                .collect(),
+            subgroups: self
+                .groups
+                .keys()
+                .filter(is_child)
+                .map(|child| self.keycloak_group(child))
+                .collect(),
+        }
+    }
+
+    /// What Entra answers.
+    pub fn entra(&self) -> EntraSnapshot {
+        EntraSnapshot {
+            tenant: Tenant {
+                id: id(0xacbe),
+                name: "Acme".to_owned(),
+                verified_domains: ["acme.example", "acme.onmicrosoft.com"]
+                    .map(str::to_owned)
+                    .into(),
+            },
+            groups: self.azure.values().cloned().collect(),
+            resolved: self
+                .azure
+                .iter()
+                .map(|(name, group)| (name.clone(), group.id.clone()))
+                .collect(),
+            accounts: self.accounts.values().cloned().collect(),
+            may_manage_role_assignable: self.may_manage_role_assignable,
+        }
+    }
+
+    /// What Keycloak answers to the look-ups of a proof, as it is now.
+    pub fn proofs(&self, request: &ProofRequest) -> Proofs {
+        let with_address = |address: &Address| {
+            let has_it = |person: &&Person| {
+                person
+                    .email
+                    .as_deref()
+                    .and_then(|email| email.parse::<Address>().ok())
+                    .as_ref()
+                    == Some(address)
+            };
+            self.people
+                .values()
+                .filter(has_it)
+                .map(|person| FoundPerson {
+                    person: person.clone(),
+                    groups: Some(self.groups_of(&person.username)),
+                })
+                .collect()
+        };
+        Proofs {
+            found: request
+                .addresses
+                .iter()
+                .map(|address| (address.clone(), with_address(address)))
+                .collect(),
+            second_round: request
+                .groups
+                .iter()
+                .map(|path| (path.clone(), self.keycloak_group(path.as_str())))
+                .collect(),
+        }
+    }
+
+    fn groups_of(&self, username: &str) -> BTreeSet<keycloak_to_azure::model::KeycloakGroupId> {
+        self.groups
+            .iter()
+            .filter(|(_, members)| members.contains(username))
+            .map(|(path, _)| format!("group:{path}").parse().unwrap())
+            .collect()
+    }
+
+    /// Decides on the world as it is, and lets a test look at the decision.
+    pub fn decide<T>(&self, look: impl FnOnce(&Decision<'_>) -> T) -> T {
+        self.decide_with(|request| self.proofs(request), look)
+    }
+
+    /// The same with proofs that the test makes.
+    pub fn decide_with<T>(
+        &self,
+        prove: impl FnOnce(&ProofRequest) -> Proofs,
+        look: impl FnOnce(&Decision<'_>) -> T,
+    ) -> T {
+        let (keycloak, entra) = (self.keycloak(), self.entra());
+        let draft = draft(Inputs {
+            settings: &self.settings,
+            overrides: &self.overrides,
+            scope: self.scope.as_deref(),
+            keycloak: &keycloak,
+            entra: &entra,
+        });
+        let proofs = prove(&draft.proof_request());
+        look(&draft.decide(&proofs))
+    }
+
+    /// Plans for the world as it is.
+    pub fn plan(&self) -> Plan {
+        self.decide(|decision| self.assemble(decision))
+    }
+
+    /// The same with proofs that the test makes.
+    pub fn plan_with(&self, prove: impl FnOnce(&ProofRequest) -> Proofs) -> Plan {
+        self.decide_with(prove, |decision| self.assemble(decision))
+    }
+
+    /// Plans as if both directories had answered in another order.
+    pub fn plan_shuffled(&self, seed: usize) -> Plan {
+        let turn = |length: usize| {
+            if length == 0 { 0 } else { seed % length }
+        };
+        let (mut keycloak, mut entra) = (self.keycloak(), self.entra());
+        for group in keycloak.groups.values_mut() {
+            let by = turn(group.members.len());
+            group.members.rotate_left(by);
+            group.members.reverse();
+        }
+        let by = turn(entra.accounts.len());
+        entra.accounts.rotate_left(by);
+        entra.accounts.reverse();
+        entra.groups.reverse();
+        let draft = draft(Inputs {
+            settings: &self.settings,
+            overrides: &self.overrides,
+            scope: self.scope.as_deref(),
+            keycloak: &keycloak,
+            entra: &entra,
+        });
+        let proofs = self.proofs(&draft.proof_request());
+        self.assemble(&draft.decide(&proofs))
+    }
+
+    fn assemble(&self, decision: &Decision<'_>) -> Plan {
+        Plan {
+            format_version: FORMAT_VERSION.to_owned(),
+            kind: PlanKind::Sync,
+            plan_id: String::new(),
+            tool_version: "0.0.0".to_owned(),
+            created_at: "2026-11-24T08:00:00Z".parse().unwrap(),
+            source: Source {
+                url: "https://auth.acme.example".to_owned(),
+                realm: "acme".to_owned(),
+                federation: decision.federation.clone(),
+            },
+            target: Target {
+                tenant_id: id(0xacbe),
+                tenant_name: "Acme".to_owned(),
+                graph_url: "https://graph.microsoft.com".to_owned(),
+            },
+            config_sha256: "0".repeat(64),
+            overrides: self.overrides.clone(),
+            scope: self.scope.clone(),
+            summary: decision.summary,
+            groups: decision.groups.clone(),
+            changes: decision.changes.clone(),
+            blocks: decision.blocks.clone(),
+            problems: decision.problems.clone(),
+        }
+        .sealed()
+    }
+
+    /// Does to Entra what the changes say.
+    pub fn carry_out(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Invite(invite) => {
+                    let id = self.fresh_id();
+                    let mut account = invited_account(&id, &invite.email);
+                    let NewAccount {
+                        user_type,
+                        display_name,
+                        given_name,
+                        surname,
+                    } = invite.set.clone();
+                    account.user_type = user_type.or(Some(UserType::Guest));
+                    account.display_name =
+                        display_name.or_else(|| Some(invite.email.local_part().to_owned()));
+                    account.given_name = given_name;
+                    account.surname = surname;
+                    self.accounts.insert(id, account);
+                }
+                Change::Update(update) => {
+                    let account = self.accounts.get_mut(&update.account.id).unwrap();
+                    let fields = update.fields.clone();
+                    if let Some(change) = fields.user_type {
+                        account.user_type = Some(change.after);
+                    }
+                    let places = [
+                        (fields.display_name, &mut account.display_name),
+                        (fields.given_name, &mut account.given_name),
+                        (fields.surname, &mut account.surname),
+                    ];
+                    for (change, place) in places {
+                        if let Some(change) = change {
+                            *place = Some(change.after);
+                        }
+                    }
+                }
+                Change::Add(add) => {
+                    let account = add.account.id.clone().unwrap_or_else(|| {
+                        let has_it = |account: &&Account| {
+                            account.mail.as_deref() == Some(add.account.email.as_str())
+                        };
+                        self.accounts.values().find(has_it).unwrap().id.clone()
+                    });
+                    self.group_by_id(&add.group.id).members.insert(account);
+                }
+                Change::Remove(remove) => {
+                    assert!(
+                        self.group_by_id(&remove.group.id)
+                            .members
+                            .remove(&remove.account.id)
+                    );
+                }
+            }
+        }
+    }
+
+    fn group_by_id(&mut self, id: &ObjectId) -> &mut EntraGroup {
+        self.azure
+            .values_mut()
+            .find(|group| group.id == *id)
+            .unwrap()
+    }
+}
+
+/// An account as Entra makes it for an invitation.
+pub fn invited_account(id: &ObjectId, address: &Address) -> Account {
+    Account {
+        id: id.clone(),
+        user_principal_name: format!(
+            "{}_{}#EXT#@acme.onmicrosoft.com",
+            address.local_part(),
+            address.domain()
+        ),
+        mail: Some(address.to_string()),
+        other_mails: vec![address.to_string()],
+        proxy_addresses: vec![format!("SMTP:{address}")],
+        display_name: None,
+        given_name: None,
+        surname: None,
+        user_type: Some(UserType::Guest),
+        created_by_invitation: true,
+        pending: true,
+        enabled: true,
+        on_premises: false,
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+/// A plan's changes in short: `invite ann@…`, `add ann@… acme-team`.
+pub fn changes(plan: &Plan) -> Vec<String> {
+    plan.changes
+        .iter()
+        .map(|change| match change {
+            Change::Invite(invite) => format!("invite {}", invite.email),
+            Change::Update(update) => format!("update {}", update.account.email),
+            Change::Add(add) => format!("add {} {}", add.account.email, add.group.name),
+            Change::Remove(remove) => format!(
+                "remove {} {} {:?}",
+                remove.account.email, remove.group.name, remove.because
+            ),
+        })
+        .collect()
+}
+
+/// The codes of a plan's problems.
+pub fn codes(plan: &Plan) -> Vec<ProblemCode> {
+    plan.problems
+        .iter()
+        .map(|problem: &Problem| problem.code)
+        .collect()
+}
