@@ -227,7 +227,7 @@ fn cut(mut response: Response, kept: usize) -> axum::response::Response {
         .insert(CONTENT_LENGTH, HeaderValue::from(promised));
     response.body.truncate(kept);
     let kept = response.body;
-    // The first part is sent once the stream has nothing more for now, so there is a pause before the connection breaks.
+    // The first part is sent once the stream has nothing more to give yet, so there is a pause before the connection breaks.
     let parts = stream::once(async move { Ok(kept) }).chain(stream::once(async {
         tokio::task::yield_now().await;
         Err(io::Error::from(io::ErrorKind::ConnectionReset))
