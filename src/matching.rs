@@ -12,7 +12,7 @@ use crate::plan::{Problem, ProblemCode};
 use crate::settings::{
     DisabledPolicy, InvitationRules, MatchAttribute, Settings, UnverifiedPolicy,
 };
-use crate::snapshot::{Account, Person, Tenant};
+use crate::snapshot::{Account, KeycloakSnapshot, Person, Tenant};
 
 /// The people who count in any mapped group, and which accounts they have.
 #[derive(Debug, Clone)]
@@ -100,14 +100,11 @@ pub fn name_of_account(account: &Account) -> &str {
 }
 
 /// Returns the addresses of everybody who counts in any of the mapped groups: what the Entra side is searched for.
-pub fn wanted_addresses(
-    settings: &Settings,
-    groups: &crate::snapshot::KeycloakSnapshot,
-) -> BTreeSet<Address> {
+pub fn wanted_addresses(settings: &Settings, keycloak: &KeycloakSnapshot) -> BTreeSet<Address> {
     settings
         .mappings
         .iter()
-        .filter_map(|mapping| Some((mapping, groups.groups.get(&mapping.keycloak)?)))
+        .filter_map(|mapping| Some((mapping, keycloak.groups.get(&mapping.keycloak)?)))
         .flat_map(|(mapping, group)| group.tree(mapping.subgroups))
         .flat_map(|group| &group.members)
         .filter(|person| counts(person, person.enabled, settings))

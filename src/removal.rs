@@ -113,9 +113,9 @@ pub fn proof_request(
     let losing = losing
         .iter()
         .filter(|(_, candidates)| !candidates.is_empty());
-    let mut any_may_be_unknown = false;
+    let mut needs_every_provider = false;
     for (group, candidates) in losing {
-        any_may_be_unknown |= !group.without_witness;
+        needs_every_provider |= !group.without_witness;
         request.groups.extend(
             group
                 .mappings
@@ -128,7 +128,7 @@ pub fn proof_request(
                 .extend(candidate.addresses.iter().cloned());
         }
     }
-    if any_may_be_unknown {
+    if needs_every_provider {
         let witnessed: BTreeSet<&ProviderId> = request
             .groups
             .iter()

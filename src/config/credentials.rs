@@ -66,11 +66,6 @@ impl Credentials {
             (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
         }
     }
-
-    /// Reads the credentials of both services from the environment of this process.
-    pub fn from_process_env() -> Result<Self, EnvironmentErrors> {
-        Self::from_env(process_variable)
-    }
 }
 
 /// Returns a variable of this process, if it is set to text.

@@ -21,6 +21,7 @@ use anyhow::Context;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use crate::plan::hex;
 use crate::settings::Settings;
 
 pub use credentials::{Credentials, EnvironmentErrors, process_variable};
@@ -85,7 +86,7 @@ impl Config {
             keycloak: contents.keycloak,
             entra: contents.entra,
             settings: contents.settings,
-            sha256: hexadecimal(&Sha256::digest(bytes)),
+            sha256: hex(&Sha256::digest(bytes)),
         })
     }
 }
@@ -121,16 +122,6 @@ fn decode(bytes: &[u8]) -> Result<&str, (Position, String)> {
         let (valid, _) = bytes.split_at(error.valid_up_to());
         let position = Position::behind(&String::from_utf8_lossy(valid));
         (position, "the file is not UTF-8 from here on".to_owned())
-    })
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 

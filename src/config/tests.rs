@@ -311,7 +311,7 @@ fn bytes_that_are_not_text_are_refused_where_they_stand() {
 fn the_digest_is_that_of_the_bytes() {
     let bytes = std::fs::read(from_root("fixtures/config/valid/original.yaml")).unwrap();
     let config = Config::load(&from_root("fixtures/config/valid/original.yaml"), |_| None).unwrap();
-    assert_eq!(config.sha256, hexadecimal(&Sha256::digest(&bytes)));
+    assert_eq!(config.sha256, hex(&Sha256::digest(&bytes)));
     assert_eq!(config.sha256.len(), 64);
 }
 

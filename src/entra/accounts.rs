@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::odata::{Property, encoded, filters_for, filters_for_beginnings};
 use super::pages::{Entries, Entry};
 use super::{parse, parse_bytes};
+use crate::matching::ALL_ATTRIBUTES;
 use crate::model::{Address, ObjectId, UserType, fold};
 use crate::settings::MatchAttribute;
 use crate::snapshot::Account;
@@ -19,14 +20,6 @@ const FIELDS: &str = "id,userPrincipalName,mail,otherMails,proxyAddresses,displa
 
 /// The longest page that Graph gives.
 const PAGE: usize = 999;
-
-/// All attributes, for look-ups that must not miss anything.
-pub(super) const EVERY_ATTRIBUTE: [MatchAttribute; 4] = [
-    MatchAttribute::Mail,
-    MatchAttribute::UserPrincipalName,
-    MatchAttribute::OtherMails,
-    MatchAttribute::ProxyAddresses,
-];
 
 /// Accounts by id.
 pub(super) type Accounts = BTreeMap<ObjectId, Account>;
@@ -73,12 +66,12 @@ impl Reads {
     /// Finds every account that has one of the addresses anywhere.
     pub(super) async fn look_up(&self, addresses: &BTreeSet<Address>) -> Result<Accounts, Failure> {
         let found = self
-            .filter_accounts(filters(addresses, &EVERY_ATTRIBUTE))
+            .filter_accounts(filters(addresses, &ALL_ATTRIBUTES))
             .await?;
         let addresses = WantedAddresses::new(addresses);
         Ok(found
             .into_iter()
-            .filter(|(_, account)| addresses.are_in(account, &EVERY_ATTRIBUTE))
+            .filter(|(_, account)| addresses.are_in(account, &ALL_ATTRIBUTES))
             .collect())
     }
 
@@ -359,7 +352,7 @@ mod tests {
             ["mail in ('o''neil@partner.example')"]
         );
         assert_eq!(
-            filters(&wanted, &EVERY_ATTRIBUTE),
+            filters(&wanted, &ALL_ATTRIBUTES),
             [
                 "mail in ('o''neil@partner.example')",
                 "userPrincipalName in ('o''neil@partner.example')",
@@ -403,7 +396,7 @@ mod tests {
         for (attribute, json) in by {
             let account = account(json);
             assert!(wanted.are_in(&account, &[attribute]), "{attribute:?}");
-            let others: Vec<MatchAttribute> = EVERY_ATTRIBUTE
+            let others: Vec<MatchAttribute> = ALL_ATTRIBUTES
                 .into_iter()
                 .filter(|other| *other != attribute)
                 .collect();

@@ -312,7 +312,7 @@ async fn the_list_and_the_filters_find_the_same_accounts() {
         let reader = fixture.connect().await.unwrap();
         let resolution = reader.resolve(&names(&[GROUP])).await.unwrap();
         let snapshot = reader
-            .read(&resolution, &wanted, &super::accounts::EVERY_ATTRIBUTE)
+            .read(&resolution, &wanted, &crate::matching::ALL_ATTRIBUTES)
             .await
             .unwrap();
         let log = fixture.take_requests();
