@@ -164,8 +164,18 @@ fn removed(plan: &Plan) -> impl Iterator<Item = &keycloak_to_azure::plan::Remove
     })
 }
 
+/// Enough for a law to be tried on rare worlds too. `PROPTEST_CASES` sets another number, as the mutation tests do.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: cases.and_then(|cases| cases.parse().ok()).unwrap_or(2_000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn after_a_plan_is_carried_out_the_next_one_is_empty(world in world()) {

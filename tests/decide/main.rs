@@ -1,0 +1,14 @@
+//! What is decided, and in which order it is carried out, with two directories as data: no service, no sandbox.
+//!
+//! Everything that may not be got wrong is tested here, so this is what the mutation tests run.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod execute;
+mod limits;
+mod matching;
+mod plan_file;
+mod properties;
+mod removal;
+mod verify;
+mod world;
