@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::guard::{check_invitations, check_removals, limits_in_force};
 use crate::mapping::{Inputs, MappedGroup, mapped_groups};
 use crate::matching::{
-    Matching, Standing, invitation_obstacle, match_people, name_of, name_of_account,
+    Matching, Standing, comparable, invitation_obstacle, match_people, name_of, name_of_account,
 };
 use crate::model::{Address, ObjectId, PersonId, UserType};
 use crate::plan::{
@@ -649,16 +647,6 @@ fn display_name(rules: &UserRules, person: &Person, address: &Address) -> Option
         name.push_str(&value);
     }
     if has_part { tidy(Some(&name)) } else { None }
-}
-
-/// A name as two of them are compared: Entra may store another Unicode form and other spaces than it was given, and that must not
-/// become an update in every plan.
-pub fn comparable(name: &str) -> String {
-    name.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .nfc()
-        .collect()
 }
 
 /// Returns the fields in which an account is not yet as wanted.

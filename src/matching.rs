@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::mapping::{Inputs, MappedGroup};
 use crate::model::{Address, ObjectId, PersonId, fold};
 use crate::plan::{Problem, ProblemCode};
@@ -99,6 +101,35 @@ pub fn name_of_account(account: &Account) -> &str {
         .unwrap_or(&account.user_principal_name)
 }
 
+/// Whether an account has the name of a person: their first and last name, or their username as (the first part of) an address.
+/// This tells nobody's account; it only says that an account may be somebody's.
+pub fn has_name_of(account: &Account, person: &Person) -> bool {
+    let folded = |name: &str| comparable(name).to_lowercase();
+    let joined = |first: &Option<String>, last: &Option<String>| {
+        let parts = [first.as_deref(), last.as_deref()];
+        folded(&parts.map(Option::unwrap_or_default).join(" "))
+    };
+    let name = joined(&person.first_name, &person.last_name);
+    let is_of_account = |name: &str| {
+        name == folded(name_of_account(account))
+            || name == joined(&account.given_name, &account.surname)
+    };
+    let username = fold(&person.username);
+    let is_username =
+        |address: &Address| username == address.as_str() || username == address.local_part();
+    (!name.is_empty() && is_of_account(&name)) || addresses_of(account).iter().any(is_username)
+}
+
+/// A name as two of them are compared: Entra may store another Unicode form and other spaces than it was given, and that must not
+/// become an update in every plan.
+pub fn comparable(name: &str) -> String {
+    name.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .nfc()
+        .collect()
+}
+
 /// Returns the addresses of everybody who counts in any of the mapped groups: what the Entra side is searched for.
 pub fn wanted_addresses(settings: &Settings, keycloak: &KeycloakSnapshot) -> BTreeSet<Address> {
     settings
@@ -112,7 +143,8 @@ pub fn wanted_addresses(settings: &Settings, keycloak: &KeycloakSnapshot) -> BTr
         .collect()
 }
 
-fn counts(person: &Person, enabled: bool, settings: &Settings) -> bool {
+/// Whether somebody counts, if they are enabled or not.
+pub fn counts(person: &Person, enabled: bool, settings: &Settings) -> bool {
     !person.is_service_account() && (enabled || settings.users.disabled == DisabledPolicy::Keep)
 }
 

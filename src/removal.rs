@@ -8,7 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mapping::{Inputs, MappedGroup};
-use crate::matching::{Matching, address_of, addresses_of, in_entra, name_of, name_of_account};
+use crate::matching::{
+    Matching, address_of, addresses_of, counts, has_name_of, in_entra, name_of, name_of_account,
+};
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
 use crate::plan::{Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason};
 use crate::settings::{DisabledPolicy, FederationSetting, RemovalPolicy, Settings};
@@ -342,6 +344,8 @@ enum Missing {
     Changed { person: String },
     Witness { provider: String, group: String },
     AnyWitness { provider: String },
+    Flickering { provider: String, path: String },
+    SameName { person: String, path: String },
     Federation,
     ExpectedFederation,
 }
@@ -383,12 +387,14 @@ impl Evidence<'_> {
         }
         if let Some(provider) = &person.provider
             && !self.group.without_witness
-            && !(has_witness(provider, person, &first) && has_witness(provider, person, &second))
         {
-            return Err(Missing::Witness {
-                provider: self.provider_name(provider),
-                group: self.group.azure.name.clone(),
-            });
+            if !(has_witness(provider, person, &first) && has_witness(provider, person, &second)) {
+                return Err(Missing::Witness {
+                    provider: self.provider_name(provider),
+                    group: self.group.azure.name.clone(),
+                });
+            }
+            self.is_steady(|other| other == provider)?;
         }
         Ok(if is_disabled {
             RemovalReason::Disabled
@@ -406,7 +412,7 @@ impl Evidence<'_> {
         };
         let first = self.group.sources.values().copied();
         if let Some(person) = first
-            .chain(second)
+            .chain(second.iter().copied())
             .flat_map(|source| source.members.iter().map(AsRef::as_ref))
             .find(has_address)
         {
@@ -414,7 +420,32 @@ impl Evidence<'_> {
                 person: name_of(person),
             });
         }
+        self.nobody_of_the_name_lacks_an_address(candidate, &second)?;
         self.nobody_is_hidden()
+    }
+
+    /// Whether the account can be that of somebody in the sources whose address is gone: who can no longer be matched is left as
+    /// they are, and so is the account that must be theirs.
+    fn nobody_of_the_name_lacks_an_address(
+        &self,
+        candidate: &Candidate<'_>,
+        second: &[&KeycloakGroup],
+    ) -> Result<(), Missing> {
+        let settings = self.inputs.settings;
+        let first = self.group.sources.values().copied();
+        let may_be_theirs = |person: &Person| {
+            counts(person, person.enabled, settings)
+                && address_of(person, settings).is_none()
+                && has_name_of(candidate.account, person)
+        };
+        let theirs = first.chain(second.iter().copied()).find_map(|source| {
+            let person = source.members.iter().find(|row| may_be_theirs(row))?;
+            Some((name_of(person), source.path.to_string()))
+        });
+        match theirs {
+            Some((person, path)) => Err(Missing::SameName { person, path }),
+            None => Ok(()),
+        }
     }
 
     /// Whether every user federation that the realm is known to have was seen alive in both rounds of reads.
@@ -428,32 +459,13 @@ impl Evidence<'_> {
                 FederationSetting::Auto | FederationSetting::None => Missing::Federation,
             });
         };
+        self.is_steady(|_| true)?;
         let is_witnessed = |groups: &BTreeMap<GroupPath, KeycloakGroup>, provider: &ProviderId| {
             groups
                 .values()
                 .flat_map(witnesses)
                 .any(|seen| seen == provider)
         };
-        let second = self.second_round()?;
-        let own_first: BTreeSet<&ProviderId> = self
-            .group
-            .source_rows()
-            .filter(|row| row.enabled)
-            .filter_map(|row| row.provider.as_ref())
-            .collect();
-        let own_second: BTreeSet<&ProviderId> = second
-            .iter()
-            .flat_map(|source| source.members.iter())
-            .filter(|row| row.enabled)
-            .filter_map(|row| row.provider.as_ref())
-            .collect();
-        // Alive in one reading of the group's own lists and not in the other: the outage began or ended in between, and whoever else
-        // vouches for the provider may have been read on its other side.
-        if let Some(provider) = own_first.symmetric_difference(&own_second).next() {
-            return Err(Missing::AnyWitness {
-                provider: self.provider_name(provider),
-            });
-        }
         let without = federation.providers.iter().find(|provider| {
             !(is_witnessed(&self.inputs.keycloak.groups, &provider.id)
                 && is_witnessed(&self.proofs.second_round, &provider.id))
@@ -462,6 +474,27 @@ impl Evidence<'_> {
             Some(provider) => Err(Missing::AnyWitness {
                 provider: self.provider_name(&provider.id),
             }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether every list that was read twice shows the providers in question alive both times or not at all. Alive in one reading and
+    /// not in the other: the outage began or ended in between, and whoever else vouches for the provider may have been read on
+    /// its other side.
+    fn is_steady(&self, is_in_question: impl Fn(&ProviderId) -> bool) -> Result<(), Missing> {
+        let read_twice = self.proofs.second_round.keys();
+        let first = sightings(read_twice.filter_map(|path| self.inputs.keycloak.groups.get(path)));
+        let second = sightings(self.proofs.second_round.values());
+        let only_in = |one: &Sightings<'_>, other: &Sightings<'_>| {
+            one.iter()
+                .find(|(sighting, _)| is_in_question(sighting.1) && !other.contains_key(sighting))
+                .map(|((_, provider), path)| Missing::Flickering {
+                    provider: self.provider_name(provider),
+                    path: path.to_string(),
+                })
+        };
+        match only_in(&first, &second).or_else(|| only_in(&second, &first)) {
+            Some(missing) => Err(missing),
             None => Ok(()),
         }
     }
@@ -540,6 +573,17 @@ impl Evidence<'_> {
                 ),
                 format!("see that {provider} works and that a mapped group has a member from it, {lift}"),
             ),
+            Missing::Flickering { provider, path } => (
+                format!(
+                    "one reading of {path} showed people of the user federation {provider} and another none: it may be going in \
+                     and out of order"
+                ),
+                format!("plan again; if it stays so, see that {provider} works, {lift}"),
+            ),
+            Missing::SameName { person, path } => (
+                format!("{person} in {path} has its name, and no address to tell by whose account it is"),
+                "enter the address in Keycloak, or take this person out of the group".to_owned(),
+            ),
             Missing::Federation => (
                 "Keycloak does not know the account, but whether the realm has a user federation is not known, and a person \
                  of one that is out of order looks the same"
@@ -567,6 +611,21 @@ impl Evidence<'_> {
             hint: Some(hint),
         })
     }
+}
+
+/// Which lists show an enabled person of which provider, with the path of each list.
+type Sightings<'a> = BTreeMap<(&'a KeycloakGroupId, &'a ProviderId), &'a GroupPath>;
+
+fn sightings<'a>(groups: impl Iterator<Item = &'a KeycloakGroup>) -> Sightings<'a> {
+    groups
+        .flat_map(|group| group.tree(true))
+        .flat_map(|list| {
+            let alive = list.members.iter().filter(|person| person.enabled);
+            alive
+                .filter_map(|person| person.provider.as_ref())
+                .map(|provider| ((&list.id, provider), &list.path))
+        })
+        .collect()
 }
 
 /// In which of the groups a person is listed, and whether as enabled.

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diff::{Decision, comparable, differing, wanted_account};
+use crate::diff::{Decision, differing, wanted_account};
 use crate::guard::{check_invitations, limits_in_force};
 use crate::mapping::MappedGroup;
-use crate::matching::{Matched, Standing, addresses_of, is_protected, name_of};
+use crate::matching::{Matched, Standing, addresses_of, comparable, is_protected, name_of};
 use crate::model::{Address, ObjectId, PersonId};
 use crate::plan::{
     Add, Change, FieldChange, Fields, GroupName, Invite, NewAccount, Plan, Remove, Update,

@@ -271,6 +271,148 @@ fn a_witness_has_to_be_there_in_both_readings() {
     });
 }
 
+/// Two lists feed one group; that of `/crew`, which shows somebody of the provider, stays as it is in both readings.
+fn team_and_crew() -> World {
+    let mut world = team_with_ldap(8, 2);
+    world.map("/crew", "acme-team");
+    world.member_on_both_sides("cat", "/crew", "acme-team");
+    world.person("cat").provider = Some("ldap".parse().unwrap());
+    world
+}
+
+#[test]
+fn a_list_that_shows_a_provider_in_one_reading_only_holds_known_and_unknown_people() {
+    let changes: [fn(&mut World); 2] = [
+        |world| world.leave("p0", "/team"),
+        |world| world.delete("p7"),
+    ];
+    for change in changes {
+        for hidden_first in [true, false] {
+            let mut world = team_and_crew();
+            change(&mut world);
+            let mut first = world.clone();
+            if hidden_first {
+                let team = first.groups.get_mut("/team").unwrap();
+                team.retain(|name| !["p0", "p1"].contains(&name.as_str()));
+            }
+            let plan = first.plan_with(|request| {
+                let mut proofs = world.proofs(request);
+                if !hidden_first {
+                    second_team_of(&mut proofs, "/team")
+                        .members
+                        .retain(|person| person.provider.is_none());
+                }
+                proofs
+            });
+            assert_eq!(plan.summary.remove, 0, "{:?}", plan.changes);
+            let says_so = |problem: &Problem| {
+                problem.message.contains(
+                    "one reading of /team showed people of the user federation Corporate LDAP",
+                )
+            };
+            assert!(plan.problems.iter().any(says_so), "{:?}", plan.problems);
+        }
+        let mut world = team_and_crew();
+        change(&mut world);
+        assert_eq!(world.plan().summary.remove, 1);
+    }
+}
+
+#[test]
+fn another_provider_that_comes_and_goes_holds_nobody_known() {
+    let mut world = team_and_crew();
+    world.person("p5").provider = Some("other".parse().unwrap());
+    world.leave("p0", "/team");
+    let plan = world.plan_with(|request| {
+        let mut proofs = world.proofs(request);
+        second_team_of(&mut proofs, "/team")
+            .members
+            .retain(|person| person.username != "p5");
+        proofs
+    });
+    assert_eq!(
+        changes(&plan),
+        ["remove p0@partner.example acme-team LeftGroup"]
+    );
+}
+
+fn second_team_of<'a>(proofs: &'a mut Proofs, path: &str) -> &'a mut KeycloakGroup {
+    proofs.second_round.get_mut(&path.parse().unwrap()).unwrap()
+}
+
+/// Whose address is gone in Keycloak looks like nobody with the address of their account.
+#[test]
+fn the_account_of_somebody_in_the_group_whose_address_is_gone_stays() {
+    let changes_of_name: [(&str, fn(&mut World)); 5] = [
+        ("the names are those of the account", |_| {}),
+        ("in another letter case and form", |world| {
+            world.person("p0").first_name = Some(" p0 ".to_owned());
+            world.person("p0").last_name = Some("EXAMPLE".to_owned());
+        }),
+        ("the display name is another", |world| {
+            world.account("p0").display_name = Some("Somebody".to_owned());
+        }),
+        ("only the username tells", |world| {
+            world.person("p0").first_name = None;
+            world.person("p0").last_name = None;
+        }),
+        ("the username is the address", |world| {
+            let person = world.person("p0");
+            person.first_name = None;
+            person.last_name = None;
+            person.username = "P0@partner.example".to_owned();
+        }),
+    ];
+    for (name, change) in changes_of_name {
+        let mut world = team_of(8);
+        change(&mut world);
+        world.person("p0").email = None;
+        let plan = world.plan();
+        assert_eq!(changes(&plan), Vec::<String>::new(), "{name}");
+        assert_eq!(
+            codes(&plan),
+            [ProblemCode::NoEmail, ProblemCode::RemovalNotConfirmed],
+            "{name}"
+        );
+        assert!(
+            plan.problems[1]
+                .message
+                .contains("in /team has its name, and no address"),
+            "{}",
+            plan.problems[1].message
+        );
+    }
+}
+
+#[test]
+fn somebody_without_an_address_holds_only_the_account_of_their_name() {
+    let somebody: [(&str, fn(&mut World)); 3] = [
+        ("has another name", |world| {
+            world.delete("p0");
+            world.person("nameless").email = None;
+            world.join("nameless", "/team");
+        }),
+        ("does not count", |world| {
+            world.person("p0").email = None;
+            world.person("p0").enabled = false;
+        }),
+        ("is in another group", |world| {
+            world.person("p0").email = None;
+            world.leave("p0", "/team");
+        }),
+    ];
+    for (name, change) in somebody {
+        let mut world = team_of(8);
+        change(&mut world);
+        let removed = changes(&world.plan());
+        assert_eq!(
+            removed,
+            ["remove p0@partner.example acme-team UnknownToKeycloak"],
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn a_witness_elsewhere_does_not_help_a_known_person() {
     let mut world = team_with_ldap(8, 1);
