@@ -16,8 +16,9 @@ use crate::plan::{Federation, FederationSource, Problem, ProblemCode, Provider, 
 use crate::settings::{DisabledPolicy, FederationSetting, RemovalPolicy, Settings};
 use crate::snapshot::{Account, KeycloakGroup, KeycloakSnapshot, Person};
 
-/// What the core wants to know before anybody is removed. The shell asks for all addresses first, and reads the groups
-/// once all of these are answered: an outage that begins in between shows in the second reading.
+/// What the core wants to know before anybody is removed. The shell asks for all addresses first, reads the groups once all of
+/// these are answered, and then asks once more for the addresses that nobody had: an outage that hides somebody from both
+/// look-ups hides them, and whoever vouches for their provider, from the second reading as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProofRequest {
     /// The addresses to look up, with the groups of whoever has them.
@@ -33,6 +34,8 @@ pub struct Proofs {
     pub found: BTreeMap<Address, Vec<FoundPerson>>,
     /// The groups as they were read the second time (sub-groups wherever the first reading had them).
     pub second_round: BTreeMap<GroupPath, KeycloakGroup>,
+    /// For each address that nobody had, whether nobody had it after the second reading either.
+    pub still_nobody: BTreeMap<Address, bool>,
 }
 
 /// A person who has an address that was asked about.
@@ -261,6 +264,13 @@ pub fn judge(
         let Some(people) = proofs.found.get(address) else {
             return evidence.hold(candidate, Missing::NotLookedUp(address.clone()));
         };
+        if people.is_empty() {
+            match proofs.still_nobody.get(address) {
+                Some(true) => {}
+                Some(false) => return evidence.hold(candidate, Missing::Appeared(address.clone())),
+                None => return evidence.hold(candidate, Missing::NotLookedUp(address.clone())),
+            }
+        }
         *is_known
             .entry(in_entra(address, inputs.settings))
             .or_default() |= !people.is_empty();
@@ -338,6 +348,7 @@ struct Evidence<'a> {
 enum Missing {
     NoAddress,
     NotLookedUp(Address),
+    Appeared(Address),
     StillThere { person: String, path: String },
     Vanished { person: String },
     ServiceAccount,
@@ -542,6 +553,10 @@ impl Evidence<'_> {
             Missing::NotLookedUp(address) => (
                 format!("Keycloak was not asked about {address}"),
                 "plan again".to_owned(),
+            ),
+            Missing::Appeared(address) => (
+                format!("Keycloak first knew nobody with {address} and then did"),
+                "plan again; if it stays so, look at the user federation of the realm".to_owned(),
             ),
             Missing::StillThere { person, path } => (
                 format!("its list of members left {person} out, but asked about this person Keycloak names {path}"),

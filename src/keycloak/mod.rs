@@ -126,8 +126,9 @@ impl Keycloak {
         })
     }
 
-    /// Answers what has to be known before anybody is removed: who has the addresses and which groups they are in, and, once all
-    /// of that is answered, the groups once more. `resolution` is the one that the first reading was made with.
+    /// Answers what has to be known before anybody is removed: who has the addresses and which groups they are in, once all of
+    /// that is answered the groups once more, and then whether the addresses that nobody had still have nobody. `resolution` is
+    /// the one that the first reading was made with.
     pub async fn prove(
         &self,
         request: &ProofRequest,
@@ -143,9 +144,16 @@ impl Keycloak {
             again.len() == request.groups.len(),
             "a group was to be read again that was not read before"
         );
+        let second_round = self.read_groups(&again).await?;
+        let nobodys = found.iter().filter(|(_, people)| people.is_empty());
+        let still_nobody = self
+            .admin
+            .have_nobody(nobodys.map(|(address, _)| address))
+            .await?;
         Ok(Proofs {
             found,
-            second_round: self.read_groups(&again).await?,
+            second_round,
+            still_nobody,
         })
     }
 

@@ -169,7 +169,32 @@ impl Admin {
         Ok(found)
     }
 
+    /// Whether each address has nobody. One after the other, as [`Self::members_of`].
+    pub async fn have_nobody(
+        &self,
+        addresses: impl Iterator<Item = &Address>,
+    ) -> anyhow::Result<BTreeMap<Address, bool>> {
+        let mut have_nobody = BTreeMap::new();
+        for address in addresses {
+            let people = self
+                .people_with(address)
+                .await
+                .with_context(|| format!("failed to look up {address} once more"))?;
+            have_nobody.insert(address.clone(), people.is_empty());
+        }
+        Ok(have_nobody)
+    }
+
     async fn look_up(&self, address: &Address) -> anyhow::Result<Vec<FoundPerson>> {
+        let mut found = Vec::new();
+        for person in self.people_with(address).await? {
+            let groups = self.groups_of(&person.id).await?;
+            found.push(FoundPerson { person, groups });
+        }
+        Ok(found)
+    }
+
+    async fn people_with(&self, address: &Address) -> anyhow::Result<Vec<Person>> {
         let path = format!(
             "/users?email={}&exact=true&first=0&max={LOOK_UP_ROWS}&briefRepresentation=true",
             path::value(address.as_str())
@@ -178,12 +203,7 @@ impl Admin {
             .get_allowed(&path, "look people up")
             .await?
             .ok_or_else(|| anyhow!("Keycloak answered 404"))?;
-        let mut found = Vec::new();
-        for person in people_with(address, rows)? {
-            let groups = self.groups_of(&person.id).await?;
-            found.push(FoundPerson { person, groups });
-        }
-        Ok(found)
+        people_with(address, rows)
     }
 
     /// The ids of the groups that a person is directly in, or `None` if Keycloak does not know the person.

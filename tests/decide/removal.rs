@@ -213,6 +213,24 @@ fn nobody_goes_without_having_been_looked_up() {
 }
 
 #[test]
+fn somebody_unknown_stays_if_asked_again_keycloak_knows_them_or_is_not_asked() {
+    let changes: [fn(&mut Proofs); 2] = [
+        |proofs| proofs.still_nobody.clear(),
+        |proofs| {
+            proofs
+                .still_nobody
+                .values_mut()
+                .for_each(|nobody| *nobody = false)
+        },
+    ];
+    for change in changes {
+        let mut world = team_of(8);
+        world.delete("p0");
+        held_by(&world, change);
+    }
+}
+
+#[test]
 fn a_person_of_a_federation_goes_beside_a_witness() {
     let mut world = team_with_ldap(8, 3);
     world.leave("p0", "/team");

@@ -292,12 +292,17 @@ impl World {
                 })
                 .collect()
         };
+        let found: BTreeMap<Address, Vec<FoundPerson>> = request
+            .addresses
+            .iter()
+            .map(|address| (address.clone(), with_address(address)))
+            .collect();
+        let nobodys = found.iter().filter(|(_, people)| people.is_empty());
         Proofs {
-            found: request
-                .addresses
-                .iter()
-                .map(|address| (address.clone(), with_address(address)))
+            still_nobody: nobodys
+                .map(|(address, _)| (address.clone(), true))
                 .collect(),
+            found,
             second_round: request
                 .groups
                 .iter()

@@ -1,6 +1,7 @@
 //! Worlds for attacks: a realm with a user federation, a tenant that agrees with it, and limits that hide nothing.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use keycloak_to_azure::plan::{Change, Plan, RemovalReason};
 use keycloak_to_azure::plan_file;
@@ -38,7 +39,10 @@ impl House {
             .people
             .retain(|person| person.username == "service-account-keycloak-to-azure");
         realm.groups.clear();
-        realm.providers.push(Provider::new(LDAP, "ldap", kind));
+        realm.providers.push(Provider {
+            patience: Duration::ZERO,
+            ..Provider::new(LDAP, "ldap", kind)
+        });
         world.entra.users.clear();
         world.entra.groups.clear();
         Self {

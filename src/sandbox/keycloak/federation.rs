@@ -5,13 +5,11 @@
 
 use std::time::Duration;
 
-use super::provider::{ProviderKind, ProviderState};
+use super::provider::{Provider, ProviderKind, ProviderState};
 use super::version::Version;
 use super::world::{Person, Realm};
 
-/// How long current versions wait for an LDAP server that does not answer.
-const LDAP_PATIENCE: Duration = Duration::from_secs(5);
-/// Older ones gave no answer in 120 s.
+/// Older versions gave no answer in 120 s where the LDAP server did not.
 const NO_ANSWER: Duration = Duration::from_secs(180);
 
 /// What a call found out, and how long that took.
@@ -52,25 +50,27 @@ impl ProviderState {
             Self::Stopped | Self::Frozen | Self::WrongBindPassword | Self::UsersDnMissing
         )
     }
+}
 
+impl Provider {
     /// How long one question takes.
-    fn delay(self, version: Version) -> Duration {
-        match self {
-            Self::Frozen if version.hides_outages() => LDAP_PATIENCE,
-            Self::Frozen => NO_ANSWER,
+    fn delay(&self, version: Version) -> Duration {
+        match self.state {
+            ProviderState::Frozen if version.hides_outages() => self.patience,
+            ProviderState::Frozen => NO_ANSWER,
             _ => Duration::ZERO,
         }
     }
 }
 
 /// The provider of a person: how it brings them in, and how it is.
-fn origin(realm: &Realm, person: &Person) -> Option<(ProviderKind, ProviderState)> {
+fn origin(realm: &Realm, person: &Person) -> Option<Provider> {
     let id = person.provider.as_deref()?;
-    Some(realm.provider(id).map_or(
+    Some(realm.provider(id).cloned().unwrap_or_else(|| Provider {
         // A provider that is not listed was deleted.
-        (ProviderKind::ReadOnly, ProviderState::Deleted),
-        |provider| (provider.kind, provider.state),
-    ))
+        state: ProviderState::Deleted,
+        ..Provider::new(id, "", ProviderKind::ReadOnly)
+    }))
 }
 
 /// The rows of a group's list of members: people of the realm by username, then those of each provider.
@@ -103,7 +103,7 @@ pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Readi
         // Memberships that live in LDAP are asked for even where the group has none; copied ones are checked one by one.
         let questions = if copied { people.len() } else { 1 };
         if state == ProviderState::Frozen {
-            let per_question = state.delay(version);
+            let per_question = provider.delay(version);
             took += if version.hides_outages() {
                 per_question.saturating_mul(u32::try_from(questions).unwrap_or(u32::MAX))
             } else {
@@ -171,9 +171,10 @@ pub(super) fn person(realm: &mut Realm, version: Version, id: &str) -> Reading<O
         return Reading::at_once(None);
     };
     let person = realm.people[at].clone();
-    let Some((kind, state)) = origin(realm, &person) else {
+    let Some(provider) = origin(realm, &person) else {
         return Reading::at_once(Some(person));
     };
+    let (kind, state) = (provider.kind, provider.state);
     match state {
         ProviderState::Deleted => return Reading::at_once(None),
         ProviderState::Disabled => {
@@ -188,7 +189,7 @@ pub(super) fn person(realm: &mut Realm, version: Version, id: &str) -> Reading<O
     if !person.imported {
         return Reading::at_once(None);
     }
-    let took = state.delay(version);
+    let took = provider.delay(version);
     let found = if state.fails() {
         if version.hides_outages() && kind != ProviderKind::NoImport {
             Ok(Some(switched_off(person)))
@@ -215,9 +216,10 @@ pub(super) fn groups_of(
     };
     let known = realm.people[at].clone();
     let all = || known.groups.iter().cloned().collect::<Vec<_>>();
-    let Some((kind, state)) = origin(realm, &known) else {
+    let Some(provider) = origin(realm, &known) else {
         return Reading::at_once(Some(all()));
     };
+    let (kind, state) = (provider.kind, provider.state);
     if state == ProviderState::Disabled && kind == ProviderKind::ReadOnly {
         return Reading::at_once(Some(Vec::new()));
     }
@@ -227,7 +229,7 @@ pub(super) fn groups_of(
     }
     let was_cached = known.cache.person;
     let seen = person(realm, version, id);
-    let took = seen.took.max(state.delay(version));
+    let took = seen.took.max(provider.delay(version));
     match seen.found {
         Ok(None) => {
             return Reading {
@@ -289,7 +291,7 @@ pub(super) fn search(
             ProviderState::Frozen | ProviderState::WrongBindPassword => true,
             state => state.fails() && !version.hides_outages(),
         };
-        took = took.max(provider.state.delay(version));
+        took = took.max(provider.delay(version));
         if refuses {
             return Reading {
                 found: Err(Outage::at_once()),
@@ -303,13 +305,14 @@ pub(super) fn search(
             continue;
         }
         let well = origin(realm, &realm.people[at])
-            .is_some_and(|(_, state)| !state.fails() && state != ProviderState::UsersDnWrong);
+            .map(|provider| provider.state)
+            .is_some_and(|state| !state.fails() && state != ProviderState::UsersDnWrong);
         let copy = &mut realm.people[at];
         if !copy.imported && copy.in_directory && well {
             copy.import_again();
         }
         let not_copied = origin(realm, &realm.people[at])
-            .is_some_and(|(kind, state)| kind == ProviderKind::NoImport && state.fails());
+            .is_some_and(|from| from.kind == ProviderKind::NoImport && from.state.fails());
         let id = realm.people[at].id.clone();
         if not_copied {
             continue;

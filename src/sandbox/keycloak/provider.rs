@@ -1,5 +1,7 @@
 //! The user federation providers of a realm as plain data: which there are, how they bring people in, and how they are.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A user federation provider.
@@ -14,6 +16,14 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// How it is.
     pub state: ProviderState,
+    /// How long one question may take before it counts as failed (`readTimeout`), on versions that obey it.
+    #[serde(default = "five_seconds")]
+    pub patience: Duration,
+}
+
+/// What current versions were seen to wait without a setting.
+fn five_seconds() -> Duration {
+    Duration::from_secs(5)
 }
 
 impl Provider {
@@ -24,6 +34,7 @@ impl Provider {
             name: name.to_owned(),
             kind,
             state: ProviderState::Healthy,
+            patience: five_seconds(),
         }
     }
 }
