@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::Address;
 use crate::plan::Overrides;
 use crate::settings::Limit;
 
@@ -66,6 +67,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Log in on both sides, test every permission and mapping, and say what is missing; changes nothing
     Check(CheckArgs),
+    /// Say everything that is known about one person, and what a plan does about them and why; changes nothing
+    Explain(ExplainArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -233,6 +236,20 @@ pub struct CheckArgs {
     /// The command whose needs are checked
     #[arg(long = "for", value_name = "COMMAND", value_enum, default_value_t = Purpose::Apply)]
     pub purpose: Purpose,
+    /// Where the directories are.
+    #[command(flatten)]
+    pub directories: DirectoryArgs,
+}
+
+/// The flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// An address of the person, as Keycloak or Entra has it
+    #[arg(value_name = "ADDRESS")]
+    pub address: Address,
+    /// Say what would become of the changes of this plan; without it, what a plan made now would hold
+    #[arg(long, value_name = "PLAN")]
+    pub plan: Option<PathBuf>,
     /// Where the directories are.
     #[command(flatten)]
     pub directories: DirectoryArgs,

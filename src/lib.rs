@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The core ([`model`], [`settings`], [`snapshot`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`guard`], [`verify`], [`report`],
-//! [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
+//! [`explain`], [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
 //! reads, writes and never decides.
 
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod config;
 pub mod diff;
 pub mod entra;
 pub mod execute;
+pub mod explain;
 pub mod guard;
 pub mod http;
 pub mod keycloak;

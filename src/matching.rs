@@ -76,6 +76,17 @@ pub fn in_entra(address: &Address, settings: &Settings) -> Address {
     }
 }
 
+/// Returns the addresses of Keycloak that [`in_entra`] turns into one of Entra's, apart from itself.
+pub fn addresses_in_keycloak(
+    address: &Address,
+    settings: &Settings,
+) -> impl Iterator<Item = Address> {
+    let domains = settings.users.email_domains.iter();
+    domains
+        .filter(|(_, azure)| azure.as_str() == address.domain())
+        .map(|(keycloak, _)| address.at_domain(keycloak))
+}
+
 /// Returns how a person is called in problems: `Finn Fox (finn)`.
 pub fn name_of(person: &Person) -> String {
     let names = [person.first_name.as_deref(), person.last_name.as_deref()];

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mapping::{Inputs, MappedGroup};
 use crate::matching::{
-    Matching, address_of, addresses_of, counts, has_name_of, in_entra, name_of, name_of_account,
+    Matching, address_of, addresses_in_keycloak, addresses_of, counts, has_name_of, in_entra,
+    name_of, name_of_account,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
 use crate::plan::{Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason};
@@ -94,18 +95,9 @@ pub fn candidates<'a>(
 
 fn addresses_to_look_up(account: &Account, settings: &Settings) -> BTreeSet<Address> {
     let own = addresses_of(account);
-    let in_keycloak = own.iter().flat_map(|address| {
-        settings
-            .users
-            .email_domains
-            .iter()
-            .filter(|(_, azure)| azure.as_str() == address.domain())
-            .map(|(keycloak, _)| address.at_domain(keycloak))
-    });
-    in_keycloak
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .chain(own)
+    own.iter()
+        .flat_map(|address| addresses_in_keycloak(address, settings))
+        .chain(own.iter().cloned())
         .collect()
 }
 

@@ -151,7 +151,7 @@ fn print_outcomes(
 }
 
 /// A plan is only ever applied to the directories that it was made from. Nothing has been asked of anybody yet.
-fn refuse_other_directories(
+pub fn refuse_other_directories(
     plan: &Plan,
     config: &Config,
     tenant: Option<&ObjectId>,
@@ -180,7 +180,8 @@ fn refuse_other_directories(
     }
 }
 
-fn refuse_other_tenant(plan: &Plan, tenant: &ObjectId) -> anyhow::Result<()> {
+/// The same for the tenant, once that is known.
+pub fn refuse_other_tenant(plan: &Plan, tenant: &ObjectId) -> anyhow::Result<()> {
     anyhow::ensure!(
         plan.target.tenant_id == *tenant,
         "refused the plan: it was made for the tenant {} ({}), and the credentials are for {tenant}",

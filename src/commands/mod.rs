@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod explain;
 mod plan;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -63,6 +64,7 @@ pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> 
         Command::Show(args) => show::run(&args, context),
         Command::Apply(args) => apply::run(&cli.config, &args, context).await,
         Command::Check(args) => check::run(&cli.config, &args, context).await,
+        Command::Explain(args) => explain::run(&cli.config, &args, context).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(

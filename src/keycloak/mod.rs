@@ -15,7 +15,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,8 +28,9 @@ use self::groups::GroupTree;
 use self::login::Session;
 pub use self::refusal::Refusal;
 use crate::config::{KeycloakConnection, KeycloakCredentials};
+use crate::explain::KnownPerson;
 use crate::http::{Http, Options, Timing};
-use crate::model::{GroupPath, KeycloakGroupId};
+use crate::model::{Address, GroupPath, KeycloakGroupId, PersonId};
 use crate::removal::{ProofRequest, Proofs};
 use crate::snapshot::{KeycloakGroup, KeycloakSnapshot, Person};
 
@@ -155,6 +156,17 @@ impl Keycloak {
             second_round,
             still_nobody,
         })
+    }
+
+    /// Whoever has one of the addresses, each person once, with every group that they are directly in.
+    pub async fn know(&self, addresses: &BTreeSet<Address>) -> anyhow::Result<Vec<KnownPerson>> {
+        let known = self.admin.know(addresses).await?;
+        let by_id: BTreeMap<PersonId, KnownPerson> = known
+            .into_values()
+            .flatten()
+            .map(|known| (known.person.id.clone(), known))
+            .collect();
+        Ok(by_id.into_values().collect())
     }
 
     /// Says which roles the account has, and what grants those that are missing.

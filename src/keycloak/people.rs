@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::admin::{Admin, Reply, VIEW_USERS};
 use super::path;
 use super::refusal::{Refusal, one_line};
+use crate::explain::KnownPerson;
 use crate::model::{Address, KeycloakGroupId, PersonId, ProviderId, fold};
 use crate::removal::FoundPerson;
 use crate::snapshot::{FederationProvider, Person};
@@ -152,21 +153,39 @@ impl Admin {
         &self,
         addresses: &BTreeSet<Address>,
     ) -> anyhow::Result<BTreeMap<Address, Vec<FoundPerson>>> {
+        let mut found = BTreeMap::new();
+        for (address, known) in self.know(addresses).await? {
+            let people = known
+                .into_iter()
+                .map(|KnownPerson { person, groups }| FoundPerson {
+                    person,
+                    groups: groups.map(|groups| groups.into_keys().collect()),
+                });
+            found.insert(address, people.collect());
+        }
+        Ok(found)
+    }
+
+    /// Whoever has each address, with the groups they are in by path.
+    pub async fn know(
+        &self,
+        addresses: &BTreeSet<Address>,
+    ) -> anyhow::Result<BTreeMap<Address, Vec<KnownPerson>>> {
         if addresses.is_empty() {
             return Ok(BTreeMap::new());
         }
         if !self.may_view_everybody().await? {
             return Err(self.missing_role(VIEW_USERS, "look people up").into());
         }
-        let mut found = BTreeMap::new();
+        let mut known = BTreeMap::new();
         for address in addresses {
             let people = self
                 .look_up(address)
                 .await
                 .with_context(|| format!("failed to look up {address}"))?;
-            found.insert(address.clone(), people);
+            known.insert(address.clone(), people);
         }
-        Ok(found)
+        Ok(known)
     }
 
     /// Whether each address has nobody. One after the other, as [`Self::members_of`].
@@ -185,13 +204,13 @@ impl Admin {
         Ok(have_nobody)
     }
 
-    async fn look_up(&self, address: &Address) -> anyhow::Result<Vec<FoundPerson>> {
-        let mut found = Vec::new();
+    async fn look_up(&self, address: &Address) -> anyhow::Result<Vec<KnownPerson>> {
+        let mut known = Vec::new();
         for person in self.people_with(address).await? {
             let groups = self.groups_of(&person.id).await?;
-            found.push(FoundPerson { person, groups });
+            known.push(KnownPerson { person, groups });
         }
-        Ok(found)
+        Ok(known)
     }
 
     async fn people_with(&self, address: &Address) -> anyhow::Result<Vec<Person>> {
@@ -206,18 +225,26 @@ impl Admin {
         people_with(address, rows)
     }
 
-    /// The ids of the groups that a person is directly in, or `None` if Keycloak does not know the person.
-    async fn groups_of(&self, id: &PersonId) -> anyhow::Result<Option<BTreeSet<KeycloakGroupId>>> {
+    /// The paths of the groups that a person is directly in, by id, or `None` if Keycloak does not know the person.
+    async fn groups_of(
+        &self,
+        id: &PersonId,
+    ) -> anyhow::Result<Option<BTreeMap<KeycloakGroupId, String>>> {
         #[derive(Deserialize)]
         struct Row {
             id: KeycloakGroupId,
+            path: Option<String>,
         }
         let path = format!(
             "/users/{}/groups?briefRepresentation=true",
             path::segment(id.as_str())?
         );
         let rows: Option<Vec<Row>> = self.get_allowed(&path, "read the groups of people").await?;
-        Ok(rows.map(|rows| rows.into_iter().map(|row| row.id).collect()))
+        let named = |Row { id, path }: Row| {
+            let path = path.unwrap_or_else(|| id.to_string());
+            (id, path)
+        };
+        Ok(rows.map(|rows| rows.into_iter().map(named).collect()))
     }
 
     /// Whether the account may see every person of the realm. With less (`query-users`, fine-grained permissions) a look-up

@@ -148,7 +148,8 @@ fn total_line(totals: &Totals, done: &str) -> String {
     }
 }
 
-fn outcome_line(
+/// Returns a line for what became of a change, or would in a dry run.
+pub(super) fn outcome_line(
     plan: &Plan,
     labels: &GroupLabels<'_>,
     outcome: &ChangeOutcome,

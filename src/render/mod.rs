@@ -8,6 +8,7 @@ mod apply;
 mod before_after;
 mod check;
 pub mod escape;
+mod explain;
 mod fit;
 mod flags;
 mod layout;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use apply::{apply_header, dry_run, outcomes};
 pub use check::{CheckLine, CheckState, check_table};
+pub use explain::explanation;
 pub use markdown::{MAX_CHARACTERS, markdown};
 pub use text::{next_steps, refusal_of_blocked, text};
 

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod execute;
+mod explain;
 mod limits;
 mod matching;
 mod plan_file;

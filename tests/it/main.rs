@@ -6,6 +6,7 @@ mod architecture;
 mod binary;
 mod commands;
 mod docs;
+mod explain;
 mod hostile_directories;
 mod house;
 mod outages;

@@ -1,0 +1,493 @@
+//! Everything that is known about one address: the person in Keycloak, the account in Entra, how one leads to the other, and what a
+//! plan does about them. Who approves access asks exactly this.
+//!
+//! It decides nothing: whatever it says was decided for the plan, and is put together here for one person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diff::Decision;
+use crate::mapping::MappedGroup;
+use crate::matching::{
+    ALL_ATTRIBUTES, Standing, address_of, addresses_in_keycloak, in_entra, name_of,
+    name_of_account, values,
+};
+use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId};
+use crate::plan::{Block, Change, Plan, Problem, ProblemCode};
+use crate::report::ChangeOutcome;
+use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
+use crate::snapshot::{Account, Person};
+
+/// What both sides answer about one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answers {
+    /// The address asked about.
+    pub address: Address,
+    /// The people who have it, under any domain that is rewritten to its own.
+    pub people: Vec<KnownPerson>,
+    /// The accounts that have it, in whatever attribute.
+    pub accounts: Vec<Account>,
+}
+
+/// A person, with every group that they are directly in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// The person.
+    pub person: Person,
+    /// The paths of their groups by id, or `None` if Keycloak had just shown the person and then did not know them any more.
+    pub groups: Option<BTreeMap<KeycloakGroupId, String>>,
+}
+
+/// Returns the addresses that Keycloak is asked about for one address: itself, and those that `email_domains` turns into it.
+pub fn addresses_to_ask(address: &Address, settings: &Settings) -> BTreeSet<Address> {
+    let in_entra = in_entra(address, settings);
+    let mut addresses: BTreeSet<Address> = addresses_in_keycloak(&in_entra, settings).collect();
+    addresses.insert(in_entra);
+    addresses.insert(address.clone());
+    addresses
+}
+
+/// Everything that is known about one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The address asked about.
+    pub address: Address,
+    /// The same as Entra should know it, if its domain is another there.
+    pub in_entra: Option<Address>,
+    /// The attributes that accounts are found by, in their order.
+    pub match_by: Vec<MatchAttribute>,
+    /// The attribute on which accounts match, if any does and one address is all that there is to compare.
+    pub deciding: Option<MatchAttribute>,
+    /// The people who have the address.
+    pub people: Vec<ExplainedPerson>,
+    /// The accounts that have it, or belong to one of the people.
+    pub accounts: Vec<ExplainedAccount>,
+    /// The problems that concern any of them.
+    pub problems: Vec<Problem>,
+    /// The blocks of the groups concerned, and those of the whole plan.
+    pub blocks: Vec<Block>,
+    /// The numbers of the plan's changes about any of them, counted from 1.
+    pub changes: Vec<usize>,
+    /// For a reviewed plan: what would become of these changes now.
+    pub outcomes: Option<Vec<ChangeOutcome>>,
+    /// Changes about any of them that the directories want now and the reviewed plan does not hold.
+    pub further: Vec<Change>,
+}
+
+/// A person, as far as it matters to the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedPerson {
+    /// The person.
+    pub person: Person,
+    /// The name of the user federation provider they come from, where it has one that is known.
+    pub provider: Option<String>,
+    /// Why the person does not count, if they are in a mapped group and do not.
+    pub does_not_count: Option<NotCounting>,
+    /// The mapped groups that the person is in, each with the list that shows them.
+    pub mapped: Vec<MappedMembership>,
+    /// The paths of the other groups that the person is in.
+    pub not_mapped: Vec<String>,
+    /// Groups that the person is in when asked about, and whose list of members lacked them.
+    pub missing_from: Vec<String>,
+}
+
+/// Why somebody does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotCounting {
+    /// Disabled people do not, unless `users.disabled: keep`.
+    Disabled,
+    /// Service accounts never do.
+    ServiceAccount,
+}
+
+/// A mapped group that somebody is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedMembership {
+    /// The Keycloak group of the mapping.
+    pub mapping: GroupPath,
+    /// The group that the person is directly in: that of the mapping, or one of its sub-groups.
+    pub source: GroupPath,
+    /// The Azure group that the mapping leads to.
+    pub azure: crate::plan::GroupName,
+    /// Why the Azure group's members cannot be managed, if so.
+    pub obstacle: Option<ProblemCode>,
+}
+
+/// An account, as far as it matters to the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedAccount {
+    /// The account.
+    pub account: Account,
+    /// The attributes that hold the address, those of `users.match` first and in its order.
+    pub has_address_in: Vec<MatchAttribute>,
+    /// Whose account it is.
+    pub belongs_to: Belonging,
+    /// Whether the configuration protects it.
+    pub protected: bool,
+    /// The mapped Azure groups that it is a member of, each with what keeps it there although no mapping wants it, if something
+    /// does.
+    pub member_of: Vec<(crate::plan::GroupName, Option<Staying>)>,
+}
+
+/// Whose account it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Belonging {
+    /// That of this person.
+    To(String),
+    /// It is not clear whose, and it is left exactly as it is.
+    Unclear,
+    /// Nobody's who counts in a mapped group.
+    Nobody,
+}
+
+/// Why an account stays in a group that no mapping wants it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staying {
+    /// It is protected.
+    Protected,
+    /// It is not clear whose account it is.
+    Unclear,
+    /// The mapping removes nobody.
+    RemovesNobody,
+    /// The group's members cannot be managed.
+    Unmanaged,
+    /// The mapping removes only people whom Keycloak knows, or a problem or a block says why.
+    NotRemoved(RemovalPolicy),
+}
+
+/// Puts together what is known about one address. `plan` is what `fresh` decides, or a reviewed plan with what would become of its
+/// changes now.
+pub fn explain(
+    answers: &Answers,
+    fresh: &Decision<'_>,
+    plan: &Plan,
+    outcomes: Option<&[ChangeOutcome]>,
+) -> Explanation {
+    let settings = fresh.draft.inputs.settings;
+    let matching = &fresh.draft.matching;
+    let people: Vec<ExplainedPerson> = answers
+        .people
+        .iter()
+        .map(|known| explained_person(known, fresh))
+        .collect();
+    let addresses = asked_in_entra(answers, settings);
+    let mut accounts: BTreeMap<&ObjectId, &Account> = answers
+        .accounts
+        .iter()
+        .map(|account| (&account.id, account))
+        .collect();
+    // A person's account is theirs by an address that need not be the one asked about.
+    let theirs = answers.people.iter().filter_map(|known| {
+        match &matching.people.get(&known.person.id)?.standing {
+            Standing::HasAccount(_, account) => Some(*account),
+            Standing::HasNone(_) | Standing::LeftAlone => None,
+        }
+    });
+    accounts.extend(theirs.map(|account| (&account.id, account)));
+
+    let subject = Subject {
+        addresses: &addresses,
+        accounts: &accounts,
+        names: names_in_problems(answers, &accounts, &addresses),
+        groups: people
+            .iter()
+            .flat_map(|person| &person.mapped)
+            .map(|membership| &membership.azure.id)
+            .chain(
+                fresh
+                    .draft
+                    .groups
+                    .iter()
+                    .filter(|group| accounts.keys().any(|id| group.azure.members.contains(id)))
+                    .map(|group| &group.azure.id),
+            )
+            .collect(),
+    };
+    let explained: Vec<ExplainedAccount> = accounts
+        .values()
+        .map(|account| explained_account(account, &addresses, fresh))
+        .collect();
+    let decides = |attribute: &&MatchAttribute| {
+        addresses.len() == 1
+            && explained
+                .iter()
+                .any(|account| account.has_address_in.contains(attribute))
+    };
+    let changes: Vec<usize> = numbered(plan)
+        .filter(|(_, change)| subject.is_of(change))
+        .map(|(number, _)| number)
+        .collect();
+    let planned: BTreeSet<_> = plan.changes.iter().map(identity).collect();
+    Explanation {
+        address: answers.address.clone(),
+        in_entra: Some(in_entra(&answers.address, settings))
+            .filter(|address| *address != answers.address),
+        deciding: settings.users.match_by.iter().find(decides).copied(),
+        match_by: settings.users.match_by.clone(),
+        problems: fresh
+            .problems
+            .iter()
+            .filter(|problem| subject.concerns(problem, &fresh.draft.groups))
+            .cloned()
+            .collect(),
+        blocks: fresh
+            .blocks
+            .iter()
+            .filter(|block| subject.is_blocked_by(block))
+            .cloned()
+            .collect(),
+        outcomes: outcomes.map(|outcomes| {
+            outcomes
+                .iter()
+                .filter(|outcome| changes.contains(&outcome.change))
+                .cloned()
+                .collect()
+        }),
+        further: fresh
+            .changes
+            .iter()
+            .filter(|change| subject.is_of(change) && !planned.contains(&identity(change)))
+            .cloned()
+            .collect(),
+        accounts: explained,
+        people,
+        changes,
+    }
+}
+
+/// The address asked about, and those of the people who have it, as Entra should know them.
+fn asked_in_entra(answers: &Answers, settings: &Settings) -> BTreeSet<Address> {
+    let of_people = answers
+        .people
+        .iter()
+        .filter_map(|known| address_of(&known.person, settings));
+    of_people
+        .chain([in_entra(&answers.address, settings)])
+        .collect()
+}
+
+fn explained_person(known: &KnownPerson, fresh: &Decision<'_>) -> ExplainedPerson {
+    let settings = fresh.draft.inputs.settings;
+    let person = &known.person;
+    let mut mapped = Vec::new();
+    let mut shown_in: BTreeSet<&KeycloakGroupId> = BTreeSet::new();
+    let mut sources: BTreeMap<&KeycloakGroupId, &GroupPath> = BTreeMap::new();
+    for group in &fresh.draft.groups {
+        for mapping in &group.mappings {
+            let Some(top) = fresh.draft.inputs.keycloak.groups.get(&mapping.keycloak) else {
+                continue;
+            };
+            for source in top.tree(mapping.subgroups) {
+                sources.insert(&source.id, &source.path);
+                if source.members.iter().any(|row| row.id == person.id) {
+                    shown_in.insert(&source.id);
+                    mapped.push(MappedMembership {
+                        mapping: mapping.keycloak.clone(),
+                        source: source.path.clone(),
+                        azure: group.name(),
+                        obstacle: group.obstacle,
+                    });
+                }
+            }
+        }
+    }
+    let groups = || known.groups.iter().flatten();
+    let does_not_count = if person.is_service_account() {
+        Some(NotCounting::ServiceAccount)
+    } else if !person.enabled && settings.users.disabled == DisabledPolicy::Remove {
+        Some(NotCounting::Disabled)
+    } else {
+        None
+    };
+    ExplainedPerson {
+        provider: person.provider.as_ref().and_then(|id| {
+            let providers = &fresh.federation.as_ref()?.providers;
+            providers
+                .iter()
+                .find(|provider| provider.id == *id)?
+                .name
+                .clone()
+        }),
+        does_not_count,
+        not_mapped: groups()
+            .filter(|(id, _)| !sources.contains_key(id))
+            .map(|(_, path)| path.clone())
+            .collect(),
+        missing_from: groups()
+            .filter(|(id, _)| sources.contains_key(id) && !shown_in.contains(id))
+            .map(|(_, path)| path.clone())
+            .collect(),
+        person: person.clone(),
+        mapped,
+    }
+}
+
+fn explained_account(
+    account: &Account,
+    addresses: &BTreeSet<Address>,
+    fresh: &Decision<'_>,
+) -> ExplainedAccount {
+    let settings = fresh.draft.inputs.settings;
+    let matching = &fresh.draft.matching;
+    let has_address = |attribute: &MatchAttribute| {
+        let values = values(account, *attribute);
+        addresses
+            .iter()
+            .any(|address| values.iter().any(|value| value == address.as_str()))
+    };
+    let match_by = &settings.users.match_by;
+    let others = ALL_ATTRIBUTES
+        .iter()
+        .filter(|attribute| !match_by.contains(attribute));
+    let owner = matching.owners.get(&account.id);
+    let protected = crate::matching::is_protected(account, &settings.protected);
+    let belongs_to = if matching.left_alone.contains(&account.id) {
+        Belonging::Unclear
+    } else {
+        owner
+            .and_then(|owner| matching.people.get(owner))
+            .map_or(Belonging::Nobody, |matched| {
+                Belonging::To(name_of(matched.person))
+            })
+    };
+    let staying = |group: &MappedGroup<'_>| {
+        let is_wanted = owner.is_some_and(|owner| group.first_source_of(owner).is_some());
+        let is_removed = fresh.changes.iter().any(|change| {
+            matches!(change, Change::Remove(remove) if remove.account.id == account.id && remove.group.id == group.azure.id)
+        });
+        if is_wanted || is_removed {
+            None
+        } else if !group.is_managed() {
+            Some(Staying::Unmanaged)
+        } else if protected {
+            Some(Staying::Protected)
+        } else if belongs_to == Belonging::Unclear {
+            Some(Staying::Unclear)
+        } else if group.removals == RemovalPolicy::None {
+            Some(Staying::RemovesNobody)
+        } else {
+            Some(Staying::NotRemoved(group.removals))
+        }
+    };
+    let member_of = fresh
+        .draft
+        .groups
+        .iter()
+        .filter(|group| group.azure.members.contains(&account.id))
+        .map(|group| (group.name(), staying(group)))
+        .collect();
+    ExplainedAccount {
+        has_address_in: match_by
+            .iter()
+            .chain(others)
+            .filter(|attribute| has_address(attribute))
+            .copied()
+            .collect(),
+        account: account.clone(),
+        belongs_to,
+        protected,
+        member_of,
+    }
+}
+
+/// Whatever the address stands for, to find out what concerns it.
+struct Subject<'a> {
+    addresses: &'a BTreeSet<Address>,
+    accounts: &'a BTreeMap<&'a ObjectId, &'a Account>,
+    /// How problems call the people and accounts.
+    names: BTreeSet<String>,
+    /// The Azure groups that the people should be in or the accounts are in.
+    groups: BTreeSet<&'a ObjectId>,
+}
+
+impl Subject<'_> {
+    fn has_address(&self, text: &str) -> bool {
+        text.parse::<Address>()
+            .is_ok_and(|address| self.addresses.contains(&address))
+    }
+
+    fn is_of(&self, change: &Change) -> bool {
+        match change {
+            Change::Invite(invite) => self.addresses.contains(&invite.email),
+            Change::Update(update) => self.accounts.contains_key(&update.account.id),
+            Change::Add(add) => {
+                self.addresses.contains(&add.account.email)
+                    || add
+                        .account
+                        .id
+                        .as_ref()
+                        .is_some_and(|id| self.accounts.contains_key(id))
+            }
+            Change::Remove(remove) => {
+                self.accounts.contains_key(&remove.account.id)
+                    || self.has_address(&remove.account.email)
+            }
+        }
+    }
+
+    /// Problems are text. One concerns the subject if it is called so, or names one of the addresses or accounts.
+    fn concerns(&self, problem: &Problem, groups: &[MappedGroup<'_>]) -> bool {
+        let is_about_group = |group: &MappedGroup<'_>| {
+            group.obstacle == Some(problem.code)
+                && group.azure.name == problem.subject
+                && self.groups.contains(&group.azure.id)
+        };
+        let text = [&problem.subject, &problem.message];
+        let mut words = text
+            .iter()
+            .flat_map(|text| text.split([' ', ',', ';', '(', ')', ':']));
+        self.names.contains(&problem.subject)
+            || groups.iter().any(is_about_group)
+            || words.any(|word| {
+                self.has_address(word)
+                    || word
+                        .parse::<ObjectId>()
+                        .is_ok_and(|id| self.accounts.contains_key(&id))
+            })
+    }
+
+    fn is_blocked_by(&self, block: &Block) -> bool {
+        block
+            .group
+            .as_ref()
+            .is_none_or(|group| self.groups.contains(&group.id))
+    }
+}
+
+fn names_in_problems(
+    answers: &Answers,
+    accounts: &BTreeMap<&ObjectId, &Account>,
+    addresses: &BTreeSet<Address>,
+) -> BTreeSet<String> {
+    let people = answers.people.iter().map(|known| name_of(&known.person));
+    let of_accounts = accounts.values().flat_map(|account| {
+        let name = name_of_account(account);
+        let with = |address: &str| format!("{name} ({address})");
+        addresses
+            .iter()
+            .map(|address| with(address.as_str()))
+            .chain([with(&crate::removal::own_address(account))])
+            .collect::<Vec<_>>()
+    });
+    people.chain(of_accounts).collect()
+}
+
+fn numbered(plan: &Plan) -> impl Iterator<Item = (usize, &Change)> {
+    plan.changes
+        .iter()
+        .enumerate()
+        .map(|(at, change)| (at + 1, change))
+}
+
+/// What makes two changes the same one: the action and its object.
+fn identity(change: &Change) -> (&'static str, String, Option<&ObjectId>) {
+    match change {
+        Change::Invite(invite) => ("invite", invite.email.to_string(), None),
+        Change::Update(update) => ("update", update.account.id.to_string(), None),
+        Change::Add(add) => ("add", add.account.email.to_string(), Some(&add.group.id)),
+        Change::Remove(remove) => (
+            "remove",
+            remove.account.id.to_string(),
+            Some(&remove.group.id),
+        ),
+    }
+}
