@@ -443,10 +443,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
                 self.entries.problems.push(Problem {
                     code: ProblemCode::AddressMayHaveChanged,
                     subject: remove.account.display_name.clone().unwrap_or_default(),
-                    message: format!(
-                        "leaves {} as {} and is invited to it as {}: perhaps one person with a new address",
-                        group.azure.name, remove.account.email, add.account.email
-                    ),
+                    message: new_address_of(remove, add),
                     hint: Some(format!(
                         "if so, give the account {} the new address in Entra before applying, and plan again",
                         remove.account.id
@@ -565,6 +562,14 @@ impl Entries {
             problems: self.problems,
         }
     }
+}
+
+/// Returns what is said of somebody who leaves a group under one address while somebody of the same name is invited to it.
+pub fn new_address_of(remove: &Remove, add: &Add) -> String {
+    format!(
+        "leaves {} as {} and is invited to it as {}: perhaps one person with a new address",
+        remove.group.name, remove.account.email, add.account.email
+    )
 }
 
 /// A name that Entra does not take.

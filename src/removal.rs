@@ -614,7 +614,7 @@ impl Evidence<'_> {
                 name_of_account(candidate.account),
                 own_address(candidate.account)
             ),
-            message: format!("seems to have to leave {group}, but stays: {reason}"),
+            message: held_in(group) + &reason,
             hint: Some(hint),
         })
     }
@@ -633,6 +633,11 @@ fn sightings<'a>(groups: impl Iterator<Item = &'a KeycloakGroup>) -> Sightings<'
                 .map(|provider| ((&list.id, provider), &list.path))
         })
         .collect()
+}
+
+/// Returns how the message of every removal begins that is not confirmed: with the group.
+pub fn held_in(group: &str) -> String {
+    format!("seems to have to leave {group}, but stays: ")
 }
 
 /// In which of the groups a person is listed, and whether as enabled.
