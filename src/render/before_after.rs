@@ -8,7 +8,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices_by_key};
 use crate::model::{ObjectId, fold};
 use crate::plan::{Add, Plan, PlannedGroup, Remove};
 
-use super::words::{Changes, GroupLabels, address, counted, name};
+use super::words::{Changes, GroupLabels, People, address, counted, name};
 
 /// Changed members up to which a diff is read at a glance; beyond, the lists read better.
 const MAX_MEMBERS: usize = 20;
@@ -27,25 +27,28 @@ pub(super) enum DiffLine {
     /// The members that stay.
     Same(String),
     /// Somebody who goes: name and address.
-    Gone([String; 2]),
+    Gone(Vec<String>),
     /// Somebody who comes: name and address.
-    New([String; 2]),
+    New(Vec<String>),
 }
 
 /// Returns the diff of each group of a plan that both gains and loses members, and not more of them than a diff is good for.
-pub(super) fn group_diffs(plan: &Plan) -> Vec<GroupDiff> {
+pub(super) fn group_diffs(plan: &Plan, people: People) -> Vec<GroupDiff> {
     let changes = Changes::of(plan);
     let mut gone: BTreeMap<&ObjectId, Vec<Member>> = BTreeMap::new();
     let mut new: BTreeMap<&ObjectId, Vec<Member>> = BTreeMap::new();
     for Remove { group, account, .. } in changes.remove {
-        gone.entry(&group.id)
-            .or_default()
-            .push(Member::of(account.display_name.as_deref(), &account.email));
+        gone.entry(&group.id).or_default().push(Member::of(
+            account.display_name.as_deref(),
+            &account.email,
+            people,
+        ));
     }
     for Add { group, account, .. } in changes.add {
         new.entry(&group.id).or_default().push(Member::of(
             account.display_name.as_deref(),
             account.email.as_str(),
+            people,
         ));
     }
     let labels = GroupLabels::of(plan);
@@ -60,23 +63,19 @@ pub(super) fn group_diffs(plan: &Plan) -> Vec<GroupDiff> {
 }
 
 struct Member {
-    name: String,
+    cells: Vec<String>,
     address: String,
     sort_key: String,
 }
 
 impl Member {
-    fn of(display_name: Option<&str>, email: &str) -> Self {
+    fn of(display_name: Option<&str>, email: &str, people: People) -> Self {
         Self {
-            name: name(display_name),
+            cells: people.who(name(display_name), email),
             address: address(email),
             // Somebody without a name is only the same person as somebody with the same address.
             sort_key: fold(display_name.unwrap_or(email)),
         }
-    }
-
-    fn cells(&self) -> [String; 2] {
-        [self.name.clone(), self.address.clone()]
     }
 }
 
@@ -109,12 +108,15 @@ fn diff(
         if matches!(operation, DiffOp::Equal { .. }) {
             // One name on both sides: the same person under another address, most likely.
             for (gone, new) in gone.iter().zip(new) {
-                lines.push(DiffLine::Gone(gone.cells()));
-                lines.push(DiffLine::New(new.cells()));
+                lines.push(DiffLine::Gone(gone.cells.clone()));
+                lines.push(DiffLine::New(new.cells.clone()));
             }
         } else {
-            lines.extend(gone.iter().map(|member| DiffLine::Gone(member.cells())));
-            lines.extend(new.iter().map(|member| DiffLine::New(member.cells())));
+            lines.extend(
+                gone.iter()
+                    .map(|member| DiffLine::Gone(member.cells.clone())),
+            );
+            lines.extend(new.iter().map(|member| DiffLine::New(member.cells.clone())));
         }
     }
     GroupDiff {
@@ -145,8 +147,8 @@ mod tests {
             samples::remove(group(), 1, "DANA Diaz", "dana@old.example", left),
             samples::remove(group(), 2, "Zoe Zorn", "zoe@old.example", left),
         ];
-        let cells = |name: &str, address: &str| [name.to_owned(), address.to_owned()];
-        let diffs = group_diffs(&plan);
+        let cells = |name: &str, address: &str| vec![name.to_owned(), address.to_owned()];
+        let diffs = group_diffs(&plan, People::Named);
         assert_eq!(diffs.len(), 1);
         assert_eq!(
             diffs[0].lines,
@@ -165,6 +167,6 @@ mod tests {
         let mut plan = samples::every_kind();
         plan.changes
             .retain(|change| !matches!(change, Change::Remove(_)));
-        assert!(group_diffs(&plan).is_empty());
+        assert!(group_diffs(&plan, People::Named).is_empty());
     }
 }

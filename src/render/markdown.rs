@@ -15,9 +15,10 @@ use super::fit::{Part, fit};
 use super::flags::{override_flags, shell_flag, shell_word};
 use super::layout::Columns;
 use super::words::{
-    Changes, GroupLabels, PROBLEM_HEADINGS, ProblemHeading, ProblemWords, addition_reason, address,
-    counted, federation, field_changes, grouped, invited_as, invited_name, movements, name,
-    nothing_to_do, place, question, reception, sentence as words, shared_reception, time, totals,
+    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords, addition_reason,
+    address, counted, federation, field_changes, grouped, invited_as, invited_name, movements,
+    name, nothing_to_do, place, question, reception, sentence as words, shared_reception, time,
+    totals,
 };
 
 /// What a comment may hold: GitHub takes 65,536 characters and answers 422 above, and some of them belong to whoever posts it.
@@ -31,34 +32,40 @@ const FIRST_GROUPS: usize = 20;
 
 /// Returns a plan as Markdown, at most [`MAX_CHARACTERS`] long. What does not fit is left out in whole lines, and the text says so.
 pub fn markdown(plan: &Plan) -> String {
-    within(plan, MAX_CHARACTERS)
+    page(plan, People::Named)
 }
 
-fn within(plan: &Plan, limit: usize) -> String {
+pub(super) fn page(plan: &Plan, people: People) -> String {
+    within(plan, people, MAX_CHARACTERS)
+}
+
+fn within(plan: &Plan, people: People, limit: usize) -> String {
     if let Some(answer) = nothing_to_do(plan) {
         return format!("{}\n{answer}\n", marker(plan, true));
     }
-    let fitted = fit(&parts(plan, true), limit);
+    let fitted = fit(&parts(plan, people, true), limit);
     if fitted.complete {
         fitted.text
     } else {
-        fit(&parts(plan, false), limit).text
+        fit(&parts(plan, people, false), limit).text
     }
 }
 
-fn parts(plan: &Plan, complete: bool) -> Vec<Part> {
-    let mut parts = vec![head(plan, complete)];
+fn parts(plan: &Plan, people: People, complete: bool) -> Vec<Part> {
+    let mut parts = vec![head(plan, people, complete)];
     parts.extend(overrides(plan));
     parts.extend(scope(plan));
     parts.extend(blocks(plan));
     parts.extend(problems(plan));
     parts.extend(groups(plan));
-    parts.extend(removals(plan));
-    parts.extend(invitations(plan));
-    parts.extend(updates(plan));
-    parts.extend(additions(plan));
-    parts.extend(before_and_after(plan));
-    parts.extend(who_to_tell(plan));
+    parts.extend(removals(plan, people));
+    parts.extend(invitations(plan, people));
+    parts.extend(updates(plan, people));
+    parts.extend(additions(plan, people));
+    parts.extend(before_and_after(plan, people));
+    if people == People::Named {
+        parts.extend(who_to_tell(plan));
+    }
     parts.push(foot(plan));
     parts
 }
@@ -85,7 +92,7 @@ fn marker(plan: &Plan, complete: bool) -> String {
     )
 }
 
-fn head(plan: &Plan, complete: bool) -> Part {
+fn head(plan: &Plan, people: People, complete: bool) -> Part {
     let changes = Changes::of(plan);
     let mut text = marker(plan, complete) + "\n";
     let verdict = if plan.is_blocked() {
@@ -120,6 +127,12 @@ fn head(plan: &Plan, complete: bool) -> Part {
                 format!("{} lose", counted(people.len(), "person", "people"))
             },
             counted(changes.remove.len(), "membership", "memberships")
+        );
+    }
+    if people == People::Redacted {
+        text.push_str(
+            "> [!NOTE]\n> **Redacted.** Each `person-…` stands for one person, here and wherever the same key is used. With names, for \
+             whoever may read the plan file: `keycloak-to-azure show PLAN`\n\n",
         );
     }
     if !complete {
@@ -293,16 +306,21 @@ fn groups(plan: &Plan) -> Vec<Part> {
     ]
 }
 
-fn removals(plan: &Plan) -> Option<Part> {
+fn removals(plan: &Plan, people: People) -> Option<Part> {
     let labels = GroupLabels::of(plan);
     let items: Vec<String> = Changes::of(plan)
         .remove
         .iter()
         .map(|remove| {
+            let name = name(remove.account.display_name.as_deref());
+            let who: Vec<String> = people
+                .who(name, &remove.account.email)
+                .iter()
+                .map(|cell| code_span(cell))
+                .collect();
             format!(
-                "| − | {} | {} | {} | {} |\n",
-                code_span(&name(remove.account.display_name.as_deref())),
-                code_span(&address(&remove.account.email)),
+                "| − | {} | {} | {} |\n",
+                who.join(" | "),
                 code_span(&labels.of_group(&remove.group)),
                 labels.removal_reason(remove, code_span)
             )
@@ -310,7 +328,11 @@ fn removals(plan: &Plan) -> Option<Part> {
         .collect();
     (!items.is_empty()).then(|| Part {
         heading: format!("\n### Remove ({})\n", grouped(items.len())),
-        opening: "\n| | who | address | from | why |\n|---|---|---|---|---|\n".to_owned(),
+        opening: match people {
+            People::Named => "\n| | who | address | from | why |\n|---|---|---|---|---|\n",
+            People::Redacted => "\n| | who | from | why |\n|---|---|---|---|\n",
+        }
+        .to_owned(),
         items,
         noun: "removals",
         rank: 4,
@@ -318,17 +340,14 @@ fn removals(plan: &Plan) -> Option<Part> {
     })
 }
 
-fn invitations(plan: &Plan) -> Option<Part> {
+fn invitations(plan: &Plan, people: People) -> Option<Part> {
     let invitations = Changes::of(plan).invite;
     let shared = shared_reception(&invitations);
     let rows: Vec<Vec<String>> = invitations
         .iter()
         .map(|invite| {
-            let mut row = vec![
-                invited_name(invite),
-                address(invite.email.as_str()),
-                invited_as(invite),
-            ];
+            let mut row = people.who(invited_name(invite), invite.email.as_str());
+            row.push(invited_as(invite));
             if shared.is_none() {
                 row.push(reception(invite));
             }
@@ -339,33 +358,31 @@ fn invitations(plan: &Plan) -> Option<Part> {
     fenced_list("Invite", "invitations", "+", &rows, about_all, 8)
 }
 
-fn updates(plan: &Plan) -> Option<Part> {
+fn updates(plan: &Plan, people: People) -> Option<Part> {
     let rows: Vec<Vec<String>> = Changes::of(plan)
         .update
         .iter()
         .map(|update| {
-            vec![
-                name(update.account.display_name.as_deref()),
-                address(&update.account.email),
-                field_changes(&update.fields).join(", "),
-            ]
+            let name = name(update.account.display_name.as_deref());
+            let mut row = people.who(name, &update.account.email);
+            row.push(field_changes(&update.fields, people).join(", "));
+            row
         })
         .collect();
     fenced_list("Update", "updates", "!", &rows, None, 9)
 }
 
-fn additions(plan: &Plan) -> Option<Part> {
+fn additions(plan: &Plan, people: People) -> Option<Part> {
     let labels = GroupLabels::of(plan);
     let rows: Vec<Vec<String>> = Changes::of(plan)
         .add
         .iter()
         .map(|add| {
-            vec![
-                name(add.account.display_name.as_deref()),
-                address(add.account.email.as_str()),
-                format!("to {}", labels.of_group(&add.group)),
-                addition_reason(add),
-            ]
+            let name = name(add.account.display_name.as_deref());
+            let mut row = people.who(name, add.account.email.as_str());
+            row.push(format!("to {}", labels.of_group(&add.group)));
+            row.push(addition_reason(add));
+            row
         })
         .collect();
     fenced_list("Add", "additions", "+", &rows, None, 10)
@@ -416,9 +433,9 @@ fn details(summary: &str, open: bool, language: &str, part: Part) -> Part {
     }
 }
 
-fn before_and_after(plan: &Plan) -> Option<Part> {
+fn before_and_after(plan: &Plan, people: People) -> Option<Part> {
     let mut items = Vec::new();
-    for diff in group_diffs(plan) {
+    for diff in group_diffs(plan, people) {
         let columns = Columns::of(diff.lines.iter().filter_map(|line| match line {
             DiffLine::Gone(cells) | DiffLine::New(cells) => Some(cells.as_slice()),
             DiffLine::Same(_) => None,

@@ -13,6 +13,7 @@ mod fit;
 mod flags;
 mod layout;
 mod markdown;
+mod redact;
 mod text;
 mod words;
 
@@ -25,6 +26,7 @@ pub use apply::{apply_header, dry_run, outcomes};
 pub use check::{CheckLine, CheckState, check_table};
 pub use explain::explanation;
 pub use markdown::{MAX_CHARACTERS, markdown};
+pub use redact::{Redacted, RedactionKey, WeakKey};
 pub use text::{next_steps, refusal_of_blocked, text};
 
 /// What the place that text goes to can show.

@@ -1,11 +1,14 @@
 //! What the renderings look like, and what no text from elsewhere can make of them.
 
 use proptest::prelude::*;
+use secrecy::SecretString;
 use unicode_width::UnicodeWidthStr;
 
 use super::markdown::MAX_CHARACTERS;
 use super::samples::{self, HOSTILE};
-use super::{Style, apply_header, dry_run, markdown, next_steps, outcomes, text};
+use super::{
+    Redacted, RedactionKey, Style, apply_header, dry_run, markdown, next_steps, outcomes, text,
+};
 use crate::plan::{Change, Plan, RemovalReason};
 use crate::report::{ChangeOutcome, Outcome, Totals, action};
 
@@ -51,6 +54,21 @@ fn plans_in_a_pull_request() {
         ("scoped_with_overrides", samples::scoped_with_overrides()),
     ] {
         insta::assert_snapshot!(format!("markdown_{name}"), markdown(&plan));
+    }
+}
+
+#[test]
+fn plans_without_the_people_in_them() {
+    let key = SecretString::from("0123456789abcdef0123456789abcdef");
+    let key = RedactionKey::new(&key).unwrap();
+    for (name, plan) in [
+        ("every_kind", samples::every_kind()),
+        ("blocked", samples::blocked()),
+        ("empty", samples::empty()),
+    ] {
+        let redacted = Redacted::new(&plan, &key);
+        insta::assert_snapshot!(format!("redacted_text_{name}"), redacted.text(&NARROW));
+        insta::assert_snapshot!(format!("redacted_markdown_{name}"), redacted.markdown());
     }
 }
 
@@ -123,10 +141,16 @@ fn the_next_steps_name_the_file_and_the_plan() {
     let plan = samples::every_kind();
     insta::assert_snapshot!(
         "next_steps",
-        next_steps("my plan.json", &plan, &["--config", "other.yaml"])
+        next_steps("my plan.json", &plan, &["--config", "other.yaml"], &[])
     );
-    assert!(!next_steps("p.json", &samples::blocked(), &[]).contains("apply p.json"));
-    assert!(!next_steps("p.json", &samples::empty(), &[]).contains("apply"));
+    let redacted = next_steps("p.json", &samples::blocked(), &[], &["--redact"]);
+    assert!(redacted.contains("show p.json --format markdown --redact\n"));
+    assert!(
+        redacted.contains("--max-removals 7 --redact\n"),
+        "{redacted}"
+    );
+    assert!(!next_steps("p.json", &samples::blocked(), &[], &[]).contains("apply p.json"));
+    assert!(!next_steps("p.json", &samples::empty(), &[], &[]).contains("apply"));
 }
 
 #[test]

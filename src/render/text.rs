@@ -14,28 +14,34 @@ use super::escape::plain;
 use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
 use super::layout::{Columns, hanging, hanging_marked};
 use super::words::{
-    Changes, GroupLabels, PROBLEM_HEADINGS, ProblemWords, addition_reason, address, counted,
+    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, addition_reason, counted,
     federation, field_changes, grouped, invited_as, invited_name, listed, movements, name,
     nothing_to_do, place, question, reception, sentence, shared_reception, totals,
 };
 
+const REDACTED: &str =
+    "each person-… stands for one person. With names, for whoever may read the plan file:";
+
 /// Returns a plan as text for a terminal.
 pub fn text(plan: &Plan, style: &Style) -> String {
-    let style = *style;
+    page(plan, People::Named, *style)
+}
+
+pub(super) fn page(plan: &Plan, people: People, style: Style) -> String {
     if let Some(answer) = nothing_to_do(plan) {
         return answer + "\n";
     }
     let parts = [
-        head(plan, style),
+        head(plan, people, style),
         blocks(plan, style),
         problems(plan, style),
         directories(plan, style),
         group_table(plan, style),
-        removals(plan, style),
-        invitations(plan, style),
-        updates(plan, style),
-        additions(plan, style),
-        before_and_after(plan, style),
+        removals(plan, people, style),
+        invitations(plan, people, style),
+        updates(plan, people, style),
+        additions(plan, people, style),
+        before_and_after(plan, people, style),
     ];
     let written: Vec<&str> = parts
         .iter()
@@ -45,19 +51,23 @@ pub fn text(plan: &Plan, style: &Style) -> String {
     written.join("\n")
 }
 
-/// Returns what to do with a plan that was written to a file: have it reviewed, carry it out. The flags are those that lead apply to
-/// the same directories.
-pub fn next_steps(plan_path: &str, plan: &Plan, flags: &[&str]) -> String {
+/// Returns what to do with a plan that was written to a file: have it reviewed, carry it out. `flags` are those that lead apply to
+/// the same directories, `review` those that show the plan in the same way.
+pub fn next_steps(plan_path: &str, plan: &Plan, flags: &[&str], review: &[&str]) -> String {
     let (path, id) = (shell_word(plan_path), shell_word(&plan.plan_id));
-    let flags = flags
-        .iter()
-        .fold(String::new(), |text, flag| text + " " + &shell_word(flag));
+    let joined = |flags: &[&str]| -> String {
+        flags
+            .iter()
+            .flat_map(|flag| [" ".to_owned(), shell_word(flag)])
+            .collect()
+    };
+    let (flags, as_here) = (joined(flags), joined(review));
     let mut steps = format!(
         "Written to {}, {}\n",
         plain(plan_path),
         plain(&plan.plan_id)
     );
-    let review = format!("keycloak-to-azure show {path} --format markdown\n");
+    let review = format!("keycloak-to-azure show {path} --format markdown{as_here}\n");
     if plan.is_blocked() {
         let command = lifting_command(plan);
         let _ = writeln!(
@@ -67,7 +77,7 @@ pub fn next_steps(plan_path: &str, plan: &Plan, flags: &[&str]) -> String {
         );
         let _ = writeln!(
             steps,
-            "To lift what blocks it:                  {command}{flags}"
+            "To lift what blocks it:                  {command}{as_here}{flags}"
         );
     } else if !plan.changes.is_empty() {
         steps.push_str("To have it reviewed:   ");
@@ -86,7 +96,7 @@ pub fn refusal_of_blocked(plan: &Plan, style: &Style) -> String {
     format!("{verdict}\n{}", blocks(plan, *style))
 }
 
-fn head(plan: &Plan, style: Style) -> String {
+fn head(plan: &Plan, people: People, style: Style) -> String {
     let answer = totals(plan);
     let mut head = if plan.is_blocked() {
         format!(
@@ -97,6 +107,11 @@ fn head(plan: &Plan, style: Style) -> String {
     } else {
         style.bold(&answer) + "\n"
     };
+    if people == People::Redacted {
+        let lines = hanging("Redacted: ", REDACTED, style.width);
+        head.push_str(&style.lines(&lines, Style::yellow));
+        let _ = writeln!(head, "          keycloak-to-azure show PLAN");
+    }
     for (flag, meaning) in override_flags(&plan.overrides) {
         let line = format!("{} ({meaning})", shell_flag(&flag));
         let lines = hanging("Set for this plan: ", &line, style.width);
@@ -241,41 +256,37 @@ fn group_table(plan: &Plan, style: Style) -> String {
     text
 }
 
-fn removals(plan: &Plan, style: Style) -> String {
+fn removals(plan: &Plan, people: People, style: Style) -> String {
     let labels = GroupLabels::of(plan);
     let rows = Changes::of(plan)
         .remove
         .iter()
         .map(|remove| {
-            vec![
-                name(remove.account.display_name.as_deref()),
-                address(&remove.account.email),
-                format!("from {}", labels.of_group(&remove.group)),
-                labels.removal_reason(remove, str::to_owned),
-            ]
+            let name = name(remove.account.display_name.as_deref());
+            let mut row = people.who(name, &remove.account.email);
+            row.push(format!("from {}", labels.of_group(&remove.group)));
+            row.push(labels.removal_reason(remove, str::to_owned));
+            row
         })
         .collect();
-    section("Remove", "- ", rows, style, Style::red)
+    section("Remove", "- ", rows, people, style, Style::red)
 }
 
-fn invitations(plan: &Plan, style: Style) -> String {
+fn invitations(plan: &Plan, people: People, style: Style) -> String {
     let invitations = Changes::of(plan).invite;
     let shared = shared_reception(&invitations);
     let rows = invitations
         .iter()
         .map(|invite| {
-            let mut row = vec![
-                invited_name(invite),
-                address(invite.email.as_str()),
-                invited_as(invite),
-            ];
+            let mut row = people.who(invited_name(invite), invite.email.as_str());
+            row.push(invited_as(invite));
             if shared.is_none() {
                 row.push(reception(invite));
             }
             row
         })
         .collect();
-    let mut text = section("Invite", "+ ", rows, style, Style::green);
+    let mut text = section("Invite", "+ ", rows, people, style, Style::green);
     if let Some(reception) = shared {
         let lines = hanging("    ", &reception, style.width);
         text.push_str(&style.lines(&lines, Style::dim));
@@ -283,42 +294,41 @@ fn invitations(plan: &Plan, style: Style) -> String {
     text
 }
 
-fn updates(plan: &Plan, style: Style) -> String {
+fn updates(plan: &Plan, people: People, style: Style) -> String {
     let rows = Changes::of(plan)
         .update
         .iter()
         .map(|update| {
-            vec![
-                name(update.account.display_name.as_deref()),
-                address(&update.account.email),
-                field_changes(&update.fields).join(", "),
-            ]
+            let name = name(update.account.display_name.as_deref());
+            let mut row = people.who(name, &update.account.email);
+            row.push(field_changes(&update.fields, people).join(", "));
+            row
         })
         .collect();
-    section("Update", "~ ", rows, style, Style::yellow)
+    section("Update", "~ ", rows, people, style, Style::yellow)
 }
 
-fn additions(plan: &Plan, style: Style) -> String {
+fn additions(plan: &Plan, people: People, style: Style) -> String {
     let labels = GroupLabels::of(plan);
     let rows = Changes::of(plan)
         .add
         .iter()
         .map(|add| {
-            vec![
-                name(add.account.display_name.as_deref()),
-                address(add.account.email.as_str()),
-                format!("to {}", labels.of_group(&add.group)),
-                addition_reason(add),
-            ]
+            let name = name(add.account.display_name.as_deref());
+            let mut row = people.who(name, add.account.email.as_str());
+            row.push(format!("to {}", labels.of_group(&add.group)));
+            row.push(addition_reason(add));
+            row
         })
         .collect();
-    section("Add", "+ ", rows, style, Style::green)
+    section("Add", "+ ", rows, people, style, Style::green)
 }
 
 fn section(
     heading: &str,
     symbol: &str,
     rows: Vec<Vec<String>>,
+    people: People,
     style: Style,
     paint: fn(Style, &str) -> String,
 ) -> String {
@@ -338,7 +348,7 @@ fn section(
             let _ = writeln!(text, "  {}", paint(style, &format!("{symbol}{line}")));
             continue;
         }
-        let (who, what) = row.split_at(row.len().min(2));
+        let (who, what) = row.split_at(row.len().min(people.cells()));
         let who = columns.line(who);
         let _ = writeln!(text, "  {}", paint(style, &format!("{symbol}{who}")));
         text.push_str(&hanging("      ", &what.join(", "), style.width));
@@ -346,9 +356,9 @@ fn section(
     text
 }
 
-fn before_and_after(plan: &Plan, style: Style) -> String {
+fn before_and_after(plan: &Plan, people: People, style: Style) -> String {
     let mut text = String::new();
-    for diff in group_diffs(plan) {
+    for diff in group_diffs(plan, people) {
         if text.is_empty() {
             text.push_str(&style.bold("Groups that people join and leave, before and after"));
             text.push('\n');

@@ -9,6 +9,7 @@ use crate::plan::{
 };
 
 use super::escape::shortened;
+use super::redact::token_of;
 
 const NAME: usize = 60;
 const GROUP: usize = 80;
@@ -313,8 +314,35 @@ pub(super) fn shared_reception(invitations: &[&Invite]) -> Option<String> {
     receptions.all(|other| other == first).then_some(first)
 }
 
+/// How people are called in a rendering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum People {
+    /// By their names and addresses.
+    Named,
+    /// By the tokens of a redacted plan, in which nobody has a name.
+    Redacted,
+}
+
+impl People {
+    /// How many cells of a line say who somebody is.
+    pub fn cells(self) -> usize {
+        match self {
+            Self::Named => 2,
+            Self::Redacted => 1,
+        }
+    }
+
+    /// Returns the cells that say who somebody is.
+    pub fn who(self, name: String, email: &str) -> Vec<String> {
+        match self {
+            Self::Named => vec![name, address(email)],
+            Self::Redacted => vec![address(token_of(email))],
+        }
+    }
+}
+
 /// Returns the fields of an update: `user type Guest → Member`.
-pub(super) fn field_changes(fields: &Fields) -> Vec<String> {
+pub(super) fn field_changes(fields: &Fields, people: People) -> Vec<String> {
     let Fields {
         user_type,
         display_name,
@@ -331,10 +359,17 @@ pub(super) fn field_changes(fields: &Fields) -> Vec<String> {
         ("given name", given_name),
         ("surname", surname),
     ] {
-        if let Some(FieldChange { before, after }) = change {
-            let before = before.as_deref().map_or("none".to_owned(), quoted);
-            changes.push(format!("{label} {before} → {}", quoted(after)));
-        }
+        let Some(FieldChange { before, after }) = change else {
+            continue;
+        };
+        changes.push(match (people, before) {
+            (People::Named, before) => {
+                let before = before.as_deref().map_or("none".to_owned(), quoted);
+                format!("{label} {before} → {}", quoted(after))
+            }
+            (People::Redacted, Some(_)) => format!("another {label}"),
+            (People::Redacted, None) => format!("a {label} instead of none"),
+        });
     }
     changes
 }
@@ -436,7 +471,7 @@ mod tests {
             ..Fields::default()
         };
         assert_eq!(
-            field_changes(&fields),
+            field_changes(&fields, People::Named),
             ["surname none → \"Ek\\\", user type Guest → \\\"Member\""]
         );
     }
