@@ -103,6 +103,10 @@ pub struct PlanArgs {
     /// How it is shown
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Show people as tokens instead of names and addresses, for everybody to read; the plan file stays complete (the
+    /// key of the tokens is `KEYCLOAK_TO_AZURE_REDACT_KEY`)
+    #[arg(long)]
+    pub redact: bool,
     /// Plan only the groups of these mappings (a Keycloak or Azure name of a mapping; repeatable)
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
@@ -208,6 +212,10 @@ pub struct ShowArgs {
     /// How it is shown
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Show people as tokens instead of names and addresses, for everybody to read (the key of the tokens is
+    /// `KEYCLOAK_TO_AZURE_REDACT_KEY`)
+    #[arg(long)]
+    pub redact: bool,
 }
 
 /// The flags of `apply`.

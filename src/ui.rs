@@ -1,5 +1,6 @@
 //! The streams: results to stdout, everything else to stderr and to the log file. Colours are decided here, once.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -129,9 +130,11 @@ impl Ui {
         self.say(&line);
     }
 
-    /// Prints an error with its causes to stderr, and writes it to the log.
+    /// Prints an error with its causes to stderr, and writes it to the log. What is withheld stands in the log alone.
     pub fn error(&mut self, error: &anyhow::Error) {
-        self.log_line("ERROR", &format!("{error:#}"));
+        let withheld = error.downcast_ref::<Withheld>();
+        let complete = withheld.map_or(error, |withheld| &withheld.error);
+        self.log_line("ERROR", &format!("{complete:#}"));
         let mut causes = error.chain().map(|cause| {
             let lines: Vec<_> = cause.to_string().lines().map(indented).collect();
             lines.join("\n  ")
@@ -147,6 +150,13 @@ impl Ui {
             text.push_str(&cause);
         }
         self.say(&text);
+        if withheld.is_some() {
+            self.say(if self.log.is_some() {
+                "  Why may name people, and stands in the log file alone."
+            } else {
+                "  Why may name people. Without --redact it is printed; do that where only those look who may see it."
+            });
+        }
     }
 
     fn log_line(&mut self, level: &str, message: &str) {
@@ -164,6 +174,28 @@ impl Ui {
         }
     }
 }
+
+/// An error whose causes may name people, where these must not be shown: what failed is said, and why stands in the log.
+#[derive(Debug)]
+pub struct Withheld {
+    what: String,
+    error: anyhow::Error,
+}
+
+impl Withheld {
+    /// Says only what failed.
+    pub fn new(what: String, error: anyhow::Error) -> Self {
+        Self { what, error }
+    }
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Withheld {}
 
 /// A line of a message with its own indentation, which is ours; what follows may not be.
 fn indented(line: &str) -> String {

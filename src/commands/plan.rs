@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use crate::cli::{DEFAULT_CONFIG, DirectoryArgs, PlanArgs};
-use crate::commands::session::{Setup, assemble, choose_scope, name_groups};
-use crate::commands::{Context, ExitStatus, show};
+use crate::commands::session::{Setup, UnusableMappings, assemble, choose_scope, name_groups};
+use crate::commands::show::Presentation;
+use crate::commands::{Context, ExitStatus};
+use crate::ui::Withheld;
 use crate::{plan_file, render};
 
 pub async fn run(
@@ -13,6 +15,7 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let overrides = args.limits.overrides()?;
+    let presentation = Presentation::of(args.format, args.redact, context)?;
     plan_file::check_writable(&args.out)?;
     let setup = Setup::prepare(config, args.directories, context).await?;
     context.ui.event("start run");
@@ -20,12 +23,20 @@ pub async fn run(
     let settings = &setup.config.settings;
     let survey = session
         .survey(settings, &std::collections::BTreeMap::new(), context)
-        .await?;
+        .await
+        .map_err(|error| withhold("reading the directories failed", error, &presentation))?;
     let overrides = name_groups(&overrides, settings, &survey.entra)?;
     let scope = choose_scope(&args.groups, settings, &survey.entra)?;
     let decision = session
         .decide(&survey, settings, &overrides, scope.as_deref())
-        .await?;
+        .await
+        .map_err(|error| {
+            withhold(
+                "asking Keycloak about the removals failed",
+                error,
+                &presentation,
+            )
+        })?;
     session.keycloak.log_out().await;
     let plan = assemble(&setup, &decision, overrides.clone(), scope.clone());
     plan_file::write(&args.out, &plan)?;
@@ -35,13 +46,19 @@ pub async fn run(
         args.out.display()
     ));
     context.ui.say("");
-    show::present(&plan, args.format, context)?;
+    presentation.show(&plan, context)?;
     context.ui.say("");
     let flags = flags_of_directories(config, args.directories);
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let path = args.out.display().to_string();
+    let review = if presentation.is_redacted() {
+        &["--redact"][..]
+    } else {
+        &[]
+    };
     context
         .ui
-        .say(render::next_steps(&args.out.display().to_string(), &plan, &flags).trim_end());
+        .say(render::next_steps(&path, &plan, &flags, review).trim_end());
     context.ui.event("end run");
     setup.finish().await?;
     Ok(if plan.is_blocked() {
@@ -51,6 +68,15 @@ pub async fn run(
     } else {
         ExitStatus::Done
     })
+}
+
+/// Keeps an error to the log where people must not be named: what services say about people may name them.
+fn withhold(what: &str, error: anyhow::Error, presentation: &Presentation) -> anyhow::Error {
+    if presentation.is_redacted() && !error.is::<UnusableMappings>() {
+        Withheld::new(what.to_owned(), error).into()
+    } else {
+        error
+    }
 }
 
 /// The flags that lead another command to the directories of this one.

@@ -482,7 +482,7 @@ pub fn assemble(
 
 /// Mappings whose group does not exist, or is not one, on either side.
 #[derive(Debug)]
-struct UnusableMappings {
+pub struct UnusableMappings {
     total: usize,
     unusable: usize,
     lines: Vec<String>,

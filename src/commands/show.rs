@@ -2,21 +2,87 @@
 
 use crate::cli::{Format, ShowArgs};
 use crate::commands::{Context, ExitStatus};
+use crate::config::redaction_key;
 use crate::plan::Plan;
+use crate::plan_file::Refusal;
+use crate::render::{Redacted, RedactionKey};
+use crate::ui::Withheld;
 use crate::{plan_file, render};
 
 pub fn run(args: &ShowArgs, context: &mut Context) -> anyhow::Result<ExitStatus> {
-    let plan = plan_file::read(&args.plan)?;
-    present(&plan, args.format, context)?;
+    let presentation = Presentation::of(args.format, args.redact, context)?;
+    let plan = plan_file::read(&args.plan).map_err(|error| {
+        let may_name_people = matches!(
+            error.downcast_ref(),
+            Some(Refusal::NotAPlan(_) | Refusal::Inconsistent(_))
+        );
+        if presentation.is_redacted() && may_name_people {
+            let what = format!(
+                "{} is not a plan that this program made",
+                args.plan.display()
+            );
+            Withheld::new(what, error).into()
+        } else {
+            error
+        }
+    })?;
+    presentation.show(&plan, context)?;
     Ok(ExitStatus::Done)
 }
 
-/// Prints a plan to stdout.
-pub fn present(plan: &Plan, format: Format, context: &mut Context) -> anyhow::Result<()> {
-    let text = match format {
-        Format::Text => render::text(plan, &context.ui.out_style()),
-        Format::Markdown => render::markdown(plan),
-        Format::Json => String::from_utf8_lossy(&plan_file::to_bytes(plan)?).into_owned(),
-    };
-    context.ui.result(&text)
+/// How a plan is shown.
+pub enum Presentation {
+    /// All of it.
+    Complete(Format),
+    /// Without the people in it, as text or as Markdown.
+    Redacted {
+        /// Whether it is for a pull request.
+        markdown: bool,
+        /// What tokens are made with.
+        key: RedactionKey,
+    },
+}
+
+impl Presentation {
+    /// Checks that a plan can be shown as the flags say, before anything is read or asked.
+    pub fn of(format: Format, redact: bool, context: &Context) -> anyhow::Result<Self> {
+        if !redact {
+            return Ok(Self::Complete(format));
+        }
+        let markdown = match format {
+            Format::Text => false,
+            Format::Markdown => true,
+            Format::Json => anyhow::bail!(
+                "--redact does not go with --format json: JSON is the plan itself, which is complete or cannot be applied\n\
+                 Use --format text or --format markdown."
+            ),
+        };
+        let key = redaction_key(&context.variable)?;
+        Ok(Self::Redacted { markdown, key })
+    }
+
+    pub fn is_redacted(&self) -> bool {
+        matches!(self, Self::Redacted { .. })
+    }
+
+    /// Prints a plan to stdout.
+    pub fn show(&self, plan: &Plan, context: &mut Context) -> anyhow::Result<()> {
+        let style = context.ui.out_style();
+        let text = match self {
+            Self::Complete(Format::Text) => render::text(plan, &style),
+            Self::Complete(Format::Markdown) => render::markdown(plan),
+            Self::Complete(Format::Json) => {
+                String::from_utf8_lossy(&plan_file::to_bytes(plan)?).into_owned()
+            }
+            Self::Redacted { markdown, key } => {
+                let redacted = Redacted::new(plan, key);
+                if *markdown {
+                    redacted.markdown()
+                } else {
+                    redacted.text(&style)
+                }
+            }
+        };
+        context.ui.result(&text)
+    }
 }

@@ -1,4 +1,4 @@
-//! The credentials of both services, from environment variables only.
+//! The credentials of both services, and the key of redacted renderings, from environment variables only.
 //!
 //! Every variable that is missing is named at once. An empty variable counts as missing, as in shells and in CI systems that set
 //! undefined secrets to nothing.
@@ -9,9 +9,13 @@ use secrecy::SecretString;
 
 use super::{EntraCredentials, KeycloakCredentials, value};
 use crate::model::ObjectId;
+use crate::render::RedactionKey;
 
-/// The variables that hold credentials.
-pub(super) const VARIABLES: [&str; 7] = [
+/// The variable with the key of redacted renderings.
+const REDACT_KEY: &str = "KEYCLOAK_TO_AZURE_REDACT_KEY";
+
+/// The variables that hold secrets and what goes with them.
+pub(super) const VARIABLES: [&str; 8] = [
     "KEYCLOAK_USER",
     "KEYCLOAK_PASSWORD",
     "KEYCLOAK_CLIENT_ID",
@@ -19,6 +23,7 @@ pub(super) const VARIABLES: [&str; 7] = [
     "AZURE_TENANT_ID",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
+    REDACT_KEY,
 ];
 
 /// Everything that is wrong with the credentials in the environment.
@@ -66,6 +71,16 @@ impl Credentials {
             (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
         }
     }
+}
+
+/// Reads the key that `--redact` makes tokens with. There is no default: tokens that everybody can make hide nobody.
+pub fn redaction_key(lookup: impl Fn(&str) -> Option<String>) -> anyhow::Result<RedactionKey> {
+    const HOW: &str = "\nSet it to a long random text, for instance from `openssl rand -hex 32`, and keep it as a secret of the pipeline.";
+    let Some(secret) = secret(lookup, REDACT_KEY) else {
+        anyhow::bail!("--redact needs a key, and {REDACT_KEY} is not set{HOW}");
+    };
+    RedactionKey::new(&secret)
+        .map_err(|weak| anyhow::anyhow!("the key in {REDACT_KEY} is easy to guess: {weak}{HOW}"))
 }
 
 /// Returns a variable of this process, if it is set to text.

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::plan::hex;
 use crate::settings::Settings;
 
-pub use credentials::{Credentials, EnvironmentErrors, process_variable};
+pub use credentials::{Credentials, EnvironmentErrors, process_variable, redaction_key};
 pub use mistake::ConfigErrors;
 
 use notes::Notes;

@@ -698,3 +698,186 @@ async fn the_log_says_whom_what_was_not_done_was_about() {
     );
     assert!(text.contains(" - Eve Ek\n"), "{text}");
 }
+
+const REDACT_KEY: &str = "KEYCLOAK_TO_AZURE_REDACT_KEY";
+
+/// The company, with a key for redacted renderings.
+async fn company_in_public() -> Stage {
+    let mut stage = Stage::company().await;
+    stage.set(REDACT_KEY, "0123456789abcdef0123456789abcdef");
+    stage
+}
+
+/// Every name and address of anybody in either directory, in lower case.
+fn everybody(stage: &Stage) -> Vec<String> {
+    stage.sandbox.with_world(|world| {
+        let people = world.keycloak.realm("acme").unwrap().people.iter();
+        let people = people.flat_map(|person| {
+            let names = [&person.email, &person.first_name, &person.last_name];
+            names
+                .into_iter()
+                .flatten()
+                .chain([&person.id, &person.username])
+                .cloned()
+                .collect::<Vec<_>>()
+        });
+        let accounts = world.entra.users.values().flat_map(|user| {
+            [&user.mail, &user.display_name]
+                .into_iter()
+                .flatten()
+                .chain([&user.id, &user.user_principal_name])
+                .cloned()
+                .collect::<Vec<_>>()
+        });
+        people
+            .chain(accounts)
+            .map(|name| name.to_lowercase())
+            .collect()
+    })
+}
+
+/// Whether anybody is named. Names are short, so whole words count.
+fn named_in(text: &str, everybody: &[String]) -> Option<String> {
+    let words: Vec<String> = text
+        .to_lowercase()
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::to_owned)
+        .collect();
+    let is_named = |name: &&String| {
+        let name: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
+        words.windows(name.len()).any(|words| *words == *name)
+    };
+    everybody.iter().find(is_named).cloned()
+}
+
+#[tokio::test]
+async fn a_redacted_plan_shows_the_change_and_not_the_people() {
+    let stage = company_in_public().await;
+    let everybody = everybody(&stage);
+    let planned = stage.run("-v plan --out @plan.json --redact").await;
+    assert_eq!(planned.status, 0, "{}", planned.err);
+    let shown = stage.run("show @plan.json --redact").await;
+    assert_eq!(shown.out, planned.out);
+    let markdown = stage
+        .run("show @plan.json --redact --format markdown")
+        .await;
+    for text in [&planned.out, &planned.err, &markdown.out] {
+        assert_eq!(named_in(text, &everybody), None, "{text}");
+    }
+    assert!(
+        planned.err.contains("plan.json --format markdown --redact"),
+        "{}",
+        planned.err
+    );
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"http://127\.0\.0\.1:\d+", "http://SANDBOX");
+    settings.add_filter(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        "GUID",
+    );
+    settings.add_filter(r"[0-9a-f]{64}", "DIGEST");
+    settings.add_filter(r"made on .* UTC", "made on DATE");
+    settings.add_filter(r"configuration `[0-9a-f]+`", "configuration `DIGEST`");
+    settings.bind(|| {
+        insta::assert_snapshot!("company_redacted_text", shown.out);
+        insta::assert_snapshot!("company_redacted_markdown", markdown.out);
+    });
+
+    let complete = stage.run("show @plan.json").await;
+    assert!(named_in(&complete.out, &everybody).is_some());
+    assert_eq!(stage.run("apply @plan.json").await.out, "8 done\n");
+}
+
+#[tokio::test]
+async fn a_redacted_plan_needs_a_key_and_is_no_json() {
+    let mut stage = company_in_public().await;
+    for json in [
+        "plan --out @plan.json --redact --format json",
+        "show @plan.json --redact --format json",
+    ] {
+        let refused = stage.run(json).await;
+        assert_eq!(refused.status, 1);
+        assert!(
+            refused
+                .err
+                .contains("--redact does not go with --format json"),
+            "{}",
+            refused.err
+        );
+    }
+    for key in ["", "\n", "a short one"] {
+        stage.set(REDACT_KEY, key);
+        for command in ["plan --out @plan.json --redact", "show @plan.json --redact"] {
+            let refused = stage.run(command).await;
+            assert_eq!((refused.status, refused.out.as_str()), (1, ""));
+            assert!(
+                refused.err.contains(REDACT_KEY) && refused.err.contains("openssl rand -hex 32"),
+                "{}",
+                refused.err
+            );
+        }
+    }
+    assert_eq!(stage.sandbox.requests(), []);
+    assert!(!stage.path("plan.json").exists());
+}
+
+#[tokio::test]
+async fn an_error_that_may_name_people_is_for_the_log_where_they_must_not_be_named() {
+    let stage = company_in_public().await;
+    let everybody = everybody(&stage);
+    let look_ups = || When::to(Service::Keycloak).path("/users?");
+    stage
+        .sandbox
+        .faults()
+        .add(look_ups(), 1_000, Fault::status(500));
+    let complete = stage.run("plan --out @plan.json").await;
+    assert!(
+        named_in(&complete.err, &everybody).is_some(),
+        "{}",
+        complete.err
+    );
+
+    let failed = stage.run("plan --out @plan.json --redact").await;
+    assert_eq!((failed.status, failed.out.as_str()), (1, ""));
+    assert_eq!(named_in(&failed.err, &everybody), None, "{}", failed.err);
+    assert!(
+        failed
+            .err
+            .contains("asking Keycloak about the removals failed")
+            && failed.err.contains("Without --redact it is printed"),
+        "{}",
+        failed.err
+    );
+
+    let log = format!("logfile: {}\n", stage.path("sync.log").display());
+    stage.configure(&(log + &stage.configuration()));
+    let failed = stage.run("plan --out @plan.json --redact").await;
+    assert_eq!(named_in(&failed.err, &everybody), None, "{}", failed.err);
+    assert!(failed.err.contains("in the log file"), "{}", failed.err);
+    let text = std::fs::read_to_string(stage.path("sync.log")).unwrap();
+    assert!(text.contains("[ERROR] failed to look up "), "{text}");
+
+    std::fs::write(
+        stage.path("torn.json"),
+        r#"{"format_version": "1.0", "changes": [{"action": "invite", "email": "dana"}]}"#,
+    )
+    .unwrap();
+    let refused = stage.run("show @torn.json --redact").await;
+    assert!(
+        refused.status == 1 && !refused.err.contains("dana"),
+        "{}",
+        refused.err
+    );
+}
+
+#[tokio::test]
+async fn mappings_that_cannot_be_used_are_listed_whoever_reads_it() {
+    let stage = company_in_public().await;
+    stage.configure(&stage.configuration().replace("acme-support", "acme-supprt"));
+    let failed = stage.run("plan --out @plan.json --redact").await;
+    assert!(
+        failed.status == 1 && failed.err.contains("azure: acme-supprt"),
+        "{}",
+        failed.err
+    );
+}
