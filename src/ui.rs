@@ -152,9 +152,9 @@ impl Ui {
         self.say(&text);
         if withheld.is_some() {
             self.say(if self.log.is_some() {
-                "  Why may name people, and stands in the log file alone."
+                "  The reason may name people, and stands in the log file alone."
             } else {
-                "  Why may name people. Without --redact it is printed; do that where only those look who may see it."
+                "  The reason may name people. Without --redact it is printed; do that where only those look who may see it."
             });
         }
     }
