@@ -242,6 +242,8 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
             .collect(),
         problems: Vec::new(),
     };
+    // The addresses of people who are left as they are.
+    let mut unclear: BTreeSet<Address> = BTreeSet::new();
     let mut by_address: BTreeMap<Address, Vec<&'a Person>> = BTreeMap::new();
     let mut unverified: Vec<(&'a Person, Address)> = Vec::new();
     for person in people_who_count(settings, groups) {
@@ -262,6 +264,7 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
             matching
                 .left_alone
                 .extend(index.all_with(&address).map(|account| &account.id));
+            unclear.insert(address.clone());
         }
         matching.leave_unverified(person, &address);
     }
@@ -273,6 +276,7 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
                 .left_alone
                 .extend(index.all_with(&address).map(|account| &account.id));
             matching.leave_duplicates(&people, &address);
+            unclear.insert(address);
             continue;
         };
         match index.deciding(&address)[..] {
@@ -280,7 +284,10 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
                 accounts if accounts.is_empty() => {
                     matching.stand(person, Standing::HasNone(address));
                 }
-                accounts => matching.leave_unmatched(person, &address, accounts),
+                accounts => {
+                    matching.leave_unmatched(person, &address, accounts);
+                    unclear.insert(address);
+                }
             },
             [account] => owners
                 .entry(&account.id)
@@ -291,6 +298,7 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
                     .left_alone
                     .extend(several.iter().map(|account| &account.id));
                 matching.leave_ambiguous(person, &address, several);
+                unclear.insert(address);
             }
         }
     }
@@ -302,8 +310,15 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
             _ => {
                 matching.left_alone.insert(id);
                 matching.leave_shared_account(&owners);
+                unclear.extend(owners.into_iter().map(|(_, address, _)| address));
             }
         }
+    }
+    // An account that is nobody else's may be that of somebody who is left as they are, by whatever attribute it has the address.
+    for address in &unclear {
+        let accounts = everywhere.all_with(address).map(|account| &account.id);
+        let nobodys = accounts.filter(|id| !matching.owners.contains_key(id));
+        matching.left_alone.extend(nobodys);
     }
     matching
 }

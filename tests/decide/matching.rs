@@ -476,3 +476,22 @@ fn a_person_in_several_groups_is_invited_once_and_added_to_each() {
         ]
     );
 }
+
+#[test]
+fn an_account_that_may_be_that_of_somebody_who_is_not_clear_is_not_taken_out_of_a_group() {
+    // ann has left the team for another group; her account has her address in an attribute that is not matched.
+    let mut world = team_of(3);
+    world.map("/other", "acme-other");
+    world.person("ann");
+    world.join("ann", "/other");
+    let account = world.account("ann");
+    account.mail = None;
+    account.other_mails.clear();
+    account.proxy_addresses.clear();
+    let account = account.id.clone();
+    world.add_member(&account, "acme-team");
+    world.settings.users.match_by = vec![MatchAttribute::Mail];
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::AmbiguousAccount]);
+}
