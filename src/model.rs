@@ -196,8 +196,11 @@ impl FromStr for Address {
 }
 
 /// Returns the text as it is compared: trimmed and case folded.
+///
+/// A sigma is one letter wherever it stands. As lower case alone it would depend on what stands around it, so that an address would be
+/// another one behind its `SMTP:`.
 pub fn fold(text: &str) -> String {
-    text.trim().to_lowercase()
+    text.trim().to_lowercase().replace('ς', "σ")
 }
 
 /// The user type of an account, which decides what its owner sees of the directory by default.

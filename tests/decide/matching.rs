@@ -495,3 +495,16 @@ fn an_account_that_may_be_that_of_somebody_who_is_not_clear_is_not_taken_out_of_
     assert_eq!(changes(&plan), Vec::<String>::new());
     assert_eq!(codes(&plan), [ProblemCode::AmbiguousAccount]);
 }
+
+#[test]
+fn a_sigma_is_one_letter_wherever_it_stands() {
+    // In lower case it would be a final one in `SMTP:Σ@`, and another in `Σ@`.
+    let mut world = team_of(3);
+    world.person("p0").email = Some("Σ@partner.example".to_owned());
+    let account = world.account("p0");
+    account.mail = None;
+    account.other_mails.clear();
+    account.user_principal_name = "u1@acme.onmicrosoft.com".to_owned();
+    account.proxy_addresses = vec!["SMTP:Σ@partner.example".to_owned()];
+    assert_eq!(changes(&world.plan()), Vec::<String>::new());
+}
