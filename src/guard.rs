@@ -77,14 +77,14 @@ pub fn check_removals(
                 "Keycloak names nobody in {}, and {name} would lose {losing} of its {members} members",
                 sources_of(group)
             ),
-            flag: format!("--allow-empty {name}"),
+            flag: format!("--allow-empty {}", group.flag_name),
         });
     } else if losing >= members && joining == 0 && !group.allow_empty {
         verdict.blocks.push(Block {
             code: BlockCode::WouldEmptyGroup,
             group: Some(group.name()),
             message: format!("{name} would lose the last of its {members} members"),
-            flag: format!("--allow-empty {name}"),
+            flag: format!("--allow-empty {}", group.flag_name),
         });
     }
     if let Some(allowed) = allowed_removals(members, limits)

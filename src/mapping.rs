@@ -43,6 +43,8 @@ pub struct MappedGroup<'a> {
     pub in_scope: bool,
     /// Why its members cannot be managed, if so.
     pub obstacle: Option<ProblemCode>,
+    /// What a flag calls it: its name, or its id where the name means another group as well.
+    pub flag_name: &'a str,
 }
 
 impl<'a> MappedGroup<'a> {
@@ -96,6 +98,18 @@ pub fn is_named(name: &str, mapping: &Mapping, azure: &EntraGroup) -> bool {
         || name.eq_ignore_ascii_case(azure.id.as_str())
 }
 
+fn flag_name<'a>(group: &'a EntraGroup, inputs: &Inputs<'a>) -> &'a str {
+    let means_another = inputs.settings.mappings.iter().any(|mapping| {
+        let azure = inputs.entra.group(&mapping.azure);
+        azure.is_some_and(|azure| azure.id != group.id && is_named(&group.name, mapping, azure))
+    });
+    if means_another {
+        group.id.as_str()
+    } else {
+        &group.name
+    }
+}
+
 /// Returns the Azure groups of all mappings, by name, with what the mappings say about each together.
 pub fn mapped_groups<'a>(inputs: &Inputs<'a>) -> Vec<MappedGroup<'a>> {
     let mut groups: BTreeMap<(&str, &ObjectId), MappedGroup<'a>> = BTreeMap::new();
@@ -121,6 +135,7 @@ pub fn mapped_groups<'a>(inputs: &Inputs<'a>) -> Vec<MappedGroup<'a>> {
                     .scope
                     .is_none_or(|scope| scope.iter().any(|chosen| chosen.azure.id == azure.id)),
                 obstacle: azure.obstacle(inputs.entra.may_manage_role_assignable),
+                flag_name: flag_name(azure, inputs),
             });
         group.mappings.push(mapping);
         group.removals = group.removals.min(mapping.removals);

@@ -536,7 +536,10 @@ impl Evidence<'_> {
 
     fn hold(&self, candidate: &Candidate<'_>, missing: Missing) -> Judgement {
         let group = &self.group.azure.name;
-        let lift = format!("or lift this rule for one plan with --without-witness {group}");
+        let lift = format!(
+            "or lift this rule for one plan with --without-witness {}",
+            self.group.flag_name
+        );
         let (reason, hint) = match missing {
             Missing::NoAddress => (
                 "the account has no address that Keycloak could be asked about".to_owned(),

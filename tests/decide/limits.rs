@@ -187,3 +187,33 @@ fn a_plan_holds_so_many_invitations() {
     world.overrides.max_invitations = Some(Limit::Off);
     assert_eq!(world.plan().blocks, []);
 }
+
+#[test]
+fn the_flag_of_a_block_names_the_group_so_that_no_other_is_meant() {
+    // Two Azure groups of one name, and one that is called like the Keycloak group of another mapping.
+    let mut world = team_of(2);
+    world.map("/twins", "acme-twins");
+    world.map("/other", "acme-other");
+    for (username, azure) in [("twin", "acme-twins"), ("other", "acme-other")] {
+        let account = world.account(username).id.clone();
+        world.add_member(&account, azure);
+    }
+    world.call("acme-twins", "acme-team");
+    world.call("acme-other", "team");
+    let plan = world.plan();
+    let flags: Vec<_> = plan.blocks.iter().map(|block| &block.flag).collect();
+    let id_of = |name: &str, account: &str| {
+        let mut world = world.clone();
+        let account = world.account(account).id.clone();
+        let mut groups = world.azure.values();
+        let group = groups.find(|group| group.name == name && group.members.contains(&account));
+        group.unwrap().id.clone()
+    };
+    assert_eq!(
+        flags,
+        [
+            &format!("--allow-empty {}", id_of("acme-team", "twin")),
+            &format!("--allow-empty {}", id_of("team", "other")),
+        ]
+    );
+}

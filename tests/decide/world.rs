@@ -134,6 +134,21 @@ impl World {
         self.settings.mappings.last_mut().unwrap()
     }
 
+    /// Gives an Azure group another display name. Its mappings go on meaning it, by its id.
+    pub fn call(&mut self, azure: &str, name: &str) {
+        let Some(mut group) = self.azure.remove(azure) else {
+            return;
+        };
+        name.clone_into(&mut group.name);
+        let id = group.id.to_string();
+        for mapping in &mut self.settings.mappings {
+            if mapping.azure == azure {
+                mapping.azure.clone_from(&id);
+            }
+        }
+        self.azure.insert(id, group);
+    }
+
     /// A person `ann`: Ann Example, ann@partner.example, enabled, of the realm itself.
     pub fn person(&mut self, username: &str) -> &mut Person {
         self.people
