@@ -15,11 +15,18 @@ pub fn limits_in_force(limits: &Limits, overrides: &Overrides) -> Limits {
         allow_empty: _,
         without_witness: _,
     } = overrides;
+    // Who sets one of the two removal limits means that one: an off of the configuration for the other would lift it.
+    let beside = |limit: Limit, set: Option<Limit>, least: u32| match (limit, set) {
+        (Limit::Off, Some(_)) => Limit::AtMost(least),
+        _ => limit,
+    };
     Limits {
-        // Who raises only one of the two removal limits means that one: the other would otherwise still forbid (a 0) or
-        // lift (an off) everything.
-        removals: max_removals.unwrap_or(limits.removals),
-        removals_percent: max_removals_percent.unwrap_or(limits.removals_percent),
+        removals: max_removals.unwrap_or(beside(limits.removals, *max_removals_percent, 1)),
+        removals_percent: max_removals_percent.unwrap_or(beside(
+            limits.removals_percent,
+            *max_removals,
+            0,
+        )),
         invitations: max_invitations.unwrap_or(limits.invitations),
     }
 }

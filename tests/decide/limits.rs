@@ -217,3 +217,24 @@ fn the_flag_of_a_block_names_the_group_so_that_no_other_is_meant() {
         ]
     );
 }
+
+#[test]
+fn a_number_that_is_set_for_a_plan_holds_where_the_configuration_lifts_the_share() {
+    let mut world = team_of(20);
+    world.settings.limits.removals = Limit::AtMost(0);
+    world.settings.limits.removals_percent = Limit::Off;
+    for number in 0..10 {
+        world.leave(&format!("p{number}"), "/team");
+    }
+    world.overrides.max_removals = Some(Limit::AtMost(9));
+    assert_eq!(world.plan().blocks[0].flag, "--max-removals 10");
+    world.overrides.max_removals = Some(Limit::AtMost(10));
+    assert_eq!(world.plan().blocks, []);
+
+    world.settings.limits.removals = Limit::Off;
+    world.overrides.max_removals = None;
+    world.overrides.max_removals_percent = Some(Limit::AtMost(40));
+    assert_eq!(world.plan().blocks[0].code, BlockCode::TooManyRemovals);
+    world.overrides.max_removals_percent = Some(Limit::AtMost(50));
+    assert_eq!(world.plan().blocks, []);
+}
