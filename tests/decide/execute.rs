@@ -97,8 +97,9 @@ fn short(account: &ObjectId) -> String {
         .to_owned()
 }
 
+/// What a run writes down.
 #[derive(Default)]
-struct Kept {
+pub struct Kept {
     lines: Vec<Line>,
     /// After so many lines, nothing can be written any more.
     room: Option<usize>,
@@ -119,7 +120,8 @@ impl Recorder for Kept {
     }
 }
 
-struct Nobody;
+/// Nobody watches.
+pub struct Nobody;
 
 impl Observer for Nobody {
     fn begin(&mut self, _: &'static str, _: usize) {}

@@ -4,10 +4,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod carry_out;
 mod execute;
 mod explain;
+mod generate;
 mod limits;
 mod matching;
+mod oracle;
 mod plan_file;
 mod properties;
 mod removal;

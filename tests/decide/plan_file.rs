@@ -13,7 +13,7 @@ fn sample() -> Plan {
     world.account("p1").surname = Some("Old".to_owned());
     world.person("nomail").email = None;
     world.join("nomail", "/team");
-    world.plan()
+    world.plan().sealed()
 }
 
 fn edited(edit: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {

@@ -92,7 +92,11 @@ pub fn team_of(size: usize) -> World {
     let mut world = empty();
     world.map("/team", "acme-team");
     for number in 0..size {
-        world.member_on_both_sides(&format!("p{number}"), "/team", "acme-team");
+        let username = format!("p{number}");
+        world.person(&username);
+        world.join(&username, "/team");
+        let account = world.new_account(&username);
+        world.add_member(&account, "acme-team");
     }
     world
 }
@@ -149,6 +153,11 @@ impl World {
         self.azure.insert(id, group);
     }
 
+    /// The Azure group of a mapping.
+    pub fn group_of(&self, mapping: &Mapping) -> &EntraGroup {
+        &self.azure[&mapping.azure]
+    }
+
     /// A person `ann`: Ann Example, ann@partner.example, enabled, of the realm itself.
     pub fn person(&mut self, username: &str) -> &mut Person {
         self.people
@@ -193,19 +202,24 @@ impl World {
             .accounts
             .values()
             .find(|account| account.mail.as_deref() == Some(&address));
-        let id = if let Some(account) = existing {
-            account.id.clone()
-        } else {
-            let id = self.fresh_id();
-            let mut account = invited_account(&id, &address.parse().unwrap());
-            account.display_name = Some(format!("{} Example", capitalised(username)));
-            account.given_name = Some(capitalised(username));
-            account.surname = Some("Example".to_owned());
-            account.user_type = Some(UserType::Member);
-            self.accounts.insert(id.clone(), account);
-            id
+        let id = match existing {
+            Some(account) => account.id.clone(),
+            None => self.new_account(username),
         };
         self.accounts.get_mut(&id).unwrap()
+    }
+
+    /// Makes the invited account of a person `ann`, without a look at whether there is one.
+    fn new_account(&mut self, username: &str) -> ObjectId {
+        let id = self.fresh_id();
+        let address = format!("{username}@partner.example");
+        let mut account = invited_account(&id, &address.parse().unwrap());
+        account.display_name = Some(format!("{} Example", capitalised(username)));
+        account.given_name = Some(capitalised(username));
+        account.surname = Some("Example".to_owned());
+        account.user_type = Some(UserType::Member);
+        self.accounts.insert(id.clone(), account);
+        id
     }
 
     /// Makes an account a member of an Azure group.
@@ -289,20 +303,20 @@ impl World {
 
     /// What Keycloak answers to the look-ups of a proof, as it is now.
     pub fn proofs(&self, request: &ProofRequest) -> Proofs {
+        let mut people: BTreeMap<Address, Vec<&Person>> = BTreeMap::new();
+        if !request.addresses.is_empty() {
+            for person in self.people.values() {
+                if let Some(address) = person.email.as_deref().and_then(|email| email.parse().ok())
+                {
+                    people.entry(address).or_default().push(person);
+                }
+            }
+        }
         let with_address = |address: &Address| {
-            let has_it = |person: &&Person| {
-                person
-                    .email
-                    .as_deref()
-                    .and_then(|email| email.parse::<Address>().ok())
-                    .as_ref()
-                    == Some(address)
-            };
-            self.people
-                .values()
-                .filter(has_it)
+            let people = people.get(address).into_iter().flatten();
+            people
                 .map(|person| FoundPerson {
-                    person: person.clone(),
+                    person: (*person).clone(),
                     groups: Some(self.groups_of(&person.username)),
                 })
                 .collect()
@@ -357,7 +371,7 @@ impl World {
         look(&draft.decide(&proofs))
     }
 
-    /// Plans for the world as it is.
+    /// Plans for the world as it is. The plan is not sealed, which takes longer than making it.
     pub fn plan(&self) -> Plan {
         self.decide(|decision| self.assemble(decision))
     }
@@ -367,21 +381,21 @@ impl World {
         self.decide_with(prove, |decision| self.assemble(decision))
     }
 
-    /// Plans as if both directories had answered in another order.
+    /// Plans as if both directories had answered in another order, and Keycloak some rows twice.
     pub fn plan_shuffled(&self, seed: usize) -> Plan {
-        let turn = |length: usize| {
-            if length == 0 { 0 } else { seed % length }
-        };
         let (mut keycloak, mut entra) = (self.keycloak(), self.entra());
         for group in keycloak.groups.values_mut() {
-            let by = turn(group.members.len());
-            group.members.rotate_left(by);
-            group.members.reverse();
+            turn_group(group, seed);
         }
-        let by = turn(entra.accounts.len());
-        entra.accounts.rotate_left(by);
-        entra.accounts.reverse();
-        entra.groups.reverse();
+        if let Some(components) = &mut keycloak.components {
+            turn(components, seed);
+        }
+        turn(&mut entra.accounts, seed);
+        turn(&mut entra.groups, seed);
+        for account in &mut entra.accounts {
+            turn(&mut account.other_mails, seed);
+            turn(&mut account.proxy_addresses, seed);
+        }
         let draft = draft(Inputs {
             settings: &self.settings,
             overrides: &self.overrides,
@@ -389,7 +403,13 @@ impl World {
             keycloak: &keycloak,
             entra: &entra,
         });
-        let proofs = self.proofs(&draft.proof_request());
+        let mut proofs = self.proofs(&draft.proof_request());
+        for group in proofs.second_round.values_mut() {
+            turn_group(group, seed);
+        }
+        for found in proofs.found.values_mut() {
+            turn(found, seed);
+        }
         self.assemble(&draft.decide(&proofs))
     }
 
@@ -419,7 +439,6 @@ impl World {
             blocks: decision.blocks.clone(),
             problems: decision.problems.clone(),
         }
-        .sealed()
     }
 
     /// Does to Entra what the changes say.
@@ -427,8 +446,8 @@ impl World {
         for change in changes {
             match change {
                 Change::Invite(invite) => {
-                    let id = self.fresh_id();
-                    let mut account = invited_account(&id, &invite.email);
+                    let id = self.invited(&invite.email);
+                    let account = self.accounts.get_mut(&id).unwrap();
                     let NewAccount {
                         user_type,
                         display_name,
@@ -440,7 +459,6 @@ impl World {
                         display_name.or_else(|| Some(invite.email.local_part().to_owned()));
                     account.given_name = given_name;
                     account.surname = surname;
-                    self.accounts.insert(id, account);
                 }
                 Change::Update(update) => {
                     let account = self.accounts.get_mut(&update.account.id).unwrap();
@@ -479,11 +497,38 @@ impl World {
         }
     }
 
-    fn group_by_id(&mut self, id: &ObjectId) -> &mut EntraGroup {
+    /// Makes the account of an invitation.
+    pub fn invited(&mut self, address: &Address) -> ObjectId {
+        let id = self.fresh_id();
+        let account = invited_account(&id, address);
+        self.accounts.insert(id.clone(), account);
+        id
+    }
+
+    pub fn group_by_id(&mut self, id: &ObjectId) -> &mut EntraGroup {
         self.azure
             .values_mut()
             .find(|group| group.id == *id)
             .unwrap()
+    }
+}
+
+/// Brings a list into another order.
+pub fn turn<T>(list: &mut [T], seed: usize) {
+    if !list.is_empty() {
+        list.rotate_left(seed % list.len());
+        list.reverse();
+    }
+}
+
+fn turn_group(group: &mut KeycloakGroup, seed: usize) {
+    turn(&mut group.members, seed);
+    if seed.is_multiple_of(2) {
+        group.members.extend(group.members.first().cloned());
+    }
+    turn(&mut group.subgroups, seed);
+    for below in &mut group.subgroups {
+        turn_group(below, seed);
     }
 }
 
