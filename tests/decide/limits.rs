@@ -1,7 +1,8 @@
 //! The safety limits, at every size.
 
 use keycloak_to_azure::guard::allowed_removals;
-use keycloak_to_azure::plan::BlockCode;
+use keycloak_to_azure::plan::{BlockCode, Overrides};
+use keycloak_to_azure::render::{Style, markdown, text};
 use keycloak_to_azure::settings::{Limit, Limits, RemovalPolicy};
 
 use crate::world::{changes, team_of};
@@ -60,30 +61,281 @@ fn a_plain_zero_forbids_both_and_off_lifts() {
     );
 }
 
+/// "Up to `limits.removals` members or `limits.removals_percent` of them, whichever is more; a plain `0` for the first forbids both",
+/// counted one by one.
+fn most(members: usize, removals: Limit, percent: Limit) -> usize {
+    let within = |leaving: &usize| match (removals, percent) {
+        (Limit::AtMost(0), _) => *leaving == 0,
+        (Limit::Off, _) | (_, Limit::Off) => true,
+        (Limit::AtMost(count), Limit::AtMost(percent)) => {
+            *leaving <= count as usize || *leaving * 100 <= members * percent as usize
+        }
+    };
+    (0..=members).rev().find(within).unwrap()
+}
+
+const NUMBERS: [Limit; 6] = [
+    Limit::AtMost(0),
+    Limit::AtMost(1),
+    Limit::AtMost(5),
+    Limit::AtMost(12),
+    Limit::AtMost(50),
+    Limit::Off,
+];
+const PERCENTAGES: [Limit; 6] = [
+    Limit::AtMost(0),
+    Limit::AtMost(1),
+    Limit::AtMost(20),
+    Limit::AtMost(33),
+    Limit::AtMost(100),
+    Limit::Off,
+];
+
+#[test]
+fn the_arithmetic_is_right_at_every_size_for_every_limit() {
+    for members in 0..=50 {
+        for removals in NUMBERS {
+            for percent in PERCENTAGES {
+                let allowed = allowed_removals(members, &limits(removals, percent));
+                assert_eq!(
+                    allowed.map_or(members, |allowed| allowed.min(members)),
+                    most(members, removals, percent),
+                    "{members} members, {removals}, {percent} %"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_percentage_of_a_small_group_is_rounded_down() {
+    for (members, percent, allowed) in [
+        (1, 20, 1),
+        (4, 49, 1),
+        (4, 50, 2),
+        (5, 20, 1),
+        (9, 20, 1),
+        (10, 20, 2),
+        (3, 99, 2),
+        (3, 100, 3),
+        (50, 1, 1),
+    ] {
+        let limits = limits(Limit::AtMost(1), Limit::AtMost(percent));
+        assert_eq!(
+            allowed_removals(members, &limits),
+            Some(allowed),
+            "{percent} % of {members}"
+        );
+    }
+}
+
+/// Checks a team of so many, of whom so many leave: blocked exactly when that is over the limit, and never more removed than it allows.
+fn check(members: usize, leaving: usize, removals: Limit, percent: Limit, known_only: bool) {
+    let mut world = team_of(members);
+    world.settings.limits.removals = removals;
+    world.settings.limits.removals_percent = percent;
+    if known_only {
+        world.settings.mappings[0].removals = RemovalPolicy::Known;
+    }
+    for number in 0..leaving {
+        match number % 3 {
+            0 => world.leave(&format!("p{number}"), "/team"),
+            1 => world.person(&format!("p{number}")).enabled = false,
+            // Whom nobody knows does not go where only known people may.
+            _ if known_only => world.leave(&format!("p{number}"), "/team"),
+            _ => world.delete(&format!("p{number}")),
+        }
+    }
+    let plan = world.plan();
+    let case = format!("{leaving} of {members}, {removals}, {percent} %, known only: {known_only}");
+    let is_over = leaving > most(members, removals, percent);
+    // The list still names whoever is disabled, so that only a team of one can be left without anybody.
+    let names_nobody = leaving == members && leaving < 2;
+    let mut expected = Vec::new();
+    if is_over {
+        expected.push(BlockCode::TooManyRemovals);
+    }
+    if leaving == members && leaving > 0 {
+        expected.push(if names_nobody {
+            BlockCode::EmptySource
+        } else {
+            BlockCode::WouldEmptyGroup
+        });
+    }
+    let codes: Vec<_> = plan.blocks.iter().map(|block| block.code).collect();
+    assert_eq!(codes, expected, "{case}");
+    // A blocked plan shows what it would do, as far as that is looked into.
+    let shown = match (names_nobody && leaving > 0, is_over) {
+        (true, _) => 0,
+        (false, true) => leaving.min(100),
+        (false, false) => leaving,
+    };
+    assert_eq!(plan.summary.remove, shown, "{case}");
+    assert_eq!(plan.summary.problems, 0, "{case}");
+}
+
 #[test]
 fn every_number_of_leavers_of_every_small_team_is_judged_by_the_rule() {
-    for members in 1..=50_usize {
+    for members in 0..=24 {
         for leaving in 0..=members {
-            let mut world = team_of(members);
-            for number in 0..leaving {
-                world.delete(&format!("p{number}"));
-            }
-            let plan = world.plan();
-            let allowed = (members * 20 / 100).max(5);
-            let codes: Vec<_> = plan.blocks.iter().map(|block| block.code).collect();
-            let mut expected = Vec::new();
-            if leaving > allowed {
-                expected.push(BlockCode::TooManyRemovals);
-            }
-            if leaving == members {
-                expected.push(BlockCode::EmptySource);
-            }
-            assert_eq!(codes, expected, "{leaving} of {members}");
-            let removed = plan.summary.remove;
-            match leaving {
-                _ if leaving == members => assert_eq!(removed, 0, "{leaving} of {members}"),
-                _ => assert_eq!(removed, leaving, "{leaving} of {members}"),
-            }
+            // With each of the limits in turn, so that all meet all sizes.
+            let turn = members + leaving;
+            let (removals, percent) = (NUMBERS[turn % 6], PERCENTAGES[turn / 6 % 6]);
+            check(members, leaving, removals, percent, turn.is_multiple_of(5));
+        }
+    }
+}
+
+#[test]
+fn blocks_hold_at_every_size() {
+    for members in 0..=200_usize {
+        let (removals, percent) = if members.is_multiple_of(2) {
+            (Limit::AtMost(5), Limit::AtMost(20))
+        } else {
+            (NUMBERS[members / 2 % 6], PERCENTAGES[members / 12 % 6])
+        };
+        // At the edges of what they allow.
+        let most = most(members, removals, percent);
+        let mut leavers = vec![most, most + 1];
+        if members.is_multiple_of(10) {
+            leavers.extend([members.saturating_sub(1), members]);
+        }
+        leavers.retain(|leaving| *leaving <= members);
+        leavers.sort_unstable();
+        leavers.dedup();
+        for leaving in leavers {
+            check(members, leaving, removals, percent, leaving % 2 == 1);
+        }
+    }
+}
+
+#[test]
+fn the_limits_of_a_first_run_are_those_of_every_run() {
+    // A group that was just made: whoever is in Keycloak is invited and added, and nothing is there to be lost.
+    for people in 0..=50_usize {
+        let mut world = team_of(0);
+        world.settings.limits.invitations = Limit::AtMost(25);
+        for number in 0..people {
+            world.person(&format!("p{number}"));
+            world.join(&format!("p{number}"), "/team");
+        }
+        let plan = world.plan();
+        assert_eq!((plan.summary.add, plan.summary.remove), (people, 0));
+        let codes: Vec<_> = plan.blocks.iter().map(|block| block.code).collect();
+        let expected = [BlockCode::TooManyInvitations];
+        assert_eq!(codes, expected[..usize::from(people > 25)], "{people}");
+    }
+    // A group that people were in before it was mapped: it loses no more than any other.
+    for strangers in 0..=50_usize {
+        let mut world = team_of(1);
+        for number in 0..strangers {
+            let stranger = world.account(&format!("stranger{number}")).id.clone();
+            world.add_member(&stranger, "acme-team");
+        }
+        let plan = world.plan();
+        let is_over = strangers > 5.max((strangers + 1) / 5);
+        assert_eq!(plan.is_blocked(), is_over, "{strangers}");
+        assert_eq!(plan.summary.remove, strangers);
+    }
+}
+
+#[test]
+fn zero_forbids_and_off_lifts() {
+    for members in [2, 10, 50] {
+        let mut world = team_of(members);
+        world.settings.limits.removals = Limit::AtMost(0);
+        world.settings.limits.removals_percent = Limit::AtMost(100);
+        world.leave("p0", "/team");
+        let plan = world.plan();
+        assert_eq!(
+            plan.blocks[0].message,
+            format!(
+                "acme-team would lose 1 of {members} members; at most 0 (removals are forbidden) may go in one plan"
+            )
+        );
+        world.overrides.max_removals = Some(Limit::Off);
+        for number in 0..members - 1 {
+            world.leave(&format!("p{number}"), "/team");
+        }
+        assert_eq!(world.plan().blocks, []);
+    }
+}
+
+#[test]
+fn what_is_set_for_a_plan_is_recorded_in_it_and_shown_in_every_rendering() {
+    let mut world = team_of(2);
+    world.overrides = Overrides {
+        max_removals: Some(Limit::AtMost(12)),
+        max_removals_percent: Some(Limit::AtMost(40)),
+        max_invitations: Some(Limit::Off),
+        allow_empty: ["acme-team".to_owned()].into(),
+        without_witness: ["acme-team".to_owned()].into(),
+    };
+    world.leave("p0", "/team");
+    let plan = world.plan().sealed();
+    assert_eq!(plan.overrides, world.overrides);
+    let style = Style {
+        colour: false,
+        width: 200,
+    };
+    for shown in [text(&plan, &style), markdown(&plan)] {
+        for flag in [
+            "--max-removals 12",
+            "--max-removals 40%",
+            "--max-invitations off",
+            "--allow-empty acme-team",
+            "--without-witness acme-team",
+        ] {
+            assert!(shown.contains(flag), "{flag} is not in {shown}");
+        }
+    }
+    // Another override is another plan.
+    world.overrides.max_removals = Some(Limit::AtMost(13));
+    assert_ne!(world.plan().sealed().plan_id, plan.plan_id);
+}
+
+#[test]
+fn every_block_is_shown_with_its_numbers_and_its_flag() {
+    let mut world = team_of(40);
+    world.settings.limits.invitations = Limit::AtMost(2);
+    for number in 0..9 {
+        world.leave(&format!("p{number}"), "/team");
+        if number < 3 {
+            world.person(&format!("new{number}"));
+            world.join(&format!("new{number}"), "/team");
+        }
+    }
+    world.map("/empty", "acme-empty");
+    world.map("/last", "acme-last");
+    let stranger = world.account("stranger").id.clone();
+    world.add_member(&stranger, "acme-empty");
+    world.member_on_both_sides("last", "/last", "acme-last");
+    world.person("last").enabled = false;
+    let plan = world.plan();
+    let blocks = plan.blocks.iter();
+    let blocks: Vec<_> = blocks
+        .map(|block| format!("{} | {}", block.message, block.flag))
+        .collect();
+    assert_eq!(
+        blocks,
+        [
+            "3 people would be invited; at most 2 may be in one plan | --max-invitations 3",
+            "Keycloak names nobody in /empty, and acme-empty would lose 1 of its 1 members | --allow-empty acme-empty",
+            "acme-last would lose the last of its 1 members | --allow-empty acme-last",
+            "acme-team would lose 9 of 40 members; at most 8 (20 %) may go in one plan | --max-removals 9",
+        ]
+    );
+    let style = Style {
+        colour: false,
+        width: 200,
+    };
+    for shown in [text(&plan, &style), markdown(&plan)] {
+        for block in &plan.blocks {
+            assert!(
+                shown.contains(&block.flag),
+                "{} is not in {shown}",
+                block.flag
+            );
         }
     }
 }
