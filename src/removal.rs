@@ -342,6 +342,7 @@ enum Missing {
     NotLookedUp(Address),
     Appeared(Address),
     StillThere { person: String, path: String },
+    OthersAccount { person: String, path: String },
     Vanished { person: String },
     ServiceAccount,
     Changed { person: String },
@@ -372,9 +373,16 @@ impl Evidence<'_> {
                 .chain(&second)
                 .find(|source| groups.contains(&source.id))
         {
-            return Err(Missing::StillThere {
-                person: name_of(person),
-                path: source.path.to_string(),
+            let (person, path) = (name_of(person), source.path.to_string());
+            let keeps_disabled = self.inputs.settings.users.disabled == DisabledPolicy::Keep;
+            // Who is listed and counts is a member by another account.
+            let is_listed = rows_of(&found.person, &first)
+                .get(&source.id)
+                .is_some_and(|enabled| *enabled || keeps_disabled);
+            return Err(if is_listed {
+                Missing::OthersAccount { person, path }
+            } else {
+                Missing::StillThere { person, path }
             });
         }
         let (rows_before, rows_after) = (rows_of(person, &first), rows_of(person, &second));
@@ -556,6 +564,10 @@ impl Evidence<'_> {
             Missing::StillThere { person, path } => (
                 format!("its list of members left {person} out, but asked about this person Keycloak names {path}"),
                 "plan again; if it stays so, look for a size limit, fine-grained permissions or a user federation in trouble".to_owned(),
+            ),
+            Missing::OthersAccount { person, path } => (
+                format!("it has an address of {person}, who is in {path}, but is not the account that is matched with this person"),
+                "take the address off the account, or take the account out of the group in Entra".to_owned(),
             ),
             Missing::Vanished { person } => (
                 format!("Keycloak first found {person} and then did not"),

@@ -128,6 +128,23 @@ fn a_list_that_left_somebody_out_removes_nobody() {
 }
 
 #[test]
+fn a_second_account_of_somebody_in_the_group_stays_and_is_called_one() {
+    let mut world = team_of(8);
+    let second = world.account("second");
+    second.other_mails = vec!["p0@partner.example".to_owned()];
+    let second = second.id.clone();
+    world.add_member(&second, "acme-team");
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+    assert_eq!(
+        plan.problems[0].message,
+        "seems to have to leave acme-team, but stays: it has an address of P0 Example (p0), who is in /team, but is not the account \
+         that is matched with this person"
+    );
+}
+
+#[test]
 fn somebody_who_vanishes_while_looked_up_stays() {
     let mut world = team_of(8);
     world.leave("p0", "/team");
