@@ -10,6 +10,7 @@ mod explain;
 mod generate;
 mod limits;
 mod matching;
+mod matching_table;
 mod oracle;
 mod plan_file;
 mod properties;
