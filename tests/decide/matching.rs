@@ -1,6 +1,6 @@
-//! Whose account is whose, and what becomes of people who are not clear.
+//! Who counts, who can be invited, and what is said about whoever is left as they are. Whose account is whose is a table of its own:
+//! [`crate::matching_table`].
 
-use keycloak_to_azure::model::UserType;
 use keycloak_to_azure::plan::{Change, ProblemCode};
 use keycloak_to_azure::settings::{MatchAttribute, UnverifiedPolicy, UpdatePolicy};
 
@@ -13,173 +13,6 @@ fn ann_alone() -> World {
     world.person("ann");
     world.join("ann", "/team");
     world
-}
-
-#[test]
-fn a_person_without_an_account_is_invited_and_added() {
-    let world = ann_alone();
-    assert_eq!(
-        changes(&world.plan()),
-        [
-            "invite ann@partner.example",
-            "add ann@partner.example acme-team"
-        ]
-    );
-}
-
-#[test]
-fn each_attribute_finds_the_account() {
-    type Change = fn(&mut keycloak_to_azure::snapshot::Account);
-    let cases: [(&str, Change); 6] = [
-        ("mail in another letter case", |a| {
-            a.mail = Some("Ann@Partner.Example".to_owned());
-        }),
-        ("user principal name", |a| {
-            a.user_principal_name = "ann@partner.example".to_owned();
-        }),
-        ("name of a guest", |a| {
-            a.user_principal_name = "ann_partner.example#EXT#@acme.onmicrosoft.com".to_owned();
-        }),
-        ("other mails", |a| {
-            a.other_mails = vec!["x@y.example".to_owned(), "ann@partner.example".to_owned()];
-        }),
-        ("primary proxy address", |a| {
-            a.proxy_addresses = vec!["SMTP:ann@partner.example".to_owned()];
-        }),
-        ("other proxy address", |a| {
-            a.proxy_addresses = vec!["smtp:Ann@partner.example".to_owned()];
-        }),
-    ];
-    for (name, set) in cases {
-        let mut world = ann_alone();
-        let account = world.account("ann");
-        account.mail = None;
-        account.other_mails.clear();
-        account.proxy_addresses.clear();
-        account.user_principal_name = "u1@acme.onmicrosoft.com".to_owned();
-        set(account);
-        assert_eq!(
-            changes(&world.plan()),
-            ["add ann@partner.example acme-team"],
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn only_mail_counts_as_a_proxy_address() {
-    let mut world = ann_alone();
-    let account = world.account("ann");
-    account.mail = None;
-    account.other_mails.clear();
-    account.user_principal_name = "u1@acme.onmicrosoft.com".to_owned();
-    account.proxy_addresses = vec![
-        "SIP:ann@partner.example".to_owned(),
-        "X500:ann@partner.example".to_owned(),
-    ];
-    assert_eq!(changes(&world.plan())[0], "invite ann@partner.example");
-}
-
-#[test]
-fn the_first_attribute_on_which_anything_matches_decides() {
-    let mut world = ann_alone();
-    let by_mail = world.account("ann").id.clone();
-    let other = world.account("zoe");
-    other.other_mails = vec!["ann@partner.example".to_owned()];
-    let plan = world.plan();
-    let Change::Add(add) = &plan.changes[0] else {
-        panic!("{plan:?}")
-    };
-    assert_eq!(add.account.id, Some(by_mail));
-
-    world.settings.users.match_by = vec![MatchAttribute::OtherMails, MatchAttribute::Mail];
-    world
-        .accounts
-        .values_mut()
-        .find(|a| a.mail.as_deref() == Some("ann@partner.example"))
-        .unwrap()
-        .other_mails
-        .clear();
-    let plan = world.plan();
-    let Some(Change::Add(add)) = plan
-        .changes
-        .iter()
-        .find(|change| matches!(change, Change::Add(_)))
-    else {
-        panic!("{plan:?}")
-    };
-    assert_eq!(
-        world.accounts[add.account.id.as_ref().unwrap()]
-            .mail
-            .as_deref(),
-        Some("zoe@partner.example")
-    );
-}
-
-#[test]
-fn two_accounts_on_the_deciding_attribute_are_a_problem_and_both_stay_as_they_are() {
-    let mut world = ann_alone();
-    let first = world.account("ann").id.clone();
-    let second = world.account("twin");
-    second.mail = Some("ANN@partner.example".to_owned());
-    let second = second.id.clone();
-    world.add_member(&first, "acme-team");
-    world.add_member(&second, "acme-team");
-    let plan = world.plan();
-    assert_eq!(changes(&plan), Vec::<String>::new());
-    assert_eq!(codes(&plan), [ProblemCode::AmbiguousAccount]);
-}
-
-#[test]
-fn two_people_with_one_address_are_a_problem_and_their_account_stays() {
-    let mut world = team_of(3);
-    world.person("double").email = Some("P0@partner.example".to_owned());
-    world.join("double", "/team");
-    world.account("p0").surname = Some("Old".to_owned());
-    let plan = world.plan();
-    assert_eq!(changes(&plan), Vec::<String>::new());
-    assert_eq!(codes(&plan), [ProblemCode::DuplicateEmail]);
-}
-
-#[test]
-fn a_disabled_person_does_not_make_an_address_ambiguous() {
-    let mut world = team_of(3);
-    let old = world.person("double");
-    old.email = Some("p0@partner.example".to_owned());
-    old.enabled = false;
-    world.join("double", "/team");
-    assert_eq!(changes(&world.plan()), Vec::<String>::new());
-    assert_eq!(codes(&world.plan()), []);
-}
-
-#[test]
-fn one_account_that_fits_two_people_is_left_alone_with_both() {
-    let mut world = team_of(3);
-    world.person("ann");
-    world.join("ann", "/team");
-    world
-        .account("p0")
-        .other_mails
-        .push("ann@partner.example".to_owned());
-    let plan = world.plan();
-    assert_eq!(changes(&plan), Vec::<String>::new());
-    assert_eq!(codes(&plan), [ProblemCode::AmbiguousAccount]);
-}
-
-#[test]
-fn domains_are_rewritten_towards_entra() {
-    let mut world = ann_alone();
-    world
-        .settings
-        .users
-        .email_domains
-        .insert("partner.example".to_owned(), "azure.example".to_owned());
-    world.account("ann").mail = Some("ann@azure.example".to_owned());
-    let ann = world.accounts.values_mut().next().unwrap();
-    ann.other_mails.clear();
-    ann.proxy_addresses.clear();
-    ann.user_principal_name = "u@acme.onmicrosoft.com".to_owned();
-    assert_eq!(changes(&world.plan()), ["add ann@azure.example acme-team"]);
 }
 
 #[test]
@@ -212,46 +45,6 @@ impl World {
 }
 
 #[test]
-fn internal_accounts_are_added_but_not_renamed() {
-    let mut world = ann_alone();
-    let account = world.account("ann");
-    account.created_by_invitation = false;
-    account.user_principal_name = "ann@acme.example".to_owned();
-    account.display_name = Some("Dr. Ann".to_owned());
-    account.user_type = Some(UserType::Guest);
-    assert_eq!(
-        changes(&world.plan()),
-        ["add ann@partner.example acme-team"]
-    );
-    world.settings.users.update = UpdatePolicy::All;
-    assert_eq!(
-        changes(&world.plan()),
-        [
-            "update ann@partner.example",
-            "add ann@partner.example acme-team"
-        ]
-    );
-}
-
-#[test]
-fn accounts_on_premises_are_a_problem_only_if_something_is_to_change() {
-    let mut world = ann_alone();
-    world.account("ann").on_premises = true;
-    assert_eq!(codes(&world.plan()), []);
-    world.account("ann").surname = Some("Other".to_owned());
-    let plan = world.plan();
-    assert_eq!(codes(&plan), [ProblemCode::OnPremisesAccount]);
-    assert_eq!(changes(&plan), ["add ann@partner.example acme-team"]);
-}
-
-#[test]
-fn a_pending_guest_is_not_invited_again() {
-    let mut world = team_of(2);
-    world.account("p0").pending = true;
-    assert_eq!(changes(&world.plan()), Vec::<String>::new());
-}
-
-#[test]
 fn addresses_that_entra_refuses_are_problems() {
     let cases = [
         (None, ProblemCode::NoEmail),
@@ -277,15 +70,6 @@ fn addresses_that_entra_refuses_are_problems() {
 }
 
 #[test]
-fn an_address_that_could_not_be_invited_still_finds_its_account() {
-    let mut world = ann_alone();
-    world.person("ann").email = Some("ann+x@acme.example".to_owned());
-    world.account("ann").mail = Some("ann+x@acme.example".to_owned());
-    assert_eq!(codes(&world.plan()), []);
-    assert_eq!(changes(&world.plan()), ["add ann+x@acme.example acme-team"]);
-}
-
-#[test]
 fn domains_that_are_not_allowed_are_not_invited() {
     let mut world = ann_alone();
     world.settings.invitations.allowed_domains = vec!["other.example".to_owned()];
@@ -307,18 +91,6 @@ fn an_unverified_address_is_left_alone_where_the_configuration_asks_for_it() {
     let plan = world.plan();
     assert_eq!(changes(&plan), Vec::<String>::new());
     assert_eq!(codes(&plan), [ProblemCode::UnverifiedEmail]);
-}
-
-#[test]
-fn an_unverified_address_of_somebody_else_does_not_keep_their_account_from_being_managed() {
-    let mut world = team_of(3);
-    world.settings.users.unverified_email = UnverifiedPolicy::Skip;
-    let thief = world.person("thief");
-    thief.email = Some("p0@partner.example".to_owned());
-    thief.email_verified = false;
-    world.join("thief", "/team");
-    world.account("p0").surname = Some("Old".to_owned());
-    assert_eq!(changes(&world.plan()), ["update p0@partner.example"]);
 }
 
 #[test]

@@ -94,7 +94,7 @@ const CASES: &[(&str, &[Case])] = &[
                 ANN,
                 &[
                     "mail ann@partner.example; in team",
-                    "mail ann@partner.example",
+                    "mail ann@partner.example; in team",
                 ],
                 "",
             ),
@@ -499,7 +499,7 @@ const CASES: &[(&str, &[Case])] = &[
             case(
                 "added and not renamed",
                 &["ann@acme.example"],
-                &["mail ann@acme.example; upn ann@acme.example; internal; surname Old"],
+                &["mail ann@acme.example; upn ann@acme.example; internal; guest; surname Old"],
                 "",
             ),
             case(
