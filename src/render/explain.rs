@@ -11,8 +11,8 @@ use crate::settings::{MatchAttribute, RemovalPolicy};
 use super::Style;
 use super::layout::{hanging, hanging_marked};
 use super::words::{
-    GroupLabels, ProblemWords, addition_reason, address, field_changes, invited_as, listed, name,
-    place, reception, sentence,
+    GroupLabels, People, ProblemWords, addition_reason, address, field_changes, invited_as, listed,
+    name, place, reception, sentence,
 };
 
 /// Returns everything that is known about one address. `plan` is the one that the explanation was made with.
@@ -390,7 +390,7 @@ fn change_words(change: &Change, labels: &GroupLabels<'_>) -> (&'static str, Str
             format!(
                 "{} is updated: {}",
                 address(&update.account.email),
-                field_changes(&update.fields).join(", ")
+                field_changes(&update.fields, People::Named).join(", ")
             ),
         ),
         Change::Add(add) => (
