@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::plan::{Change, FORMAT_VERSION, Plan, Summary};
+use crate::render::escape;
 
 /// The largest file that is read as a plan. A hundred thousand changes take about 50 MB.
 const LARGEST: u64 = 1 << 30;
@@ -52,11 +53,10 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Returns the bytes of a plan: pretty-printed JSON with a newline at its end.
+/// Returns the bytes of a plan: pretty-printed JSON with a newline at its end. It is shown as it is, so nothing in it hides.
 pub fn to_bytes(plan: &Plan) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(plan).context("failed to write the plan as JSON")?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let json = serde_json::to_string_pretty(plan).context("failed to write the plan as JSON")?;
+    Ok((escape::json(&json) + "\n").into_bytes())
 }
 
 /// Reads a plan from bytes.

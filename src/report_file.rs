@@ -10,6 +10,7 @@ use anyhow::Context;
 use crate::execute::Recorder;
 use crate::model::{Address, ObjectId};
 use crate::plan::Plan;
+use crate::render::escape;
 use crate::report::{Line, Write as Written};
 
 /// A report that is open for a run.
@@ -109,13 +110,13 @@ fn earlier_runs(text: &str, of: &OfPlan<'_>) -> anyhow::Result<EarlierRuns> {
 
 impl Recorder for ReportFile {
     fn record(&mut self, lines: &[Line]) -> anyhow::Result<()> {
-        let mut bytes = Vec::new();
+        let mut text = String::new();
         for line in lines {
-            serde_json::to_writer(&mut bytes, line)?;
-            bytes.push(b'\n');
+            text.push_str(&escape::json(&serde_json::to_string(line)?));
+            text.push('\n');
         }
         let write = |file: &mut File| {
-            file.write_all(&bytes)?;
+            file.write_all(text.as_bytes())?;
             // An accepted invitation must not be forgotten even if the machine goes down: lists that lag could otherwise
             // cause a second one. The rest can be read from the directory again.
             let is_invitation =

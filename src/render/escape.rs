@@ -35,6 +35,23 @@ pub fn fenced(text: &str) -> String {
     plain(text)
 }
 
+/// Returns JSON with everything that shows nothing or is obeyed written as an escape, which means the same to whoever parses it. The
+/// layout of the JSON stays as it is.
+pub fn json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Below, only strings hold such characters, and they come escaped.
+        if c >= '\u{7f}' && is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 /// Returns the run of backticks that opens and closes a code block with this content: longer than any run in it.
 pub fn fence_for<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     let longest = lines.into_iter().map(longest_run_of_backticks).max();
@@ -261,6 +278,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_terminal_obeys_is_escaped_in_json() {
+        let name = "a\u{1b}[2K\n\u{9b}31m\u{7f}\u{202e}\u{e0041}ö😀\\";
+        let shown = json(&serde_json::to_string(name).unwrap());
+        assert_eq!(
+            shown,
+            r#""a\u001b[2K\n\u009b31m\u007f\u202e\udb40\udc41ö😀\\""#
+        );
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), name);
+    }
+
+    #[test]
     fn ordinary_names_stay_as_they_are() {
         for name in [
             "Ann Low",
@@ -360,6 +388,13 @@ mod tests {
             let shown = plain(&text);
             prop_assert!(!shown.chars().any(is_hidden), "{shown:?}");
             prop_assert!(!shown.contains("  "));
+        }
+
+        #[test]
+        fn json_says_the_same_and_hides_nothing(text in any::<String>()) {
+            let shown = json(&serde_json::to_string_pretty(&[&text]).unwrap());
+            prop_assert!(!shown.chars().any(|c| c != '\n' && is_hidden(c)), "{shown:?}");
+            prop_assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);
         }
 
         #[test]
