@@ -1,5 +1,6 @@
 //! The streams: results to stdout, everything else to stderr and to the log file. Colours are decided here, once.
 
+use std::error::Error;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -10,9 +11,12 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ColorChoice;
+use crate::commands::UnusableMappings;
+use crate::config::{ConfigErrors, EnvironmentErrors};
 use crate::execute::Observer;
 use crate::render::{Style, escape};
 use crate::report::{ChangeOutcome, Outcome};
+use crate::{entra, keycloak};
 
 /// How wide text is where there is no terminal.
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
@@ -135,10 +139,7 @@ impl Ui {
         let withheld = error.downcast_ref::<Withheld>();
         let complete = withheld.map_or(error, |withheld| &withheld.error);
         self.log_line("ERROR", &format!("{complete:#}"));
-        let mut causes = error.chain().map(|cause| {
-            let lines: Vec<_> = cause.to_string().lines().map(indented).collect();
-            lines.join("\n  ")
-        });
+        let mut causes = error.chain().map(|cause| lines_of(cause).join("\n  "));
         let first = causes.next().unwrap_or_default();
         let heading = console::style("error:")
             .red()
@@ -195,7 +196,23 @@ impl fmt::Display for Withheld {
     }
 }
 
-impl std::error::Error for Withheld {}
+impl Error for Withheld {}
+
+/// The lines of an error. Only errors that are made of lines have several, and they keep what comes from elsewhere on one line; in any
+/// other, an end of a line comes from elsewhere.
+fn lines_of(cause: &(dyn Error + 'static)) -> Vec<String> {
+    let text = cause.to_string();
+    let is_made_of_lines = cause.is::<ConfigErrors>()
+        || cause.is::<EnvironmentErrors>()
+        || cause.is::<keycloak::Refusal>()
+        || cause.is::<entra::NotAllowed>()
+        || cause.is::<UnusableMappings>();
+    if is_made_of_lines {
+        text.lines().map(indented).collect()
+    } else {
+        vec![escape::plain(&text)]
+    }
+}
 
 /// A line of a message with its own indentation, which is ours; what follows may not be.
 fn indented(line: &str) -> String {
@@ -337,4 +354,22 @@ pub fn say_while_running(text: &str) {
 )]
 pub fn end_at_once() -> ! {
     std::process::exit(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Credentials;
+
+    #[test]
+    fn an_error_has_the_lines_that_are_its_own_and_no_others() {
+        let forged = anyhow::anyhow!("failed to look up a\n  everything is well\r\n@corp.example");
+        assert_eq!(
+            lines_of(forged.as_ref()),
+            ["failed to look up a\\n\\u{20}\\u{20}everything is well\\r\\n@corp.example"]
+        );
+        let incomplete = Credentials::from_env(|_| None).unwrap_err();
+        let lines = lines_of(&incomplete);
+        assert!(lines.len() > 3 && lines[1].starts_with("  "), "{lines:?}");
+    }
 }

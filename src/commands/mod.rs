@@ -9,6 +9,8 @@ mod sandbox;
 mod session;
 mod show;
 
+pub use session::UnusableMappings;
+
 use std::process::ExitCode;
 
 use clap::CommandFactory;

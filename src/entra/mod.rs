@@ -29,7 +29,7 @@ mod read_tests;
 #[cfg(test)]
 mod write_tests;
 
-pub use read::{Reader, roles_of_app};
+pub use read::{NotAllowed, Reader, roles_of_app};
 pub use resolve::Resolution;
 pub use write::Writer;
 

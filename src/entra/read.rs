@@ -1,6 +1,7 @@
 //! The reader: the tenant, its mapped groups and their members, and the accounts that matter.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
@@ -14,6 +15,7 @@ use super::parse_bytes;
 use super::permissions::{
     CHANGE_ROLE_ASSIGNABLE, Permission, READ_ACCOUNTS, READ_GROUPS, READ_HIDDEN_MEMBERS,
 };
+use super::refusal::shortened;
 use super::resolve::{GroupFacts, Resolution};
 use crate::config::{EntraConnection, EntraCredentials};
 use crate::http::Timing;
@@ -229,6 +231,22 @@ async fn read_tenant(reads: &Reads) -> anyhow::Result<Tenant> {
     })
 }
 
+/// Something that the app may not do. It prints as the message, then, on a line of its own, what to do about it.
+#[derive(Debug)]
+pub struct NotAllowed {
+    /// One line, whatever names are in it.
+    message: String,
+    hint: String,
+}
+
+impl fmt::Display for NotAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n  {}", self.message, self.hint)
+    }
+}
+
+impl std::error::Error for NotAllowed {}
+
 /// Says what failed, and what to do where that is known.
 fn explain(failure: Failure, app: &str, what: &str, permission: &Permission) -> anyhow::Error {
     let Failure::Refused(refusal) = &failure else {
@@ -238,15 +256,18 @@ fn explain(failure: Failure, app: &str, what: &str, permission: &Permission) -> 
             _ => anyhow::Error::new(failure).context(format!("failed to {what}")),
         };
     };
+    let not_allowed = |hint| -> anyhow::Error {
+        let message = shortened(&format!("the app {app} may not {what} ({refusal})"), 2_000);
+        NotAllowed { message, hint }.into()
+    };
     match meaning(Operation::Read, refusal) {
-        Meaning::PermissionMissing => anyhow::anyhow!(
-            "the app {app} may not {what} ({refusal})\n  It needs the application permission {} with an administrator's consent; \
-             `keycloak-to-azure check` prints the command.",
+        Meaning::PermissionMissing => not_allowed(format!(
+            "It needs the application permission {} with an administrator's consent; `keycloak-to-azure check` prints the command.",
             permission.name
-        ),
-        Meaning::AppUnknown => anyhow::anyhow!(
-            "the app {app} may not {what} ({refusal})\n  The tenant has no enterprise application of it (any more), or it was \
-             made a moment ago."
+        )),
+        Meaning::AppUnknown => not_allowed(
+            "The tenant has no enterprise application of it (any more), or it was made a moment ago."
+                .to_owned(),
         ),
         _ => anyhow::Error::new(failure).context(format!("failed to {what}")),
     }

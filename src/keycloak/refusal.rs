@@ -30,17 +30,22 @@ pub struct Refusal {
 impl Refusal {
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
-            hint: Some(hint.into()),
+            message: on_one_line(message),
+            hint: Some(on_one_line(hint)),
         }
     }
 
     pub(super) fn without_hint(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: on_one_line(message),
             hint: None,
         }
     }
+}
+
+/// Whatever a remote text in it holds, it is printed as one line.
+fn on_one_line(text: impl Into<String>) -> String {
+    text.into().replace(['\n', '\r'], " ")
 }
 
 impl fmt::Display for Refusal {
