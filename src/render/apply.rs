@@ -4,7 +4,7 @@ use crate::plan::{Add, Change, Invite, Plan, Remove, Update};
 use crate::report::{ChangeOutcome, INVITED_ONLY, Outcome, Totals};
 
 use super::Style;
-use super::layout::hanging;
+use super::layout::{hanging, hanging_named};
 use super::words::{
     GroupLabels, address, counted, grouped, invited_name, name, place, sentence, time,
 };
@@ -182,10 +182,13 @@ pub(super) fn outcome_line(
         line.push_str(": ");
         line.push_str(&sentence(&outcome.message));
     }
-    let mut text = style.lines(&hanging(&format!("  {symbol} "), &line, style.width), paint);
+    let mut text = style.lines(
+        &hanging_named(&format!("  {symbol} "), &line, style.width),
+        paint,
+    );
     if let (Some(request), Outcome::Failed) = (&outcome.request_id, outcome.outcome) {
         let request = format!("request {}", place(request));
-        text.push_str(&style.lines(&hanging("    ", &request, style.width), Style::dim));
+        text.push_str(&style.lines(&hanging_named("    ", &request, style.width), Style::dim));
     }
     text
 }

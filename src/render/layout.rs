@@ -62,6 +62,17 @@ pub(super) fn hanging(first: &str, text: &str, columns: usize) -> String {
     hanging_marked(first, &" ".repeat(first.width()), text, columns)
 }
 
+/// [`hanging`] for text with names in it: a bar marks each line that goes on, so that no name can be wrapped into a line of its own.
+pub(super) fn hanging_named(first: &str, text: &str, columns: usize) -> String {
+    let indent = first.width().max(2);
+    hanging_marked(
+        first,
+        &format!("{}| ", " ".repeat(indent - 2)),
+        text,
+        columns,
+    )
+}
+
 /// Returns the text with one beginning for its first line and another for the following ones.
 pub(super) fn hanging_marked(first: &str, indent: &str, text: &str, columns: usize) -> String {
     let mut block = String::new();
@@ -73,7 +84,7 @@ pub(super) fn hanging_marked(first: &str, indent: &str, text: &str, columns: usi
     .enumerate()
     {
         block.push_str(if at == 0 { first } else { indent });
-        block.push_str(line);
+        block.push_str(line.trim_end());
         block.push('\n');
     }
     block
@@ -109,6 +120,10 @@ mod tests {
         assert_eq!(
             hanging("  ! ", "one two three", 12),
             "  ! one two\n    three\n"
+        );
+        assert_eq!(
+            hanging_named("  - ", "one two three", 12),
+            "  - one two\n  | three\n"
         );
         assert_eq!(wrap("", 10), [""]);
         assert_eq!(wrap("abcdefghijkl", 5), ["abcdefghijkl"]);

@@ -12,7 +12,7 @@ use super::Style;
 use super::before_after::{DiffLine, group_diffs};
 use super::escape::plain;
 use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
-use super::layout::{Columns, hanging, hanging_marked};
+use super::layout::{Columns, hanging, hanging_marked, hanging_named};
 use super::words::{
     Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, addition_reason, counted,
     federation, field_changes, grouped, invited_as, invited_name, listed, movements, name,
@@ -114,7 +114,7 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
     }
     for (flag, meaning) in override_flags(&plan.overrides) {
         let line = format!("{} ({meaning})", shell_flag(&flag));
-        let lines = hanging("Set for this plan: ", &line, style.width);
+        let lines = hanging_named("Set for this plan: ", &line, style.width);
         head.push_str(&style.lines(&lines, Style::yellow));
     }
     if let Some(scope) = &plan.scope {
@@ -132,7 +132,7 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
             "{}. The changes of all other groups are left out.",
             listed(&mappings, "and")
         );
-        let lines = hanging("Only for some groups: ", &line, style.width);
+        let lines = hanging_named("Only for some groups: ", &line, style.width);
         head.push_str(&style.lines(&lines, Style::yellow));
     }
     head
@@ -141,7 +141,7 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
 fn blocks(plan: &Plan, style: Style) -> String {
     let mut text = String::new();
     for block in &plan.blocks {
-        let message = hanging("x ", &sentence(&block.message), style.width);
+        let message = hanging_named("x ", &sentence(&block.message), style.width);
         text.push_str(&style.lines(&message, Style::red));
         // A command that is to be copied stays on one line.
         let _ = writeln!(
@@ -181,7 +181,7 @@ fn problems(plan: &Plan, style: Style) -> String {
             let block = hanging_marked("  ! ", "    | ", &line, style.width);
             text.push_str(&style.lines(&block, Style::yellow));
             if let Some(hint) = hint {
-                text.push_str(&hanging("    ", &hint, style.width));
+                text.push_str(&hanging_named("    ", &hint, style.width));
             }
         }
     }
@@ -201,7 +201,7 @@ fn directories(plan: &Plan, style: Style) -> String {
         place(&plan.target.tenant_name),
         plan.target.tenant_id
     );
-    hanging("Keycloak  ", &from, style.width) + &hanging("Entra     ", &to, style.width)
+    hanging_named("Keycloak  ", &from, style.width) + &hanging_named("Entra     ", &to, style.width)
 }
 
 fn group_table(plan: &Plan, style: Style) -> String {
@@ -232,14 +232,18 @@ fn group_table(plan: &Plan, style: Style) -> String {
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
     let mut text = String::new();
-    for (at, line) in table.lines().enumerate() {
+    let lines: Vec<String> = table.lines().collect();
+    let width = |line: &str| UnicodeWidthStr::width(line.trim_end());
+    let full = lines.iter().map(|line| width(line)).max();
+    for (at, line) in lines.iter().enumerate() {
+        let goes_on = Some(width(line)) < full;
         let line = line.trim_end();
-        text.push_str(&if at == 0 {
-            style.bold(line)
-        } else {
-            line.to_owned()
-        });
-        text.push('\n');
+        let _ = match line.strip_prefix(' ') {
+            _ if at == 0 => writeln!(text, "{}", style.bold(line)),
+            // Without a number at its end: a name that was wrapped, and no group of its own.
+            Some(rest) if goes_on => writeln!(text, "|{rest}"),
+            _ => writeln!(text, "{line}"),
+        };
     }
     for group in plan.groups.iter().filter(|group| group.other_members > 0) {
         let line = format!(
@@ -251,7 +255,7 @@ fn group_table(plan: &Plan, style: Style) -> String {
                 "members that are not users and are"
             )
         );
-        text.push_str(&hanging("  ", &line, style.width));
+        text.push_str(&hanging_named("  ", &line, style.width));
     }
     text
 }
@@ -288,7 +292,7 @@ fn invitations(plan: &Plan, people: People, style: Style) -> String {
         .collect();
     let mut text = section("Invite", "+ ", rows, people, style, Style::green);
     if let Some(reception) = shared {
-        let lines = hanging("    ", &reception, style.width);
+        let lines = hanging_named("    ", &reception, style.width);
         text.push_str(&style.lines(&lines, Style::dim));
     }
     text
@@ -350,32 +354,38 @@ fn section(
         }
         let (who, what) = row.split_at(row.len().min(people.cells()));
         let who = columns.line(who);
-        let _ = writeln!(text, "  {}", paint(style, &format!("{symbol}{who}")));
-        text.push_str(&hanging("      ", &what.join(", "), style.width));
+        let who = hanging_named(&format!("  {symbol}"), &who, style.width);
+        text.push_str(&style.lines(&who, paint));
+        text.push_str(&hanging_named("      ", &what.join(", "), style.width));
     }
     text
 }
 
 fn before_and_after(plan: &Plan, people: People, style: Style) -> String {
-    let mut text = String::new();
+    let mut shown = String::new();
     for diff in group_diffs(plan, people) {
-        if text.is_empty() {
-            text.push_str(&style.bold("Groups that people join and leave, before and after"));
-            text.push('\n');
+        if shown.is_empty() {
+            shown.push_str(&style.bold("Groups that people join and leave, before and after"));
+            shown.push('\n');
         }
-        let _ = writeln!(text, "  @@ {} @@", diff.heading);
+        let heading = format!("{} @@", diff.heading);
+        shown.push_str(&hanging_named("  @@ ", &heading, style.width));
         let columns = Columns::of(diff.lines.iter().filter_map(|line| match line {
             DiffLine::Gone(cells) | DiffLine::New(cells) => Some(cells.as_slice()),
             DiffLine::Same(_) => None,
         }));
         for line in &diff.lines {
-            let line = match line {
-                DiffLine::Same(text) => format!("  {text}"),
-                DiffLine::Gone(cells) => style.red(&format!("- {}", columns.line(cells))),
-                DiffLine::New(cells) => style.green(&format!("+ {}", columns.line(cells))),
+            let (symbol, line, paint): (_, _, fn(Style, &str) -> String) = match line {
+                DiffLine::Same(text) => {
+                    let _ = writeln!(shown, "    {text}");
+                    continue;
+                }
+                DiffLine::Gone(cells) => ("  - ", columns.line(cells), Style::red),
+                DiffLine::New(cells) => ("  + ", columns.line(cells), Style::green),
             };
-            let _ = writeln!(text, "  {line}");
+            let line = hanging_named(symbol, &line, style.width);
+            shown.push_str(&style.lines(&line, paint));
         }
     }
-    text
+    shown
 }
