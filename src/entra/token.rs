@@ -282,7 +282,8 @@ impl<'de> Deserialize<'de> for Seconds {
             _ => None,
         };
         seconds
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            // A year is as good as forever, and keeps the sums in range.
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(365.0 * 86_400.0)).ok())
             .map(Self)
             .ok_or_else(|| serde::de::Error::custom("not a number of seconds"))
     }
@@ -315,6 +316,10 @@ mod tests {
             (r#"{"access_token":"x","expires_in":3599}"#, Some(3599)),
             (r#"{"access_token":"x","expires_in":"3599"}"#, Some(3599)),
             (r#"{"access_token":"x"}"#, None),
+            (
+                r#"{"access_token":"x","expires_in":1e19}"#,
+                Some(31_536_000),
+            ),
         ] {
             let body: TokenBody = serde_json::from_str(text).unwrap();
             assert_eq!(body.expires_in.map(|Seconds(life)| life.as_secs()), life);
