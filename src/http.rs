@@ -390,3 +390,36 @@ fn root_cause(error: reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_retry_after_is_read_and_nothing_else() {
+        let now: jiff::Timestamp = "2026-01-05T08:00:00Z".parse().unwrap();
+        for (text, wait) in [
+            ("7", Some(Duration::from_secs(7))),
+            (" 0.5 ", Some(Duration::from_millis(500))),
+            ("0", Some(Duration::ZERO)),
+            ("9999", Some(Duration::from_secs(9_999))),
+            (
+                "Mon, 05 Jan 2026 08:00:07 GMT",
+                Some(Duration::from_secs(7)),
+            ),
+            // In the past, below zero, without end, beyond every clock, and no time at all: this program waits as long as it
+            // would without any.
+            ("Mon, 05 Jan 2026 07:59:59 GMT", None),
+            ("-1", None),
+            ("inf", None),
+            ("NaN", None),
+            ("1e300", None),
+            ("", None),
+            ("soon", None),
+            ("7\u{202e}", None),
+        ] {
+            assert_eq!(retry_after_text(text, now), wait, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}

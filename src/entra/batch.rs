@@ -529,10 +529,14 @@ mod tests {
     use super::*;
 
     fn graph() -> Graph {
+        graph_at("http://127.0.0.1:2")
+    }
+
+    fn graph_at(graph_url: &str) -> Graph {
         Graph::new(
             &EntraConnection {
                 login_url: "http://127.0.0.1:1".to_owned(),
-                graph_url: "http://127.0.0.1:2".to_owned(),
+                graph_url: graph_url.to_owned(),
             },
             EntraCredentials {
                 tenant: "t".to_owned(),
@@ -573,6 +577,42 @@ mod tests {
             "http://127.0.0.1:2/v1.0/../beta/users",
             "/v1.0/users",
             "",
+        ] {
+            assert!(graph.next_page(elsewhere, &first).is_err(), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_next_page_may_spell_the_host_in_other_letters_and_name_no_other() {
+        let graph = graph_at("https://graph.microsoft.com");
+        let first = Get::new("/users".to_owned());
+        for here in [
+            "https://graph.microsoft.com/v1.0/users?$skiptoken=x",
+            "HTTPS://GRAPH.Microsoft.COM/v1.0/users?$skiptoken=x",
+            "https://graph.microsoft.com:443/v1.0/users?$skiptoken=x",
+        ] {
+            let next = graph.next_page(here, &first);
+            assert_eq!(
+                next,
+                Ok(Get::new("/users?$skiptoken=x".to_owned())),
+                "{here}"
+            );
+        }
+        for elsewhere in [
+            "http://graph.microsoft.com/v1.0/users",
+            "https://graph.microsoft.com:444/v1.0/users",
+            "https://graph.microsoft.com@evil.example/v1.0/users",
+            "https://graph.microsoft.com:443@evil.example/v1.0/users",
+            "https://evil.example#@graph.microsoft.com/v1.0/users",
+            "https://evil.example\\@graph.microsoft.com/v1.0/users",
+            "https://graph.microsoft.com.evil.example/v1.0/users",
+            "https://graph.microsoft.com./v1.0/users",
+            "https://graph.microsoft.com%2eevil.example/v1.0/users",
+            "https://graph.microsoft.com/V1.0/users",
+            "https://graph.microsoft.com/v1.0/%2e%2e/beta/users",
+            "//graph.microsoft.com/v1.0/users",
+            "graph.microsoft.com/v1.0/users",
+            "javascript:https://graph.microsoft.com/v1.0/users",
         ] {
             assert!(graph.next_page(elsewhere, &first).is_err(), "{elsewhere}");
         }

@@ -8,6 +8,7 @@ mod commands;
 mod docs;
 mod explain;
 mod hostile_directories;
+mod hostile_services;
 mod house;
 mod outages;
 mod program;
