@@ -9,6 +9,7 @@ mod docs;
 mod explain;
 mod hostile_directories;
 mod hostile_services;
+mod hostile_text;
 mod house;
 mod outages;
 mod program;
