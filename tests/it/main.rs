@@ -13,3 +13,4 @@ mod hostile_text;
 mod house;
 mod outages;
 mod program;
+mod stories;
