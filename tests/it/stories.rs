@@ -7,7 +7,7 @@ use std::time::Duration;
 use keycloak_to_azure::http::Timing;
 use keycloak_to_azure::plan::Change;
 use keycloak_to_azure::report::{Line, Outcome};
-use keycloak_to_azure::sandbox::graph::{OtherKind, OtherObject};
+use keycloak_to_azure::sandbox::graph::{NotYet, OtherKind, OtherObject, Replication};
 use keycloak_to_azure::sandbox::keycloak::{Group, ProviderKind, Version};
 use keycloak_to_azure::sandbox::{Fault, Service, When};
 
@@ -137,7 +137,9 @@ async fn a_service_that_never_answers_ends_the_run_with_an_error() {
             .sandbox
             .faults()
             .add(When::to(service), 10_000, Fault::Hang);
-        let ended = stage.run_with("plan --out @plan.json", impatient()).await;
+        let run = stage.run_with("plan --out @plan.json", impatient());
+        let ended = tokio::time::timeout(Duration::from_secs(30), run).await;
+        let ended = ended.unwrap();
         assert!(
             ended.status == 1 && ended.err.contains("no answer in time"),
             "{service:?}: {}",
@@ -414,4 +416,105 @@ async fn the_log_is_for_its_owner_only_and_a_folder_that_is_missing_is_named() {
         refused.err
     );
     assert_eq!(stage.sandbox.requests(), []);
+}
+
+// Accounts that are not what they will be
+
+#[tokio::test]
+async fn an_account_that_lists_do_not_show_yet_is_added_at_once_and_invited_once() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    stage.sandbox.with_world(|world| {
+        world.entra.behaviour.replication = Replication {
+            object: Duration::from_millis(20),
+            write: Duration::from_millis(40),
+            list: Duration::from_secs(3_600),
+            not_yet: NotYet::Mixed,
+        };
+    });
+    let patient = Timing {
+        first_wait: Duration::from_millis(20),
+        longest_wait: Duration::from_millis(100),
+        ..quick()
+    };
+    for words in ["8 done\n", "8 already done\n"] {
+        let applied = stage.run_with("apply @plan.json", patient).await;
+        assert_eq!(
+            (applied.status, applied.out.as_str()),
+            (0, words),
+            "{}",
+            applied.err
+        );
+    }
+    let (invitations, memberships) = stage.sandbox.with_world(|world| {
+        let dana = world
+            .entra
+            .users
+            .values()
+            .find(|user| user.mail.as_deref() == Some(DANA))
+            .unwrap()
+            .id
+            .clone();
+        let groups = world
+            .entra
+            .groups
+            .values()
+            .filter(|group| group.members.contains(&dana));
+        (world.entra.invitations.len(), groups.count())
+    });
+    assert_eq!((invitations, memberships), (1, 1));
+}
+
+#[tokio::test]
+async fn a_guest_whose_names_are_right_becomes_a_member_all_the_same() {
+    let mut house = House::new(Version::V26_7_4, ProviderKind::ReadOnly);
+    house.map("staff", "acme-staff");
+    house.both("ada", false, &["staff"], &["acme-staff"]);
+    let bea = house.account("bea", &["acme-staff"]);
+    house.person("bea", false, &["staff"]);
+    house.world.entra.users.get_mut(&bea).unwrap().user_type = Some("Guest".to_owned());
+    let stage = house.stage().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    assert_eq!(
+        changes(&stage),
+        ["update bea@partner.example".to_owned()].into()
+    );
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    let user_type = stage
+        .sandbox
+        .with_world(|world| world.entra.users[&bea].user_type.clone());
+    assert_eq!(user_type.as_deref(), Some("Member"));
+}
+
+// Limits
+
+#[tokio::test]
+async fn the_groups_beside_one_that_exceeds_its_limit_can_be_planned_and_applied() {
+    let mut house = House::new(Version::V26_7_4, ProviderKind::ReadOnly);
+    house.settings = "limits: { removals: 2, removals_percent: 0 }\n".to_owned();
+    for (group, azure) in [("staff", "acme-staff"), ("all", "acme-all")] {
+        house.map(group, azure);
+        house.both(&format!("{group}-wit"), true, &[group], &[azure]);
+    }
+    for name in ["amy", "ben", "cal"] {
+        house.account(name, &["acme-staff"]);
+    }
+    house.person("dee", false, &["all"]);
+    house.account("dee", &[]);
+    let stage = house.stage().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 3);
+    assert_eq!(stage.run("apply @plan.json").await.status, 3);
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    assert_eq!(
+        stage
+            .run("plan --out @plan.json --group acme-all")
+            .await
+            .status,
+        0
+    );
+    assert_eq!(
+        changes(&stage),
+        ["add dee@partner.example to acme-all".to_owned()].into()
+    );
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
 }
