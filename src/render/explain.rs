@@ -9,7 +9,7 @@ use crate::report::{ChangeOutcome, Outcome};
 use crate::settings::{MatchAttribute, RemovalPolicy};
 
 use super::Style;
-use super::layout::{hanging, hanging_marked};
+use super::layout::{hanging_marked, hanging_named};
 use super::words::{
     GroupLabels, People, ProblemWords, addition_reason, address, field_changes, invited_as, listed,
     name, place, reception, sentence,
@@ -33,7 +33,7 @@ fn in_keycloak(explanation: &Explanation, style: Style) -> String {
             "nobody has the address {}",
             address(explanation.address.as_str())
         );
-        return hanging("Keycloak   ", &nobody, style.width);
+        return hanging_named("Keycloak   ", &nobody, style.width);
     }
     explanation
         .people
@@ -79,31 +79,35 @@ fn person_lines(explained: &ExplainedPerson, style: Style) -> String {
         },
         place(person.id.as_str())
     );
-    let mut text = hanging("Keycloak   ", &who, style.width);
+    let mut text = hanging_named("Keycloak   ", &who, style.width);
     let counts = match does_not_count {
         None => "  counts in     ",
         Some(_) => "  is in         ",
     };
     for membership in mapped {
-        text.push_str(&hanging(counts, &membership_words(membership), style.width));
+        text.push_str(&hanging_named(
+            counts,
+            &membership_words(membership),
+            style.width,
+        ));
     }
     if let Some(reason) = does_not_count {
         let reason = match reason {
             NotCounting::Disabled => "because disabled people do not (`users.disabled: remove`)",
             NotCounting::ServiceAccount => "because service accounts never do",
         };
-        text.push_str(&hanging("  does not count, ", reason, style.width));
+        text.push_str(&hanging_named("  does not count, ", reason, style.width));
     }
     for path in missing_from {
         let words = format!(
             "{}, says Keycloak when asked, but the list of its members lacked this person",
             place(path)
         );
-        text.push_str(&hanging("  is in         ", &words, style.width));
+        text.push_str(&hanging_named("  is in         ", &words, style.width));
     }
     for path in not_mapped {
         let words = format!("{}   not mapped", place(path));
-        text.push_str(&hanging("  is also in    ", &words, style.width));
+        text.push_str(&hanging_named("  is also in    ", &words, style.width));
     }
     if mapped.is_empty() && missing_from.is_empty() && not_mapped.is_empty() {
         text.push_str("  is in no group\n");
@@ -149,7 +153,7 @@ fn in_entra(explanation: &Explanation, style: Style) -> String {
             address(asked.as_str()),
             listed(&attributes, "and")
         );
-        return hanging("Entra      ", &none, style.width);
+        return hanging_named("Entra      ", &none, style.width);
     }
     explanation
         .accounts
@@ -196,22 +200,22 @@ fn account_lines(explained: &ExplainedAccount, explanation: &Explanation, style:
         }
     }
     facts.push(format!("id {}", account.id));
-    let mut text = hanging("Entra      ", &facts.join(", "), style.width);
+    let mut text = hanging_named("Entra      ", &facts.join(", "), style.width);
     let found = found_by(has_address_in, explanation);
-    text.push_str(&hanging("  found by      ", &found, style.width));
+    text.push_str(&hanging_named("  found by      ", &found, style.width));
     let whose = match belongs_to {
         Belonging::To(person) => sentence(person),
         Belonging::Unclear => "it is not clear to whom, so it is left exactly as it is".to_owned(),
         Belonging::Nobody => "nobody who counts in a mapped group".to_owned(),
     };
-    text.push_str(&hanging("  belongs to    ", &whose, style.width));
+    text.push_str(&hanging_named("  belongs to    ", &whose, style.width));
     for (group, staying) in member_of {
         let mut words = place(&group.name);
         if let Some(staying) = staying {
             words += ", and ";
             words += staying_words(*staying);
         }
-        text.push_str(&hanging("  is member of  ", &words, style.width));
+        text.push_str(&hanging_named("  is member of  ", &words, style.width));
     }
     if member_of.is_empty() {
         text.push_str("  is member of no mapped group\n");
@@ -288,7 +292,7 @@ fn problems(explanation: &Explanation, style: Style) -> String {
         let block = hanging_marked("  ! ", "    | ", &line, style.width);
         text.push_str(&style.lines(&block, Style::yellow));
         if let Some(hint) = hint {
-            text.push_str(&hanging("    ", &hint, style.width));
+            text.push_str(&hanging_named("    ", &hint, style.width));
         }
     }
     if text.is_empty() {
@@ -307,7 +311,11 @@ fn conclusion(explanation: &Explanation, plan: &Plan, style: Style) -> String {
                     continue;
                 };
                 lines.push_str(&change_lines(change, &labels, style));
-                lines.push_str(&hanging("      ", &verdict_words(outcome), style.width));
+                lines.push_str(&hanging_named(
+                    "      ",
+                    &verdict_words(outcome),
+                    style.width,
+                ));
             }
         }
         None => {
@@ -321,7 +329,7 @@ fn conclusion(explanation: &Explanation, plan: &Plan, style: Style) -> String {
         let (symbol, words) = change_words(change, &labels);
         let line = format!("{words}: not in this plan, so it is not done; plan again");
         lines.push_str(&style.lines(
-            &hanging(&format!("  {symbol} "), &line, style.width),
+            &hanging_named(&format!("  {symbol} "), &line, style.width),
             Style::yellow,
         ));
     }
@@ -368,7 +376,7 @@ fn change_lines(change: &Change, labels: &GroupLabels<'_>, style: Style) -> Stri
         Change::Remove(_) => Style::red,
     };
     style.lines(
-        &hanging(&format!("  {symbol} "), &words, style.width),
+        &hanging_named(&format!("  {symbol} "), &words, style.width),
         paint,
     )
 }
