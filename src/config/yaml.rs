@@ -137,7 +137,7 @@ impl<'t> Document<'t> {
             let position = Stop
                 .deserialize(second)
                 .err()
-                .and_then(|error| position_of(&error))
+                .and_then(|error| position_of(text, &error))
                 .unwrap_or(Position::START);
             return Err(Unreadable {
                 position,
@@ -156,7 +156,8 @@ impl<'t> Document<'t> {
     ///
     /// The parser tells positions in its errors only, so it reads the text once more and is stopped there with one.
     pub fn locate(&self, place: &Place) -> Option<Position> {
-        self.stop_at(place).and_then(|error| position_of(&error))
+        self.stop_at(place)
+            .and_then(|error| position_of(self.text, &error))
     }
 
     /// Returns the line of a key: at once where its text is a slice of the file, otherwise by [`Self::locate`].
@@ -200,23 +201,23 @@ impl<'t> Document<'t> {
     }
 }
 
-fn position_of(error: &serde_yaml::Error) -> Option<Position> {
-    error.location().map(|location| Position {
-        line: location.line(),
-        column: location.column(),
-    })
+/// Lines are counted here and not by the parser: YAML also ends them at characters at which no editor does (a carriage return alone,
+/// U+0085, U+2028, U+2029), and one more at the end of a file without a last newline.
+fn position_of(text: &str, error: &serde_yaml::Error) -> Option<Position> {
+    let location = error.location()?;
+    Some(Position::behind(
+        text.get(..location.index()).unwrap_or(text),
+    ))
 }
 
 fn unreadable(text: &str, error: &serde_yaml::Error, is_too_large: bool) -> Unreadable {
-    let position = position_of(error).unwrap_or(Position::START);
+    let position = position_of(text, error).unwrap_or(Position::START);
+    let mut shown = error.to_string();
     // The error repeats its position in its text, where a reader has seen it already.
-    let shown = error.to_string().replacen(
-        &format!(" at line {} column {}", position.line, position.column),
-        "",
-        1,
-    );
-    // At the end of a file without a last newline the parser counts one line more than there is.
-    let position = position.min(Position::behind(text));
+    if let Some(location) = error.location() {
+        let repeated = format!(" at line {} column {}", location.line(), location.column());
+        shown = shown.replacen(&repeated, "", 1);
+    }
     let indented_with_tab = text
         .lines()
         .nth(position.line - 1)
@@ -556,6 +557,25 @@ mod tests {
             document.locate(&element),
             Some(Position { line: 2, column: 5 })
         );
+    }
+
+    #[test]
+    fn a_line_ends_where_an_editor_ends_it() {
+        for break_in_yaml in ["\r", "\u{85}", "\u{2028}", "\u{2029}"] {
+            let comment = format!("# one{break_in_yaml}# still one\n");
+            let text = format!("{comment}a: 1\n");
+            let document = Document::parse(&text).unwrap();
+            let place = Place::top().key(0);
+            assert_eq!(
+                document.locate(&place),
+                Some(Position { line: 2, column: 1 }),
+                "{break_in_yaml:?}"
+            );
+            let refused = Document::parse(&format!("{comment}a: ]\n")).map(drop);
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.position.line, 2, "{break_in_yaml:?}");
+            assert!(!refused.message.contains("at line"), "{}", refused.message);
+        }
     }
 
     #[test]
