@@ -6,12 +6,17 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
+use serde_json::Value;
 
 use crate::plan::{Change, FORMAT_VERSION, Plan, Summary};
 use crate::render::escape;
 
 /// The largest file that is read as a plan. A hundred thousand changes take about 50 MB.
 const LARGEST: u64 = 1 << 30;
+
+/// The largest number in a plan. The digest is over canonical JSON, whose numbers are doubles: beyond this one, two numbers could
+/// have one digest, and a plan be another than the one approved.
+const LARGEST_NUMBER: u64 = (1 << 53) - 1;
 
 /// Why a file is not accepted as a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +89,23 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Plan, Refusal> {
             actual,
         });
     }
+    let numbers_fit = serde_json::to_value(&plan).is_ok_and(|value| numbers_fit(&value));
+    if !numbers_fit {
+        return Err(Refusal::Inconsistent(format!(
+            "it holds a number beyond {LARGEST_NUMBER}"
+        )));
+    }
     check_consistency(&plan).map_err(Refusal::Inconsistent)?;
     Ok(plan)
+}
+
+fn numbers_fit(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_u64().is_some_and(|it| it <= LARGEST_NUMBER),
+        Value::Array(entries) => entries.iter().all(numbers_fit),
+        Value::Object(fields) => fields.values().all(numbers_fit),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
 }
 
 /// Reads the plan file at a path.

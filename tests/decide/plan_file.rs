@@ -105,6 +105,16 @@ fn a_forged_plan_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_number_that_the_digest_does_not_tell_from_the_next_is_refused() {
+    for number in [1 << 53, (1 << 53) + 1] {
+        let bytes = forged(|plan| plan.groups[0].members_before = number);
+        assert!(matches!(from_bytes(&bytes), Err(Refusal::Inconsistent(_))));
+    }
+    let largest = forged(|plan| plan.groups[0].members_before = (1 << 53) - 1);
+    assert!(from_bytes(&largest).is_ok());
+}
+
+#[test]
 fn whatever_is_no_plan_is_refused() {
     for bytes in [
         &b""[..],
