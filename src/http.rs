@@ -83,6 +83,19 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Strikes a secret out of the body, which may be quoted in a message: not every service, or proxy before it, keeps to itself what
+    /// it was sent.
+    pub fn strike_out(&mut self, secret: &str) {
+        // Striking out a letter or two would only show where they stand.
+        if secret.len() < 4 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&self.body);
+        if text.contains(secret) {
+            self.body = text.replace(secret, "(secret)").into_bytes();
+        }
+    }
+
     /// When the service says that it answered, or else the time now. What it says of other moments goes by its own clock,
     /// which need not agree with the one of this machine.
     pub fn sent_at(&self) -> jiff::Timestamp {

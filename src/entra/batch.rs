@@ -266,7 +266,8 @@ impl Graph {
                 .header("client-request-id", uuid::Uuid::new_v4().to_string())
                 .build()
                 .map_err(|error| Failure::Garbled(error.without_url().to_string()))?;
-            let answer = self.http.send(class, request).await?;
+            let mut answer = self.http.send(class, request).await?;
+            answer.strike_out(token.value());
             self.slow_down(answer.header(THROTTLE_SHARE));
             if answer.status == StatusCode::UNAUTHORIZED && !renewed {
                 renewed = true;

@@ -164,6 +164,18 @@ async fn a_part_that_answers_401_is_sent_again_once_with_a_new_token() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_quoted_back_is_not_shown() {
+    let quoting = || refuse(400, "BadRequest", "No: Bearer the-token-value");
+    let fixture = Fixture::start(with_members(move |_| quoting())).await;
+    fixture.set_token_reply(ok(json!({"access_token": "the-token-value"})));
+    let error = read_all(&fixture, &[]).await.unwrap_err();
+    assert!(
+        format!("{error:#}").contains("No: Bearer (secret)"),
+        "{error:#}"
+    );
+}
+
+#[tokio::test]
 async fn only_the_parts_that_were_refused_are_sent_again() {
     let throttled = Reply::With(
         429,

@@ -58,6 +58,11 @@ impl Token {
         Ok(header)
     }
 
+    /// The token itself, to strike it out of what comes back.
+    pub(super) fn value(&self) -> &str {
+        self.value.expose_secret()
+    }
+
     /// The application permissions that the token carries, or `None` if it cannot be looked into: Microsoft reserves the
     /// right to make tokens opaque.
     pub(super) fn roles(&self) -> Option<&BTreeSet<String>> {

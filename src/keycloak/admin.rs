@@ -10,7 +10,7 @@ use super::login::{Pass, Session};
 use super::path;
 use super::refusal::{
     ErrorBody, Refusal, explain_missing_role, explain_not_exposed, explain_redirect,
-    explain_unaccepted_token, one_line, shown_answer, shown_body_kind, strike_out,
+    explain_unaccepted_token, one_line, shown_answer, shown_body_kind,
 };
 use crate::http::{Answer, Class, Http};
 
@@ -124,10 +124,8 @@ impl Admin {
             .build()
             .context("failed to build a request")?;
         let mut answer = self.http.send(Class::Read, request).await?;
-        if answer.status.as_u16() != 200
-            && let Some(token) = pass.token()
-        {
-            strike_out(&mut answer, token);
+        if let Some(token) = pass.token() {
+            answer.strike_out(token);
         }
         Ok(answer)
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::account::SyncAccount;
 use super::path;
-use super::refusal::{Refusal, explain_login, strike_out};
+use super::refusal::{Refusal, explain_login};
 use crate::config::KeycloakCredentials;
 use crate::http::{Answer, Class, Http};
 
@@ -182,7 +182,7 @@ impl Session {
         if answer.status.as_u16() != 200 {
             for (field, value) in form {
                 if matches!(*field, "password" | "client_secret" | "refresh_token") {
-                    strike_out(&mut answer, value);
+                    answer.strike_out(value);
                 }
             }
         }

@@ -132,17 +132,6 @@ pub(super) fn shown_body_kind(answer: &Answer) -> &'static str {
     }
 }
 
-/// Strikes a secret out of an answer that may be quoted in a message: not every service keeps to itself what it was sent.
-pub(super) fn strike_out(answer: &mut Answer, secret: &str) {
-    // Striking out a letter or two would only show where they stand.
-    if secret.len() < 4 {
-        return;
-    }
-    answer.body = String::from_utf8_lossy(&answer.body)
-        .replace(secret, "(secret)")
-        .into_bytes();
-}
-
 /// Returns a remote text on one line, without control characters, and shortened.
 pub(super) fn one_line(text: &str) -> String {
     let clean: String = text
