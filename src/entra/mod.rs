@@ -10,7 +10,7 @@ mod batch;
 mod batch_answer;
 mod failure;
 mod meaning;
-mod odata;
+pub mod odata;
 mod pages;
 pub mod permissions;
 mod read;

@@ -17,7 +17,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Returns the text percent-encoded for a path segment or the value of a query parameter.
-pub(super) fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
@@ -28,7 +28,7 @@ fn quoted(text: &str) -> String {
 
 /// A property that a filter compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Property {
+pub enum Property {
     /// One text, which takes `in`: `displayName`, `mail`.
     Text(&'static str),
     /// A list of texts that takes `in` inside `any`: `otherMails`.
@@ -39,7 +39,7 @@ pub(super) enum Property {
 
 /// Returns the filters that together find every object whose property is one of the values. They may find more: values that
 /// are too long for a comparison are looked for by their beginning, and Graph ignores case.
-pub(super) fn filters_for<'a>(
+pub fn filters_for<'a>(
     property: Property,
     values: impl IntoIterator<Item = &'a str>,
 ) -> Vec<String> {
@@ -64,7 +64,7 @@ pub(super) fn filters_for<'a>(
 }
 
 /// Returns the filters that together find every object whose property begins with one of the texts.
-pub(super) fn filters_for_beginnings<'a>(
+pub fn filters_for_beginnings<'a>(
     property: Property,
     beginnings: impl IntoIterator<Item = &'a str>,
 ) -> Vec<String> {

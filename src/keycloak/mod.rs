@@ -9,7 +9,7 @@ mod admin;
 mod base;
 mod groups;
 mod login;
-mod path;
+pub mod path;
 mod people;
 mod refusal;
 #[cfg(test)]

@@ -14,7 +14,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Encodes one segment of a path. `.` and `..` cannot be encoded and are refused: they would climb out of the path.
-pub(super) fn segment(text: &str) -> anyhow::Result<String> {
+pub fn segment(text: &str) -> anyhow::Result<String> {
     ensure!(
         !matches!(text, "" | "." | ".."),
         "{text:?} cannot stand in a request path"
@@ -23,12 +23,12 @@ pub(super) fn segment(text: &str) -> anyhow::Result<String> {
 }
 
 /// Encodes a value of a query.
-pub(super) fn value(text: &str) -> String {
+pub fn value(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Encodes the path of a group, without a slash at its start: Keycloak from 26.4.3 on refuses a double slash.
-pub(super) fn group_path(path: &GroupPath) -> anyhow::Result<String> {
+pub fn group_path(path: &GroupPath) -> anyhow::Result<String> {
     let segments: Vec<String> = path.segments().map(segment).collect::<Result<_, _>>()?;
     Ok(segments.join("/"))
 }
