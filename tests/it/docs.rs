@@ -81,6 +81,9 @@ fn every_flag_in_the_readme_is_one() {
         "out",
         "binary",
         "path",
+        "locked",
+        "fuzz-dir",
+        "sanitizer",
     ];
     for rest in readme().split("--").skip(1) {
         let flag: String = rest
