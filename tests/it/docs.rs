@@ -84,6 +84,7 @@ fn every_flag_in_the_readme_is_one() {
         "locked",
         "fuzz-dir",
         "sanitizer",
+        "in-diff",
     ];
     for rest in readme().split("--").skip(1) {
         let flag: String = rest
