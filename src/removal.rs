@@ -417,9 +417,10 @@ impl Evidence<'_> {
     /// Whether it is proved that Keycloak does not know anybody with the candidate's addresses.
     fn unknown(&self, candidate: &Candidate<'_>) -> Result<(), Missing> {
         let second = self.second_round()?;
+        // As Keycloak has it, which is what was looked up.
         let has_address = |person: &&Person| {
-            address_of(person, self.inputs.settings)
-                .is_some_and(|address| candidate.addresses.contains(&address))
+            let address = person.email.as_deref().and_then(|email| email.parse().ok());
+            address.is_some_and(|address| candidate.addresses.contains(&address))
         };
         let first = self.group.sources.values().copied();
         if let Some(person) = first

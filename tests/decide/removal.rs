@@ -7,7 +7,7 @@ use keycloak_to_azure::removal::{ProofRequest, Proofs};
 use keycloak_to_azure::settings::{DisabledPolicy, FederationSetting, RemovalPolicy};
 use keycloak_to_azure::snapshot::{FederationProvider, KeycloakGroup};
 
-use crate::world::{World, changes, codes, team_of};
+use crate::world::{World, changes, codes, invited_account, team_of};
 
 fn removals(world: &World) -> Vec<String> {
     changes(&world.plan())
@@ -213,6 +213,24 @@ fn somebody_unknown_whose_address_shows_up_in_the_second_reading_stays() {
     let person = Arc::new(world.person("p0").clone());
     world.delete("p0");
     held_by(&world, |proofs| second_team(proofs).members.push(person));
+}
+
+#[test]
+fn somebody_unknown_whose_address_is_listed_under_the_domain_of_keycloak_stays() {
+    // p0@old.example is p0@azure.example in Entra, so that the account is not matched; still Keycloak lists its address.
+    let mut world = team_of(8);
+    let domains = &mut world.settings.users.email_domains;
+    domains.insert("old.example".to_owned(), "azure.example".to_owned());
+    world.person("p0").email = Some("p0@old.example".to_owned());
+    let account = world.account("p0");
+    *account = invited_account(&account.id, &"p0@old.example".parse().unwrap());
+    let plan = world.plan_with(|request| {
+        let mut proofs = world.proofs(request);
+        proofs.found.values_mut().for_each(Vec::clear);
+        proofs
+    });
+    assert_eq!(plan.summary.remove, 0);
+    assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
 }
 
 #[test]
