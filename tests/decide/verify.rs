@@ -309,6 +309,19 @@ fn a_removal_for_another_reason_is_still_the_reviewed_removal() {
 }
 
 #[test]
+fn a_removal_of_an_account_that_is_somebody_elses_now_is_a_conflict() {
+    let verdict = after(REMOVE, |now| {
+        now.delete("p0");
+        now.person("eve");
+        now.account("p0").other_mails = vec!["eve@partner.example".to_owned()];
+    });
+    assert_eq!(
+        verdict,
+        "Conflict: the account is that of eve@partner.example now"
+    );
+}
+
+#[test]
 fn a_removal_that_is_not_proved_any_more_is_a_conflict() {
     let verdict = after(REMOVE, |now| {
         now.delete("p0");
