@@ -666,7 +666,12 @@ pub fn trouble() -> impl Strategy<Value = Trouble> {
             Outage::Disabled,
         ][..],
     );
-    let outage = option::weighted(0.7, (0..PROVIDERS.len(), kind, any::<[bool; 3]>()));
+    let phases = prop_oneof![
+        Just([true; 3]),
+        Just([false, true, false]),
+        any::<[bool; 3]>()
+    ];
+    let outage = option::weighted(0.7, (0..PROVIDERS.len(), kind, phases));
     let missing = || vec(0..MOST_PEOPLE, 0..4);
     (outage, missing(), missing()).prop_map(|(outage, first, second)| Trouble {
         outage,
