@@ -130,7 +130,8 @@ fn membership_words(membership: &MappedMembership) -> String {
     } = membership;
     let mut words = format!("{} → {}", place(mapping.as_str()), place(&azure.name));
     if source != mapping {
-        words += &format!("   through its sub-group {}", place(source.as_str()));
+        words += "   through its sub-group ";
+        words += &place(source.as_str());
     }
     if obstacle.is_some() {
         words += "   whose members cannot be managed";
@@ -304,25 +305,15 @@ fn problems(explanation: &Explanation, style: Style) -> String {
 fn conclusion(explanation: &Explanation, plan: &Plan, style: Style) -> String {
     let labels = GroupLabels::of(plan);
     let mut lines = String::new();
-    match &explanation.outcomes {
-        Some(outcomes) => {
-            for outcome in outcomes {
-                let Some(change) = numbered(plan, outcome.change) else {
-                    continue;
-                };
-                lines.push_str(&change_lines(change, &labels, style));
-                lines.push_str(&hanging_named(
-                    "      ",
-                    &verdict_words(outcome),
-                    style.width,
-                ));
-            }
-        }
-        None => {
-            let changes = explanation.changes.iter();
-            for change in changes.filter_map(|number| numbered(plan, *number)) {
-                lines.push_str(&change_lines(change, &labels, style));
-            }
+    for number in &explanation.changes {
+        let Some(change) = numbered(plan, *number) else {
+            continue;
+        };
+        lines.push_str(&change_lines(change, &labels, style));
+        let mut outcomes = explanation.outcomes.iter().flatten();
+        if let Some(outcome) = outcomes.find(|outcome| outcome.change == *number) {
+            let verdict = verdict_words(outcome);
+            lines.push_str(&hanging_named("      ", &verdict, style.width));
         }
     }
     for change in &explanation.further {

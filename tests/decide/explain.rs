@@ -13,7 +13,7 @@ use keycloak_to_azure::report::Outcome;
 use keycloak_to_azure::settings::{DisabledPolicy, Limit, MatchAttribute, RemovalPolicy};
 use keycloak_to_azure::verify::verify;
 
-use crate::world::{World, changes, team_of};
+use crate::world::{Happening, World, changes, team_of};
 
 /// What both sides of a world answer about an address.
 fn answers(world: &World, address: &str) -> Answers {
@@ -190,7 +190,7 @@ fn who_does_not_count_is_said_with_the_reason() {
 
 #[test]
 fn why_an_account_stays_is_said() {
-    let stays: [(Staying, fn(&mut World)); 5] = [
+    let stays: [(Staying, Happening); 5] = [
         (Staying::Protected, |world| {
             world.settings.protected = vec!["p0@partner.example".to_owned()];
         }),

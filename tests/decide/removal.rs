@@ -7,7 +7,7 @@ use keycloak_to_azure::removal::{ProofRequest, Proofs};
 use keycloak_to_azure::settings::{DisabledPolicy, FederationSetting, RemovalPolicy};
 use keycloak_to_azure::snapshot::{FederationProvider, KeycloakGroup};
 
-use crate::world::{World, changes, codes, invited_account, team_of};
+use crate::world::{Happening, World, changes, codes, invited_account, team_of};
 
 fn removals(world: &World) -> Vec<String> {
     changes(&world.plan())
@@ -255,7 +255,7 @@ fn somebody_unknown_stays_if_asked_again_keycloak_knows_them_or_is_not_asked() {
             proofs
                 .still_nobody
                 .values_mut()
-                .for_each(|nobody| *nobody = false)
+                .for_each(|nobody| *nobody = false);
         },
     ];
     for change in changes {
@@ -335,7 +335,7 @@ fn team_and_crew() -> World {
 
 #[test]
 fn a_list_that_shows_a_provider_in_one_reading_only_holds_known_and_unknown_people() {
-    let changes: [fn(&mut World); 2] = [
+    let changes: [Happening; 2] = [
         |world| world.leave("p0", "/team"),
         |world| world.delete("p7"),
     ];
@@ -396,7 +396,7 @@ fn second_team_of<'a>(proofs: &'a mut Proofs, path: &str) -> &'a mut KeycloakGro
 /// Whose address is gone in Keycloak looks like nobody with the address of their account.
 #[test]
 fn the_account_of_somebody_in_the_group_whose_address_is_gone_stays() {
-    let changes_of_name: [(&str, fn(&mut World)); 5] = [
+    let changes_of_name: [(&str, Happening); 5] = [
         ("the names are those of the account", |_| {}),
         ("in another letter case and form", |world| {
             world.person("p0").first_name = Some(" p0 ".to_owned());
@@ -439,7 +439,7 @@ fn the_account_of_somebody_in_the_group_whose_address_is_gone_stays() {
 
 #[test]
 fn somebody_without_an_address_holds_only_the_account_of_their_name() {
-    let somebody: [(&str, fn(&mut World)); 3] = [
+    let somebody: [(&str, Happening); 3] = [
         ("has another name", |world| {
             world.delete("p0");
             world.person("nameless").email = None;

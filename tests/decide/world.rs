@@ -20,6 +20,9 @@ use keycloak_to_azure::snapshot::{
     Person, Tenant,
 };
 
+/// Something that happens to a world.
+pub type Happening = fn(&mut World);
+
 /// An object id made of a number.
 pub fn id(number: usize) -> ObjectId {
     format!("00000000-0000-4000-8000-{number:012x}")
