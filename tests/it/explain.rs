@@ -1,5 +1,7 @@
 //! `explain`, as somebody who approves access uses it.
 
+use std::fmt::Write;
+
 use crate::program::Stage;
 
 #[tokio::test]
@@ -9,7 +11,7 @@ async fn people_of_the_company_are_explained() {
     for name in ["dana", "bob", "cyd", "jon", "gil", "eve", "nobody"] {
         let ended = stage.run(&format!("explain {name}@partner.example")).await;
         assert_eq!(ended.status, 0, "{}", ended.err);
-        text += &format!("$ explain {name}@partner.example\n{}\n", ended.out);
+        let _ = writeln!(text, "$ explain {name}@partner.example\n{}", ended.out);
     }
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(
