@@ -672,7 +672,8 @@ fn proof_of(address: &str) -> ProofRequest {
 }
 
 #[tokio::test]
-async fn groups_are_read_again_only_when_every_look_up_is_answered() {
+async fn groups_are_read_again_once_every_look_up_is_answered_and_whom_nobody_knows_is_asked_about_after_that()
+ {
     let server = Server::start(|seen| {
         login(seen).unwrap_or_else(|| match seen.line.as_str() {
             line if line.contains("/attack-detection/") => json(200, r#"{"numFailures":0}"#),
@@ -710,10 +711,22 @@ async fn groups_are_read_again_only_when_every_look_up_is_answered() {
         ]
     );
     assert!(proofs.second_round.contains_key(&path("group1")));
+    let still_nobody: Vec<_> = proofs.still_nobody.into_iter().collect();
+    assert_eq!(still_nobody, [("cyd@acme.example".parse().unwrap(), true)]);
     let seen = server.seen();
-    let last_question = seen.iter().rposition(|line| line.contains("/users"));
-    let reading = seen.iter().position(|line| line.contains("/members"));
-    assert!(last_question < reading, "{seen:#?}");
+    let (before, after) = seen.split_at(
+        seen.iter()
+            .position(|line| line.contains("/members"))
+            .unwrap(),
+    );
+    let questions = |lines: &[String]| {
+        let about = lines.iter().filter(|line| line.contains("/users?email="));
+        about
+            .filter_map(|line| Some(line.split_once("email=")?.1.get(..3)?.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(questions(before), ["ann", "bob", "cyd"]);
+    assert_eq!(questions(after), ["cyd"]);
 }
 
 #[tokio::test]
