@@ -12,7 +12,7 @@ use crate::matching::{
     name_of_account, values,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId};
-use crate::plan::{Block, Change, Plan, Problem, ProblemCode};
+use crate::plan::{Change, Plan, Problem, ProblemCode};
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
 use crate::snapshot::{Account, Person};
@@ -22,9 +22,9 @@ use crate::snapshot::{Account, Person};
 pub struct Answers {
     /// The address asked about.
     pub address: Address,
-    /// The people who have it, under any domain that is rewritten to its own.
+    /// The people who have it, under any domain that is rewritten to its own, or have another address of the accounts.
     pub people: Vec<KnownPerson>,
-    /// The accounts that have it, in whatever attribute.
+    /// The accounts that have it, or the address of one of the people, in whatever attribute.
     pub accounts: Vec<Account>,
 }
 
@@ -57,14 +57,12 @@ pub struct Explanation {
     pub match_by: Vec<MatchAttribute>,
     /// The attribute on which accounts match, if any does and one address is all that there is to compare.
     pub deciding: Option<MatchAttribute>,
-    /// The people who have the address.
+    /// The people who have the address, or another one of the accounts.
     pub people: Vec<ExplainedPerson>,
     /// The accounts that have it, or belong to one of the people.
     pub accounts: Vec<ExplainedAccount>,
     /// The problems that concern any of them.
     pub problems: Vec<Problem>,
-    /// The blocks of the groups concerned, and those of the whole plan.
-    pub blocks: Vec<Block>,
     /// The numbers of the plan's changes about any of them, counted from 1.
     pub changes: Vec<usize>,
     /// For a reviewed plan: what would become of these changes now.
@@ -110,6 +108,8 @@ pub struct MappedMembership {
     pub azure: crate::plan::GroupName,
     /// Why the Azure group's members cannot be managed, if so.
     pub obstacle: Option<ProblemCode>,
+    /// Whether the plan covers the Azure group.
+    pub in_scope: bool,
 }
 
 /// An account, as far as it matters to the plan.
@@ -150,6 +150,8 @@ pub enum Staying {
     RemovesNobody,
     /// The group's members cannot be managed.
     Unmanaged,
+    /// The plan leaves out the changes of this group.
+    OutOfScope,
     /// The mapping removes only people whom Keycloak knows, or a problem or a block says why.
     NotRemoved(RemovalPolicy),
 }
@@ -229,12 +231,6 @@ pub fn explain(
             .filter(|problem| subject.concerns(problem, &fresh.draft.groups))
             .cloned()
             .collect(),
-        blocks: fresh
-            .blocks
-            .iter()
-            .filter(|block| subject.is_blocked_by(block))
-            .cloned()
-            .collect(),
         outcomes: outcomes.map(|outcomes| {
             outcomes
                 .iter()
@@ -285,6 +281,7 @@ fn explained_person(known: &KnownPerson, fresh: &Decision<'_>) -> ExplainedPerso
                         source: source.path.clone(),
                         azure: group.name(),
                         obstacle: group.obstacle,
+                        in_scope: group.in_scope,
                     });
                 }
             }
@@ -356,7 +353,9 @@ fn explained_account(
         });
         if is_wanted || is_removed {
             None
-        } else if !group.is_managed() {
+        } else if !group.in_scope {
+            Some(Staying::OutOfScope)
+        } else if group.obstacle.is_some() {
             Some(Staying::Unmanaged)
         } else if protected {
             Some(Staying::Protected)
@@ -443,13 +442,6 @@ impl Subject<'_> {
                         .parse::<ObjectId>()
                         .is_ok_and(|id| self.accounts.contains_key(&id))
             })
-    }
-
-    fn is_blocked_by(&self, block: &Block) -> bool {
-        block
-            .group
-            .as_ref()
-            .is_none_or(|group| self.groups.contains(&group.id))
     }
 }
 

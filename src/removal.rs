@@ -56,6 +56,8 @@ pub struct Candidate<'a> {
     pub account: &'a Account,
     /// The addresses to look up: its own, and those that `email_domains` turns into one of them.
     pub addresses: BTreeSet<Address>,
+    /// Whose account it is, if that is somebody who counts in another group.
+    pub owner: Option<&'a PersonId>,
 }
 
 /// Returns the members of a group whom its mappings do not want, by address and id. Nobody is among them who is protected, not
@@ -85,6 +87,7 @@ pub fn candidates<'a>(
         .map(|account| Candidate {
             account,
             addresses: addresses_to_look_up(account, inputs.settings),
+            owner: matching.owners.get(&account.id).copied(),
         })
         .collect();
     candidates.sort_by(|a, b| {
@@ -292,9 +295,12 @@ pub fn judge(
             RemovalPolicy::Known | RemovalPolicy::None => Judgement::Stranger,
         };
     }
-    // The person that was found need not be the one who is a member: behind an address that nobody is shown with, a person of
+    // Unless it is clear that the account is theirs, the person that was found need not be the one who is a member: behind an address that nobody is shown with, a person of
     // a federation that is out of order may hide.
-    if federation.is_some()
+    let is_owner_found = candidate
+        .owner
+        .is_some_and(|owner| found.contains_key(owner));
+    if !is_owner_found
         && is_known.values().any(|is_known| !is_known)
         && let Err(missing) = evidence.nobody_is_hidden()
     {

@@ -9,10 +9,11 @@ use crate::commands::session::{Session, Setup, assemble};
 use crate::commands::{Context, ExitStatus};
 use crate::execute::rehearse;
 use crate::explain::{Answers, addresses_to_ask, explain};
-use crate::matching::{address_of, in_entra};
-use crate::model::Address;
+use crate::matching::{address_of, addresses_of, in_entra};
+use crate::model::{Address, ObjectId};
 use crate::plan::Overrides;
 use crate::settings::Settings;
+use crate::snapshot::Account;
 use crate::verify::verify;
 use crate::{plan_file, render};
 
@@ -54,24 +55,42 @@ pub async fn run(
     Ok(ExitStatus::Done)
 }
 
-/// Asks both sides about an address: Keycloak under every domain that is rewritten to its own, Entra under the addresses of whoever
-/// that is.
+/// Asks both sides about an address: Entra under the addresses that it can have there, then Keycloak under every address of the
+/// accounts that came, as removals do, and Entra once more under those of whoever that is.
 async fn ask(session: &Session, address: &Address, settings: &Settings) -> anyhow::Result<Answers> {
-    let people = session
-        .keycloak
-        .know(&addresses_to_ask(address, settings))
-        .await?;
-    let of_people = people
+    let mut accounts = BTreeMap::new();
+    find(session, &[in_entra(address, settings)], &mut accounts).await?;
+    let of_accounts = accounts.values().flat_map(addresses_of);
+    let asked: BTreeSet<Address> = of_accounts
+        .chain([address.clone()])
+        .flat_map(|address| addresses_to_ask(&address, settings))
+        .collect();
+    let people = session.keycloak.know(&asked).await?;
+    let of_people: Vec<Address> = people
         .iter()
-        .filter_map(|known| address_of(&known.person, settings));
-    let in_entra: BTreeSet<Address> = of_people.chain([in_entra(address, settings)]).collect();
-    let mut accounts = Vec::new();
-    for address in &in_entra {
-        accounts.extend(session.entra.find_by_address(address).await?);
-    }
+        .filter_map(|known| address_of(&known.person, settings))
+        .collect();
+    find(session, &of_people, &mut accounts).await?;
     Ok(Answers {
         address: address.clone(),
         people,
-        accounts,
+        accounts: accounts.into_values().collect(),
     })
+}
+
+/// Finds the accounts that have one of the addresses.
+async fn find(
+    session: &Session,
+    addresses: &[Address],
+    accounts: &mut BTreeMap<ObjectId, Account>,
+) -> anyhow::Result<()> {
+    for address in addresses {
+        let found = session.entra.find_by_address(address).await?;
+        accounts.extend(
+            found
+                .into_iter()
+                .map(|account| (account.id.clone(), account)),
+        );
+    }
+    Ok(())
 }

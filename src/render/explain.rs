@@ -10,6 +10,7 @@ use crate::settings::{MatchAttribute, RemovalPolicy};
 
 use super::Style;
 use super::layout::{hanging_marked, hanging_named};
+use super::text::blocks;
 use super::words::{
     GroupLabels, People, ProblemWords, addition_reason, address, field_changes, invited_as, listed,
     name, place, reception, sentence,
@@ -127,6 +128,7 @@ fn membership_words(membership: &MappedMembership) -> String {
         source,
         azure,
         obstacle,
+        in_scope,
     } = membership;
     let mut words = format!("{} → {}", place(mapping.as_str()), place(&azure.name));
     if source != mapping {
@@ -135,6 +137,9 @@ fn membership_words(membership: &MappedMembership) -> String {
     }
     if obstacle.is_some() {
         words += "   whose members cannot be managed";
+    }
+    if !in_scope {
+        words += "   which the plan leaves out (`--group`)";
     }
     words
 }
@@ -258,7 +263,8 @@ fn staying_words(staying: Staying) -> &'static str {
         Staying::Protected => "stays, because it is protected",
         Staying::Unclear => "is left there, because it is not clear whose it is",
         Staying::RemovesNobody => "stays, because the mapping removes nobody (`removals: none`)",
-        Staying::Unmanaged => "stays, because the members of this group are not managed",
+        Staying::Unmanaged => "stays, because the members of this group cannot be managed",
+        Staying::OutOfScope => "is left there, because the plan leaves this group out (`--group`)",
         Staying::NotRemoved(RemovalPolicy::Known) => {
             "stays: the mapping removes only people whom Keycloak knows (`removals: known`), or a problem says why"
         }
@@ -277,10 +283,6 @@ fn attribute_name(attribute: MatchAttribute) -> &'static str {
 
 fn problems(explanation: &Explanation, style: Style) -> String {
     let mut text = String::new();
-    let blocks = explanation
-        .blocks
-        .iter()
-        .map(|block| (sentence(&block.message), None));
     let problems = explanation.problems.iter().map(|problem| {
         let ProblemWords {
             subject,
@@ -289,7 +291,7 @@ fn problems(explanation: &Explanation, style: Style) -> String {
         } = ProblemWords::of(problem);
         (format!("{subject} {message}"), hint)
     });
-    for (line, hint) in blocks.chain(problems) {
+    for (line, hint) in problems {
         let block = hanging_marked("  ! ", "    | ", &line, style.width);
         text.push_str(&style.lines(&block, Style::yellow));
         if let Some(hint) = hint {
@@ -311,7 +313,9 @@ fn conclusion(explanation: &Explanation, plan: &Plan, style: Style) -> String {
         };
         lines.push_str(&change_lines(change, &labels, style));
         let mut outcomes = explanation.outcomes.iter().flatten();
-        if let Some(outcome) = outcomes.find(|outcome| outcome.change == *number) {
+        if !plan.is_blocked()
+            && let Some(outcome) = outcomes.find(|outcome| outcome.change == *number)
+        {
             let verdict = verdict_words(outcome);
             lines.push_str(&hanging_named("      ", &verdict, style.width));
         }
@@ -327,15 +331,17 @@ fn conclusion(explanation: &Explanation, plan: &Plan, style: Style) -> String {
     let heading = match (&explanation.outcomes, lines.is_empty()) {
         (None, false) => "So a plan would hold",
         (None, true) => "So nothing changes",
+        (Some(_), false) if plan.is_blocked() => "So this plan holds",
         (Some(_), false) => "So this plan holds, and an apply of it now makes of it",
         (Some(_), true) => "So this plan holds nothing about it, and nothing changes",
     };
-    let blocked = if plan.is_blocked() && !lines.is_empty() {
-        ", if it were not blocked"
-    } else {
-        ""
-    };
-    let mut text = style.bold(&format!("{heading}{blocked}"));
+    let mut text = String::new();
+    if plan.is_blocked() {
+        text.push_str(&style.bold("The plan is blocked, and nothing of it can be applied"));
+        text.push('\n');
+        text.push_str(&blocks(plan, style));
+    }
+    text.push_str(&style.bold(heading));
     text.push('\n');
     text.push_str(&lines);
     text

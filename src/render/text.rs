@@ -138,7 +138,8 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
     head
 }
 
-fn blocks(plan: &Plan, style: Style) -> String {
+/// Returns the limits that a plan exceeds, with how to go on.
+pub(super) fn blocks(plan: &Plan, style: Style) -> String {
     let mut text = String::new();
     for block in &plan.blocks {
         let message = hanging_named("x ", &sentence(&block.message), style.width);

@@ -8,9 +8,9 @@ use keycloak_to_azure::explain::{
 };
 use keycloak_to_azure::matching::{address_of, addresses_of, in_entra};
 use keycloak_to_azure::model::Address;
-use keycloak_to_azure::plan::{Change, Plan, ProblemCode};
+use keycloak_to_azure::plan::{Change, GroupName, Plan, ProblemCode, ScopeMapping};
 use keycloak_to_azure::report::Outcome;
-use keycloak_to_azure::settings::{DisabledPolicy, Limit, MatchAttribute, RemovalPolicy};
+use keycloak_to_azure::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy};
 use keycloak_to_azure::verify::verify;
 
 use crate::world::{Happening, World, changes, team_of};
@@ -326,17 +326,25 @@ fn of_a_reviewed_plan_it_says_what_would_become_of_each_change_now() {
 }
 
 #[test]
-fn blocks_of_the_groups_concerned_and_of_the_whole_plan_are_named() {
-    let mut world = team_of(20);
-    for number in 0..7 {
-        world.delete(&format!("p{number}"));
-    }
+fn a_group_that_the_plan_leaves_out_is_said_to_be_so() {
+    let mut world = team_of(8);
     world.map("/other", "acme-other");
     world.member_on_both_sides("far", "/other", "acme-other");
-    assert_eq!(explained(&world, "p0@partner.example").0.blocks.len(), 1);
-    assert_eq!(explained(&world, "far@partner.example").0.blocks.len(), 0);
-    world.settings.limits.invitations = Limit::AtMost(0);
-    world.person("ann");
-    world.join("ann", "/other");
-    assert_eq!(explained(&world, "far@partner.example").0.blocks.len(), 1);
+    world.leave("p0", "/team");
+    let other = &world.azure["acme-other"];
+    world.scope = Some(vec![ScopeMapping {
+        keycloak: "/other".parse().unwrap(),
+        azure: GroupName {
+            id: other.id.clone(),
+            name: other.name.clone(),
+        },
+    }]);
+    let (explanation, plan) = explained(&world, "p0@partner.example");
+    assert_eq!(plan.changes, Vec::new());
+    assert_eq!(
+        explanation.accounts[0].member_of[0].1,
+        Some(Staying::OutOfScope)
+    );
+    let (explanation, _) = explained(&world, "p1@partner.example");
+    assert!(!explanation.people[0].mapped[0].in_scope);
 }

@@ -333,6 +333,58 @@ fn team_and_crew() -> World {
     world
 }
 
+/// The account of `p0` has a second address, which is that of a former person.
+fn with_a_former_address(world: &mut World) {
+    world.person("old").enabled = false;
+    world.account("p0").other_mails = vec!["old@partner.example".to_owned()];
+    world.delete("p0");
+}
+
+#[test]
+fn a_former_person_with_a_second_address_vouches_for_nobody_where_nothing_is_known_of_federation() {
+    let nothing_known: [Happening; 2] = [
+        |world| world.components = None,
+        |world| {
+            world.components = None;
+            world.settings.federation = FederationSetting::Expected;
+        },
+    ];
+    for change in nothing_known {
+        let mut world = team_of(8);
+        with_a_former_address(&mut world);
+        assert_eq!(
+            removals(&world),
+            ["remove old@partner.example acme-team Disabled"]
+        );
+        change(&mut world);
+        let plan = world.plan();
+        assert_eq!(changes(&plan), Vec::<String>::new());
+        assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+    }
+}
+
+#[test]
+fn an_address_that_nobody_has_does_not_hold_the_account_of_somebody_clear() {
+    let mut world = team_with_ldap(8, 0);
+    world.map("/other", "acme-other");
+    let account = world.member_on_both_sides("p0", "/other", "acme-other");
+    world
+        .accounts
+        .get_mut(&account)
+        .unwrap()
+        .proxy_addresses
+        .push("smtp:p0@acme.onmicrosoft.com".to_owned());
+    world.leave("p0", "/team");
+    assert_eq!(
+        removals(&world),
+        ["remove p0@partner.example acme-team LeftGroup"]
+    );
+    world.leave("p0", "/other");
+    world.join("p1", "/other");
+    let plan = world.plan();
+    assert_eq!(plan.summary.remove, 0, "{:?}", plan.changes);
+}
+
 #[test]
 fn a_list_that_shows_a_provider_in_one_reading_only_holds_known_and_unknown_people() {
     let changes: [Happening; 2] = [
