@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::guard::{check_invitations, check_removals, limits_in_force};
 use crate::mapping::{Inputs, MappedGroup, mapped_groups};
 use crate::matching::{
-    Matching, Standing, comparable, invitation_obstacle, match_people, name_of, name_of_account,
+    Matching, Standing, can_be_invited, comparable, invitation_obstacle, is_protected_address,
+    match_people, name_of, name_of_account,
 };
 use crate::model::{Address, ObjectId, PersonId, UserType};
 use crate::plan::{
@@ -95,31 +96,16 @@ pub fn draft(inputs: Inputs<'_>) -> Draft<'_> {
 
 /// How many people will be added to the group: those who count, are not members yet, and can be.
 fn joining(inputs: &Inputs<'_>, group: &MappedGroup<'_>, matching: &Matching<'_>) -> usize {
-    let joins = |person: &PersonId| match matching
-        .people
-        .get(person)
-        .map(|matched| &matched.standing)
-    {
-        Some(Standing::HasAccount(_, account)) => {
-            !group.azure.members.contains(&account.id) && !matching.protected.contains(&account.id)
-        }
-        Some(Standing::HasNone(address)) => {
-            !is_protected_address(address, inputs)
-                && invitation_obstacle(address, &inputs.entra.tenant, &inputs.settings.invitations)
-                    .is_none()
-        }
-        Some(Standing::LeftAlone) | None => false,
-    };
+    let joins =
+        |person: &PersonId| match matching.people.get(person).map(|matched| &matched.standing) {
+            Some(Standing::HasAccount(_, account)) => {
+                !group.azure.members.contains(&account.id)
+                    && !matching.protected.contains(&account.id)
+            }
+            Some(Standing::HasNone(address)) => can_be_invited(address, inputs),
+            Some(Standing::LeftAlone) | None => false,
+        };
     group.people().filter(|(person, _)| joins(person)).count()
-}
-
-/// Whether the configuration protects whoever gets an account with this address.
-fn is_protected_address(address: &Address, inputs: &Inputs<'_>) -> bool {
-    inputs
-        .settings
-        .protected
-        .iter()
-        .any(|entry| entry == address.as_str())
 }
 
 impl<'a> Draft<'a> {

@@ -11,7 +11,7 @@ use crate::matching::{
     ALL_ATTRIBUTES, Standing, address_of, addresses_in_keycloak, in_entra, name_of,
     name_of_account, values,
 };
-use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId};
+use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, ProviderId};
 use crate::plan::{Change, Plan, Problem, ProblemCode};
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
@@ -61,6 +61,9 @@ pub struct Explanation {
     pub people: Vec<ExplainedPerson>,
     /// The accounts that have it, or belong to one of the people.
     pub accounts: Vec<ExplainedAccount>,
+    /// The user federation providers that the people come from, or might where none was found, and of which no enabled person was
+    /// seen: while one is out of order, its people look disabled, in no group, or unknown.
+    pub unseen_providers: Vec<String>,
     /// The problems that concern any of them.
     pub problems: Vec<Problem>,
     /// The numbers of the plan's changes about any of them, counted from 1.
@@ -152,6 +155,8 @@ pub enum Staying {
     Unmanaged,
     /// The plan leaves out the changes of this group.
     OutOfScope,
+    /// A safety limit blocks the group; who would have to go is only looked into as far as the plan shows it.
+    Blocked,
     /// The mapping removes only people whom Keycloak knows, or a problem or a block says why.
     NotRemoved(RemovalPolicy),
 }
@@ -225,6 +230,7 @@ pub fn explain(
             .filter(|address| *address != answers.address),
         deciding: settings.users.match_by.iter().find(decides).copied(),
         match_by: settings.users.match_by.clone(),
+        unseen_providers: unseen_providers(answers, fresh),
         problems: fresh
             .problems
             .iter()
@@ -248,6 +254,28 @@ pub fn explain(
         people,
         changes,
     }
+}
+
+fn unseen_providers(answers: &Answers, fresh: &Decision<'_>) -> Vec<String> {
+    let rows = fresh.draft.groups.iter().flat_map(MappedGroup::source_rows);
+    let seen: BTreeSet<&ProviderId> = rows
+        .filter(|row| row.enabled)
+        .filter_map(|row| row.provider.as_ref())
+        .collect();
+    let is_theirs = |id: &ProviderId| {
+        let mut people = answers.people.iter();
+        answers.people.is_empty() || people.any(|known| known.person.provider.as_ref() == Some(id))
+    };
+    let providers = fresh.federation.iter().flat_map(|known| &known.providers);
+    providers
+        .filter(|provider| is_theirs(&provider.id) && !seen.contains(&provider.id))
+        .map(|provider| {
+            provider
+                .name
+                .clone()
+                .unwrap_or_else(|| provider.id.to_string())
+        })
+        .collect()
 }
 
 /// The address asked about, and those of the people who have it, as Entra should know them.
@@ -363,6 +391,13 @@ fn explained_account(
             Some(Staying::Unclear)
         } else if group.removals == RemovalPolicy::None {
             Some(Staying::RemovesNobody)
+        } else if fresh.blocks.iter().any(|block| {
+            block
+                .group
+                .as_ref()
+                .is_some_and(|blocked| blocked.id == group.azure.id)
+        }) {
+            Some(Staying::Blocked)
         } else {
             Some(Staying::NotRemoved(group.removals))
         }
@@ -423,25 +458,23 @@ impl Subject<'_> {
         }
     }
 
-    /// Problems are text. One concerns the subject if it is called so, or names one of the addresses or accounts.
+    /// Problems are text, with names in it that people choose. One concerns the subject if it is called exactly so.
     fn concerns(&self, problem: &Problem, groups: &[MappedGroup<'_>]) -> bool {
         let is_about_group = |group: &MappedGroup<'_>| {
             group.obstacle == Some(problem.code)
                 && group.azure.name == problem.subject
                 && self.groups.contains(&group.azure.id)
         };
-        let text = [&problem.subject, &problem.message];
-        let mut words = text
-            .iter()
-            .flat_map(|text| text.split([' ', ',', ';', '(', ')', ':']));
+        let may_be_theirs = || {
+            problem.code == ProblemCode::AddressMayHaveChanged
+                && self
+                    .accounts
+                    .values()
+                    .any(|account| account.display_name.as_deref() == Some(&problem.subject))
+        };
         self.names.contains(&problem.subject)
+            || may_be_theirs()
             || groups.iter().any(is_about_group)
-            || words.any(|word| {
-                self.has_address(word)
-                    || word
-                        .parse::<ObjectId>()
-                        .is_ok_and(|id| self.accounts.contains_key(&id))
-            })
     }
 }
 
@@ -457,10 +490,14 @@ fn names_in_problems(
         addresses
             .iter()
             .map(|address| with(address.as_str()))
-            .chain([with(&crate::removal::own_address(account))])
+            .chain([
+                with(&crate::removal::own_address(account)),
+                format!("account {} ({name})", account.id),
+            ])
             .collect::<Vec<_>>()
     });
-    people.chain(of_accounts).collect()
+    let of_addresses = addresses.iter().map(ToString::to_string);
+    people.chain(of_accounts).chain(of_addresses).collect()
 }
 
 fn numbered(plan: &Plan) -> impl Iterator<Item = (usize, &Change)> {

@@ -558,6 +558,24 @@ impl<'a> AccountIndex<'a> {
     }
 }
 
+/// Whether the configuration protects whoever gets an account with this address.
+pub fn is_protected_address(address: &Address, inputs: &Inputs<'_>) -> bool {
+    inputs
+        .settings
+        .protected
+        .iter()
+        .any(|entry| entry == address.as_str())
+}
+
+/// Whether somebody without an account is invited under their address.
+pub fn can_be_invited(address: &Address, inputs: &Inputs<'_>) -> bool {
+    let Inputs {
+        settings, entra, ..
+    } = inputs;
+    !is_protected_address(address, inputs)
+        && invitation_obstacle(address, &entra.tenant, &settings.invitations).is_none()
+}
+
 /// Returns why nobody can be invited under an address, with a hint, if so. All of these are knowable without asking.
 pub fn invitation_obstacle(
     address: &Address,

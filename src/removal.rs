@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mapping::{Inputs, MappedGroup};
 use crate::matching::{
-    Matching, address_of, addresses_in_keycloak, addresses_of, counts, has_name_of, in_entra,
-    name_of, name_of_account,
+    Matching, Standing, address_of, addresses_in_keycloak, addresses_of, can_be_invited,
+    has_name_of, in_entra, name_of, name_of_account,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
 use crate::plan::{Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason};
@@ -58,6 +58,9 @@ pub struct Candidate<'a> {
     pub addresses: BTreeSet<Address>,
     /// Whose account it is, if that is somebody who counts in another group.
     pub owner: Option<&'a PersonId>,
+    /// Somebody in the group who has the name of the account, and whom the plan cannot bring to an account of their own: it may be
+    /// theirs.
+    pub namesake: Option<(&'a Person, &'a GroupPath)>,
 }
 
 /// Returns the members of a group whom its mappings do not want, by address and id. Nobody is among them who is protected, not
@@ -76,6 +79,7 @@ pub fn candidates<'a>(
             .get(account)
             .is_some_and(|owner| group.first_source_of(owner).is_some())
     };
+    let uncovered = people_without_cover(inputs, matching, group);
     let mut candidates: Vec<Candidate<'a>> = group
         .azure
         .members
@@ -88,12 +92,38 @@ pub fn candidates<'a>(
             account,
             addresses: addresses_to_look_up(account, inputs.settings),
             owner: matching.owners.get(&account.id).copied(),
+            namesake: uncovered
+                .iter()
+                .find(|(person, _)| has_name_of(account, person))
+                .copied(),
         })
         .collect();
     candidates.sort_by(|a, b| {
         (a.addresses.first(), &a.account.id).cmp(&(b.addresses.first(), &b.account.id))
     });
     candidates
+}
+
+/// The people in the group's sources who count and neither have an account nor can be invited: left as they are because of a problem,
+/// or protected. Each with a source that they are in.
+fn people_without_cover<'a>(
+    inputs: &Inputs<'a>,
+    matching: &Matching<'a>,
+    group: &MappedGroup<'a>,
+) -> Vec<(&'a Person, &'a GroupPath)> {
+    let has_cover = |standing: &Standing<'_>| match standing {
+        Standing::HasAccount(..) => true,
+        Standing::HasNone(address) => can_be_invited(address, inputs),
+        Standing::LeftAlone => false,
+    };
+    group
+        .people()
+        .filter_map(|(person, mut paths)| {
+            let matched = matching.people.get(person)?;
+            let path = paths.next()?;
+            (!has_cover(&matched.standing)).then_some((matched.person, path))
+        })
+        .collect()
 }
 
 fn addresses_to_look_up(account: &Account, settings: &Settings) -> BTreeSet<Address> {
@@ -274,10 +304,24 @@ pub fn judge(
     if candidate.addresses.is_empty() {
         return evidence.hold(candidate, Missing::NoAddress);
     }
+    if found.is_empty() && group.removals != RemovalPolicy::All {
+        return Judgement::Stranger;
+    }
+    let is_owner_found = candidate
+        .owner
+        .is_some_and(|owner| found.contains_key(owner));
+    if let Some((person, path)) = candidate.namesake
+        && !is_owner_found
+    {
+        return evidence.hold(
+            candidate,
+            Missing::SameName {
+                person: name_of(person),
+                path: path.to_string(),
+            },
+        );
+    }
     if found.is_empty() {
-        if group.removals != RemovalPolicy::All {
-            return Judgement::Stranger;
-        }
         return match evidence.unknown(candidate) {
             Ok(()) => Judgement::Remove(
                 RemovalReason::UnknownToKeycloak,
@@ -297,9 +341,6 @@ pub fn judge(
     }
     // Unless it is clear that the account is theirs, the person that was found need not be the one who is a member: behind an address that nobody is shown with, a person of
     // a federation that is out of order may hide.
-    let is_owner_found = candidate
-        .owner
-        .is_some_and(|owner| found.contains_key(owner));
     if !is_owner_found
         && is_known.values().any(|is_known| !is_known)
         && let Err(missing) = evidence.nobody_is_hidden()
@@ -430,7 +471,7 @@ impl Evidence<'_> {
         };
         let first = self.group.sources.values().copied();
         if let Some(person) = first
-            .chain(second.iter().copied())
+            .chain(second)
             .flat_map(|source| source.members.iter().map(AsRef::as_ref))
             .find(has_address)
         {
@@ -438,32 +479,7 @@ impl Evidence<'_> {
                 person: name_of(person),
             });
         }
-        self.nobody_of_the_name_lacks_an_address(candidate, &second)?;
         self.nobody_is_hidden()
-    }
-
-    /// Whether the account can be that of somebody in the sources whose address is gone: who can no longer be matched is left as
-    /// they are, and so is the account that must be theirs.
-    fn nobody_of_the_name_lacks_an_address(
-        &self,
-        candidate: &Candidate<'_>,
-        second: &[&KeycloakGroup],
-    ) -> Result<(), Missing> {
-        let settings = self.inputs.settings;
-        let first = self.group.sources.values().copied();
-        let may_be_theirs = |person: &Person| {
-            counts(person, person.enabled, settings)
-                && address_of(person, settings).is_none()
-                && has_name_of(candidate.account, person)
-        };
-        let theirs = first.chain(second.iter().copied()).find_map(|source| {
-            let person = source.members.iter().find(|row| may_be_theirs(row))?;
-            Some((name_of(person), source.path.to_string()))
-        });
-        match theirs {
-            Some((person, path)) => Err(Missing::SameName { person, path }),
-            None => Ok(()),
-        }
     }
 
     /// Whether every user federation that the realm is known to have was seen alive in both rounds of reads.
@@ -610,8 +626,8 @@ impl Evidence<'_> {
                 format!("plan again; if it stays so, see that {provider} works, {lift}"),
             ),
             Missing::SameName { person, path } => (
-                format!("{person} in {path} has its name, and no address to tell by whose account it is"),
-                "enter the address in Keycloak, or take this person out of the group".to_owned(),
+                format!("{person} in {path} has its name and is not clear, so it may be theirs"),
+                "see what is said of this person; correct their address in Keycloak, or take them out of the group".to_owned(),
             ),
             Missing::Federation => (
                 "Keycloak does not know the account, but whether the realm has a user federation is not known, and a person \

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diff::{Decision, differing, wanted_account};
 use crate::guard::{check_invitations, limits_in_force};
 use crate::mapping::MappedGroup;
-use crate::matching::{Matched, Standing, addresses_of, comparable, is_protected, name_of};
+use crate::matching::{Matched, Standing, addresses_of, comparable, is_protected, name_of, values};
 use crate::model::{Address, ObjectId, PersonId};
 use crate::plan::{
     Add, Change, FieldChange, Fields, GroupName, Invite, NewAccount, Plan, Remove, Update,
 };
 use crate::report::Outcome;
+use crate::settings::MatchAttribute;
 use crate::snapshot::{Account, Person};
 
 /// What apply decides about the changes of a reviewed plan.
@@ -147,6 +148,18 @@ pub fn misfit(account: &Account, email: &Address, protected: &[String]) -> Optio
     }
 }
 
+/// Whether an account is what an invitation of the address makes: an invitation gives its address to `mail` and the user principal name. An
+/// older account that has only been given it as another address since is not the one that was approved.
+fn is_of_invitation(account: &Account, address: &Address) -> bool {
+    let has_address = |attribute| {
+        values(account, attribute)
+            .iter()
+            .any(|value| value == address.as_str())
+    };
+    account.is_invited()
+        && (has_address(MatchAttribute::Mail) || has_address(MatchAttribute::UserPrincipalName))
+}
+
 /// Why somebody is not removed who should have been added elsewhere and was not.
 pub const NOT_ADDED: &str = "an addition of the same account does not succeed, and nobody who moves is to be without access";
 
@@ -248,11 +261,11 @@ impl<'d, 'a> Present<'d, 'a> {
 
     /// The person has an account since the review: that of the invitation, or another.
     fn judge_invited(&self, reviewed: &Invite, person: &Person, account: &Account) -> Verdict {
-        if !account.is_invited() {
+        if !is_of_invitation(account, &reviewed.email) {
             return settled(
                 Outcome::Conflict,
                 format!(
-                    "the person has the account {} since the review, which does not come from an invitation",
+                    "the person has the account {} since the review, which does not come from an invitation of this address",
                     account.id
                 ),
             );
@@ -305,12 +318,21 @@ impl<'d, 'a> Present<'d, 'a> {
             .people
             .iter()
             .find_map(|(person, matched)| match &matched.standing {
-                Standing::HasAccount(_, account) if account.id == *id => Some((*person, *account)),
+                Standing::HasAccount(address, account) if account.id == *id => {
+                    Some((*person, address, *account))
+                }
                 _ => None,
             });
-        let Some((person, account)) = owner else {
+        let Some((person, address, account)) = owner else {
             return self.judge_update_without_owner(reviewed);
         };
+        // What people reviewed is the address.
+        if address.as_str() != reviewed.account.email {
+            return settled(
+                Outcome::Conflict,
+                format!("the account is that of {address} now"),
+            );
+        }
         let fresh = self.updates.get(id).map(|update| &update.fields);
         if fresh.is_none() && !self.is_wanted_in_managed_group(person) {
             return self.not_wanted_where_managed(person);
@@ -447,12 +469,12 @@ impl<'d, 'a> Present<'d, 'a> {
             );
         }
         if let (None, Some(account)) = (&reviewed.account.id, account)
-            && !account.is_invited()
+            && !is_of_invitation(account, email)
         {
             return settled(
                 Outcome::Conflict,
                 format!(
-                    "the person has the account {} since the review, which does not come from an invitation",
+                    "the person has the account {} since the review, which does not come from an invitation of this address",
                     account.id
                 ),
             );

@@ -12,10 +12,8 @@ use crate::{plan_file, render};
 pub fn run(args: &ShowArgs, context: &mut Context) -> anyhow::Result<ExitStatus> {
     let presentation = Presentation::of(args.format, args.redact, context)?;
     let plan = plan_file::read(&args.plan).map_err(|error| {
-        let may_name_people = matches!(
-            error.downcast_ref(),
-            Some(Refusal::NotAPlan(_) | Refusal::Inconsistent(_))
-        );
+        // Whatever a file says of itself may name people, its version and its id as well.
+        let may_name_people = error.downcast_ref::<Refusal>().is_some();
         if presentation.is_redacted() && may_name_people {
             let what = format!(
                 "{} is not a plan that this program made",

@@ -8,7 +8,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices_by_key};
 use crate::model::{ObjectId, fold};
 use crate::plan::{Add, Plan, PlannedGroup, Remove};
 
-use super::words::{Changes, GroupLabels, People, address, counted, name};
+use super::words::{Changes, GroupLabels, People, address, counted, grouped, name};
 
 /// Changed members up to which a diff is read at a glance; beyond, the lists read better.
 const MAX_MEMBERS: usize = 20;
@@ -124,7 +124,7 @@ fn diff(
             "{}: {} before, {} after",
             labels.of_group(&group.azure),
             counted(group.members_before, "member", "members"),
-            group.members_after
+            grouped(group.members_after)
         ),
         lines,
     }

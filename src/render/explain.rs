@@ -31,7 +31,7 @@ pub fn explanation(explanation: &Explanation, plan: &Plan, style: &Style) -> Str
 fn in_keycloak(explanation: &Explanation, style: Style) -> String {
     if explanation.people.is_empty() {
         let nobody = format!(
-            "nobody has the address {}",
+            "shows nobody with the address {}",
             address(explanation.address.as_str())
         );
         return hanging_named("Keycloak   ", &nobody, style.width);
@@ -111,7 +111,7 @@ fn person_lines(explained: &ExplainedPerson, style: Style) -> String {
         text.push_str(&hanging_named("  is also in    ", &words, style.width));
     }
     if mapped.is_empty() && missing_from.is_empty() && not_mapped.is_empty() {
-        text.push_str("  is in no group\n");
+        text.push_str("  is in no group that Keycloak shows\n");
     }
     text
 }
@@ -265,6 +265,9 @@ fn staying_words(staying: Staying) -> &'static str {
         Staying::RemovesNobody => "stays, because the mapping removes nobody (`removals: none`)",
         Staying::Unmanaged => "stays, because the members of this group cannot be managed",
         Staying::OutOfScope => "is left there, because the plan leaves this group out (`--group`)",
+        Staying::Blocked => {
+            "is left there while a safety limit blocks the group; whether it would have to go is not looked into"
+        }
         Staying::NotRemoved(RemovalPolicy::Known) => {
             "stays: the mapping removes only people whom Keycloak knows (`removals: known`), or a problem says why"
         }
@@ -283,6 +286,15 @@ fn attribute_name(attribute: MatchAttribute) -> &'static str {
 
 fn problems(explanation: &Explanation, style: Style) -> String {
     let mut text = String::new();
+    for provider in &explanation.unseen_providers {
+        let line = format!(
+            "no enabled person of the user federation {} was seen in any mapped group: while it is out of order, Keycloak shows its \
+             people as disabled, in no group, or not at all",
+            place(provider)
+        );
+        let block = hanging_marked("  ! ", "    | ", &line, style.width);
+        text.push_str(&style.lines(&block, Style::yellow));
+    }
     let problems = explanation.problems.iter().map(|problem| {
         let ProblemWords {
             subject,

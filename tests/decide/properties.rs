@@ -142,13 +142,19 @@ proptest! {
             if is_blocked || !oracle::is_managed(&world, group) || policy_of(&world, group) != RemovalPolicy::All {
                 continue;
             }
-            // Whose address is gone cannot be told from somebody who is not known, and may be a member under their name.
-            let lacks_an_address = |person: &Person| {
-                oracle::counts(&world, person)
-                    && oracle::address_in_entra(&world, person).is_none()
-                    && oracle::is_in(&world, &person.username, &group.id)
+            // Who is neither matched nor invited cannot be told from somebody who is not known, and may be a member under their name.
+            let is_invited = |person: &Person| {
+                plan.changes
+                    .iter()
+                    .any(|change| matches!(change, Change::Invite(invite) if invite.person.id == person.id))
             };
-            if world.people.values().any(lacks_an_address) {
+            let lacks_cover = |person: &Person| {
+                oracle::counts(&world, person)
+                    && oracle::is_in(&world, &person.username, &group.id)
+                    && !clarity.owners.contains_key(&person.username)
+                    && !is_invited(person)
+            };
+            if world.people.values().any(lacks_cover) {
                 continue;
             }
             for id in &group.members {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use keycloak_to_azure::plan::{Change, FederationSource, Problem, ProblemCode, RemovalReason};
 use keycloak_to_azure::removal::{ProofRequest, Proofs};
-use keycloak_to_azure::settings::{DisabledPolicy, FederationSetting, RemovalPolicy};
+use keycloak_to_azure::settings::{
+    DisabledPolicy, FederationSetting, RemovalPolicy, UnverifiedPolicy,
+};
 use keycloak_to_azure::snapshot::{FederationProvider, KeycloakGroup};
 
 use crate::world::{Happening, World, changes, codes, invited_account, team_of};
@@ -482,11 +484,74 @@ fn the_account_of_somebody_in_the_group_whose_address_is_gone_stays() {
         assert!(
             plan.problems[1]
                 .message
-                .contains("in /team has its name, and no address"),
+                .contains("in /team has its name and is not clear"),
             "{}",
             plan.problems[1].message
         );
     }
+}
+
+#[test]
+fn the_account_of_somebody_in_the_group_who_cannot_be_covered_under_a_new_address_stays() {
+    let new_addresses: [(&str, Happening); 6] = [
+        ("refused by Entra", |world| {
+            world.person("p0").email = Some("p0+x@partner.example".to_owned());
+        }),
+        ("at a domain of the tenant", |world| {
+            world.person("p0").email = Some("p0@acme.example".to_owned());
+        }),
+        ("at a domain that is not allowed", |world| {
+            world.person("p0").email = Some("p0@other.example".to_owned());
+            world.settings.invitations.allowed_domains = vec!["partner.example".to_owned()];
+        }),
+        ("protected", |world| {
+            world.person("p0").email = Some("p0@other.example".to_owned());
+            world.settings.protected = vec!["p0@other.example".to_owned()];
+        }),
+        ("of somebody else", |world| {
+            world.person("p0").email = Some("p1@partner.example".to_owned());
+        }),
+        ("not verified", |world| {
+            world.person("p0").email = Some("p0@other.example".to_owned());
+            world.person("p0").email_verified = false;
+            world.settings.users.unverified_email = UnverifiedPolicy::Skip;
+        }),
+    ];
+    for (name, change) in new_addresses {
+        let mut world = team_of(8);
+        change(&mut world);
+        let plan = world.plan();
+        assert_eq!(changes(&plan), Vec::<String>::new(), "{name}");
+        assert!(
+            codes(&plan).contains(&ProblemCode::RemovalNotConfirmed),
+            "{name} {:?}",
+            plan.problems
+        );
+    }
+    let mut world = team_of(8);
+    world.person("p0").email = Some("p0@other.example".to_owned());
+    assert_eq!(
+        removals(&world),
+        [
+            "invite p0@other.example",
+            "add p0@other.example acme-team",
+            "remove p0@partner.example acme-team UnknownToKeycloak"
+        ]
+    );
+}
+
+#[test]
+fn a_second_address_that_somebody_else_has_does_not_take_the_account_of_somebody_without_one() {
+    let mut world = team_of(8);
+    world.person("p0").email = None;
+    world.person("otto").email = Some("old@partner.example".to_owned());
+    world.account("p0").other_mails = vec!["old@partner.example".to_owned()];
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(
+        codes(&plan),
+        [ProblemCode::NoEmail, ProblemCode::RemovalNotConfirmed]
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use keycloak_to_azure::model::UserType;
 use keycloak_to_azure::plan::{Change, Plan};
 use keycloak_to_azure::report::Outcome;
 use keycloak_to_azure::settings::Limit;
+use keycloak_to_azure::snapshot::Account;
 use keycloak_to_azure::verify::{Member, Task, Verdict, Verification, verify};
 
 use crate::world::{World, invited_account, team_of};
@@ -157,6 +158,47 @@ fn an_account_that_does_not_come_from_an_invitation_is_a_conflict_for_invitation
             "{verdict}"
         );
     }
+}
+
+#[test]
+fn an_older_account_that_was_given_the_address_since_is_a_conflict_for_invitation_and_addition() {
+    let mut world = team_of(3);
+    world.person("ann");
+    world.join("ann", "/team");
+    let mallory = world.account("mallory").id.clone();
+    let plan = world.plan();
+    assert_eq!(plan.changes.len(), 2);
+    for place in [
+        (|account, mail| account.other_mails.push(mail)) as fn(&mut Account, String),
+        |account, mail| account.proxy_addresses.push(format!("smtp:{mail}")),
+    ] {
+        let mut drifted = world.clone();
+        let account = drifted.accounts.get_mut(&mallory).unwrap();
+        place(account, "ann@partner.example".to_owned());
+        let verdicts = verification(&plan, &drifted).verdicts;
+        for verdict in &verdicts {
+            assert!(
+                matches!(verdict, Verdict::Settled(Outcome::Conflict, _)),
+                "{verdicts:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_update_that_names_another_than_it_changes_is_a_conflict() {
+    let mut world = team_of(3);
+    world.account("p0").surname = Some("Other".to_owned());
+    let mut plan = world.plan();
+    let [Change::Update(update)] = &mut plan.changes[..] else {
+        panic!("{:?}", plan.changes)
+    };
+    update.account.email = "p1@partner.example".to_owned();
+    let verdicts = verification(&plan, &world).verdicts;
+    assert!(
+        matches!(verdicts[..], [Verdict::Settled(Outcome::Conflict, _)]),
+        "{verdicts:?}"
+    );
 }
 
 #[test]
