@@ -5,7 +5,7 @@ use keycloak_to_azure::plan::{BlockCode, Overrides};
 use keycloak_to_azure::render::{Style, markdown, text};
 use keycloak_to_azure::settings::{Limit, Limits, RemovalPolicy};
 
-use crate::world::{changes, team_of};
+use crate::world::{Happening, World, changes, team_of};
 
 fn limits(removals: Limit, percent: Limit) -> Limits {
     Limits {
@@ -367,6 +367,39 @@ fn a_group_keeps_its_last_member() {
     world.overrides.allow_empty.insert("acme-team".to_owned());
     let plan = world.plan();
     assert_eq!((plan.blocks.len(), plan.summary.remove), (0, 2));
+}
+
+/// Two members have to go; somebody with an account of their own is in the Keycloak group and no member.
+fn replaced_by_somebody_with_an_account() -> World {
+    let mut world = team_of(2);
+    world.delete("p0");
+    world.delete("p1");
+    world.person("new");
+    world.join("new", "/team");
+    world.account("new");
+    world
+}
+
+#[test]
+fn only_who_can_be_added_keeps_a_group_from_being_emptied() {
+    let world = replaced_by_somebody_with_an_account();
+    assert_eq!(world.plan().blocks, []);
+    let not_added: [Happening; 3] = [
+        |world| world.settings.protected = vec!["new@partner.example".to_owned()],
+        |world| {
+            world.settings.protected = vec!["new@partner.example".to_owned()];
+            world
+                .accounts
+                .retain(|_, account| account.mail.as_deref() != Some("new@partner.example"));
+        },
+        |world| world.account("twin").mail = Some("new@partner.example".to_owned()),
+    ];
+    for change in not_added {
+        let mut world = replaced_by_somebody_with_an_account();
+        change(&mut world);
+        let codes: Vec<_> = world.plan().blocks.iter().map(|block| block.code).collect();
+        assert_eq!(codes, [BlockCode::WouldEmptyGroup]);
+    }
 }
 
 #[test]

@@ -94,6 +94,37 @@ fn an_unverified_address_is_left_alone_where_the_configuration_asks_for_it() {
 }
 
 #[test]
+fn a_protected_member_of_one_group_is_not_added_to_another() {
+    let mut world = team_of(3);
+    world.map("/other", "acme-other");
+    world.join("p0", "/other");
+    assert_eq!(
+        changes(&world.plan()),
+        ["add p0@partner.example acme-other"]
+    );
+    world.settings.protected = vec!["p0@partner.example".to_owned()];
+    let plan = world.plan();
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    assert_eq!(plan.summary.unchanged, 3);
+    world.azure.get_mut("acme-team").unwrap().members.clear();
+    assert_eq!(world.plan().summary.unchanged, 0);
+}
+
+#[test]
+fn the_members_after_are_those_before_with_who_comes_and_without_who_goes() {
+    let mut world = team_of(8);
+    world.leave("p0", "/team");
+    for name in ["ann", "bob", "cyd"] {
+        world.person(name);
+        world.join(name, "/team");
+    }
+    let plan = world.plan();
+    assert_eq!((plan.summary.add, plan.summary.remove), (3, 1));
+    let group = &plan.groups[0];
+    assert_eq!((group.members_before, group.members_after), (8, 10));
+}
+
+#[test]
 fn protected_accounts_are_never_touched() {
     for entry in [
         "p0@partner.example",
@@ -173,6 +204,12 @@ fn nobody_is_invited_for_a_group_that_cannot_be_managed() {
             group.role_assignable = true;
         }),
     ];
+    let said_of = |code| match code {
+        ProblemCode::GroupDynamic => "dynamic membership",
+        ProblemCode::GroupOnPremises => "synchronised from an on-premises directory",
+        ProblemCode::GroupMailEnabled => "mail-enabled",
+        _ => "directory roles",
+    };
     for (code, set) in cases {
         let mut world = ann_alone();
         world.person("nomail").email = None;
@@ -183,6 +220,8 @@ fn nobody_is_invited_for_a_group_that_cannot_be_managed() {
         let plan = world.plan();
         assert_eq!(changes(&plan), Vec::<String>::new(), "{code:?}");
         assert_eq!(codes(&plan), [code]);
+        let message = &plan.problems[0].message;
+        assert!(message.contains(said_of(code)), "{message}");
     }
 }
 

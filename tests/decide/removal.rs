@@ -727,6 +727,66 @@ fn nothing_is_asked_where_nobody_goes() {
 }
 
 #[test]
+fn nobody_else_of_the_name_of_somebody_unknown_is_pointed_out() {
+    let nobody_else: [(&str, Happening); 3] = [
+        ("is added with an account of their own", |world| {
+            world.join("p0-new", "/team");
+            world.account("p0-new");
+        }),
+        ("is invited to another group", |world| {
+            world.map("/other", "acme-other");
+            world.join("p0-new", "/other");
+        }),
+        ("has another name", |world| {
+            world.join("p0-new", "/team");
+            world.person("p0-new").first_name = Some("Q0".to_owned());
+        }),
+    ];
+    for (name, change) in nobody_else {
+        let mut world = team_of(8);
+        world.delete("p0");
+        world.person("p0-new").first_name = Some("P0".to_owned());
+        change(&mut world);
+        world
+            .accounts
+            .values_mut()
+            .filter(|account| account.mail.as_deref() == Some("p0-new@partner.example"))
+            .for_each(|account| account.display_name = Some("P0 Example".to_owned()));
+        let plan = world.plan();
+        assert_eq!(plan.summary.remove, 1, "{name}");
+        assert!(
+            !codes(&plan).contains(&ProblemCode::AddressMayHaveChanged),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn how_a_federation_is_known_is_said() {
+    let ldap = || {
+        vec![FederationProvider {
+            id: "ldap".parse().unwrap(),
+            name: "Corporate LDAP".to_owned(),
+        }]
+    };
+    let cases = [
+        (Some(ldap()), 3, Some((FederationSource::Components, 1))),
+        (Some(ldap()), 0, Some((FederationSource::Components, 1))),
+        (Some(Vec::new()), 3, Some((FederationSource::Components, 1))),
+        (Some(Vec::new()), 0, Some((FederationSource::Components, 0))),
+        (None, 3, Some((FederationSource::Seen, 1))),
+        (None, 0, None),
+    ];
+    for (components, from_ldap, known) in cases {
+        let mut world = team_with_ldap(8, from_ldap);
+        world.components.clone_from(&components);
+        let federation = world.plan().source.federation;
+        let found = federation.map(|found| (found.known_from, found.providers.len()));
+        assert_eq!(found, known, "{components:?} {from_ldap}");
+    }
+}
+
+#[test]
 fn somebody_invited_under_the_name_of_somebody_unknown_is_pointed_out() {
     let mut world = team_of(8);
     world.delete("p0");
