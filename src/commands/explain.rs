@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::cli::ExplainArgs;
-use crate::commands::apply::{refuse_other_directories, refuse_other_tenant};
-use crate::commands::session::{Session, Setup, assemble};
+use crate::commands::session::{
+    Session, Setup, assemble, refuse_other_directories, refuse_other_tenant,
+};
 use crate::commands::{Context, ExitStatus};
 use crate::execute::rehearse;
 use crate::explain::{Answers, addresses_to_ask, explain};

@@ -1,4 +1,5 @@
-//! What `plan`, `apply` and `check` share: setting up, connecting to both services, reading them, deciding.
+//! What `plan`, `apply`, `check` and `explain` share: setting up, connecting to both services, reading them, deciding, and refusing a plan
+//! of other directories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -478,6 +479,52 @@ pub fn assemble(
         problems: decision.problems.clone(),
     }
     .sealed()
+}
+
+/// A plan is only ever applied to the directories that it was made from. Nothing has been asked of anybody yet.
+pub fn refuse_other_directories(
+    plan: &Plan,
+    config: &Config,
+    tenant: Option<&ObjectId>,
+) -> anyhow::Result<()> {
+    let differs = |what: &str, of_plan: &str, of_config: &str| {
+        anyhow::bail!(
+            "refused the plan: it was made for the {what} {of_plan}, and here it is {of_config}"
+        )
+    };
+    if without_prefix(&plan.source.url) != without_prefix(&config.keycloak.url) {
+        return differs("Keycloak", &plan.source.url, &config.keycloak.url);
+    }
+    if plan.source.realm != config.keycloak.realm {
+        return differs("realm", &plan.source.realm, &config.keycloak.realm);
+    }
+    if plan.target.graph_url != config.entra.graph_url {
+        return differs(
+            "Graph host",
+            &plan.target.graph_url,
+            &config.entra.graph_url,
+        );
+    }
+    match tenant {
+        Some(tenant) => refuse_other_tenant(plan, tenant),
+        None => Ok(()),
+    }
+}
+
+/// The same for the tenant, once that is known.
+pub fn refuse_other_tenant(plan: &Plan, tenant: &ObjectId) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        plan.target.tenant_id == *tenant,
+        "refused the plan: it was made for the tenant {} ({}), and the credentials are for {tenant}",
+        plan.target.tenant_id,
+        plan.target.tenant_name
+    );
+    Ok(())
+}
+
+/// `/auth` at the end of the address makes no other Keycloak: which form answers is probed.
+fn without_prefix(url: &str) -> &str {
+    url.strip_suffix("/auth").unwrap_or(url)
 }
 
 /// Mappings whose group does not exist, or is not one, on either side.
