@@ -37,7 +37,7 @@ pub fn samples() -> [Plan; 2] {
     let mut emptied = team_of(2);
     emptied.leave("p0", "/team");
     emptied.leave("p1", "/team");
-    [open, emptied.plan()]
+    [open, emptied.plan()].map(Plan::sealed)
 }
 
 fn joins(world: &mut World, username: &str, path: &str) {
