@@ -67,6 +67,10 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Log in on both sides, test every permission and mapping, and say what is missing; changes nothing
     Check(CheckArgs),
+    /// Show the report of an apply: who ran what and when, and what became of each change; needs neither configuration nor network
+    Report(ReportArgs),
+    /// Write a plan that takes back what one run of apply did, to be reviewed and applied like any other; changes nothing
+    Undo(UndoArgs),
     /// Say everything that is known about one person, and what a plan does about them and why; changes nothing
     Explain(ExplainArgs),
     /// Print the completions for a shell
@@ -125,15 +129,12 @@ pub struct PlanArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Safety limits, set for this plan and recorded in it")]
 pub struct LimitArgs {
-    /// Members that one group may lose: a number, a share (40%), 0 to forbid, or off (repeatable, once for each kind)
-    #[arg(long, value_name = "N", value_parser = parse_removal_limit, allow_negative_numbers = true)]
-    pub max_removals: Vec<RemovalLimit>,
+    /// Those of removals.
+    #[command(flatten)]
+    pub removals: RemovalLimitArgs,
     /// Invitations in the plan: a number, 0 to forbid, or off
     #[arg(long, value_name = "N", value_parser = parse_limit, allow_negative_numbers = true)]
     pub max_invitations: Option<Limit>,
-    /// A group that may end up without members (a Keycloak or Azure name of a mapping; repeatable)
-    #[arg(long, value_name = "NAME")]
-    pub allow_empty: Vec<String>,
     /// A group whose removals need no witness from the realm's user federation (a Keycloak or Azure name of a mapping; repeatable)
     #[arg(long, value_name = "NAME")]
     pub without_witness: Vec<String>,
@@ -142,10 +143,31 @@ pub struct LimitArgs {
 impl LimitArgs {
     /// Returns what is lifted, as the plan records it. Fails if one kind of limit is given twice.
     pub fn overrides(&self) -> anyhow::Result<Overrides> {
-        let mut overrides = Overrides {
+        Ok(Overrides {
             max_invitations: self.max_invitations,
-            allow_empty: self.allow_empty.iter().cloned().collect(),
             without_witness: self.without_witness.iter().cloned().collect(),
+            ..self.removals.overrides()?
+        })
+    }
+}
+
+/// The flags that set the safety limits of removals for one plan.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Safety limits, set for this plan and recorded in it")]
+pub struct RemovalLimitArgs {
+    /// Members that one group may lose: a number, a share (40%), 0 to forbid, or off (repeatable, once for each kind)
+    #[arg(long, value_name = "N", value_parser = parse_removal_limit, allow_negative_numbers = true)]
+    pub max_removals: Vec<RemovalLimit>,
+    /// A group that may end up without members (a Keycloak or Azure name of a mapping, or the id of an Azure group; repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub allow_empty: Vec<String>,
+}
+
+impl RemovalLimitArgs {
+    /// Returns what is lifted, as the plan records it. Fails if one kind of limit is given twice.
+    pub fn overrides(&self) -> anyhow::Result<Overrides> {
+        let mut overrides = Overrides {
+            allow_empty: self.allow_empty.iter().cloned().collect(),
             ..Overrides::default()
         };
         for limit in &self.max_removals {
@@ -236,6 +258,51 @@ pub struct ApplyArgs {
     /// Where the directories are.
     #[command(flatten)]
     pub directories: DirectoryArgs,
+}
+
+/// The flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The report
+    #[arg(
+        value_name = "REPORT",
+        default_value = "keycloak_to_azure.plan.report.jsonl"
+    )]
+    pub report: PathBuf,
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The flags of `undo`.
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The report of the run
+    #[arg(value_name = "REPORT")]
+    pub report: PathBuf,
+    /// Which run of the report [default: the last that wrote]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<String>,
+    /// Where the plan is written
+    #[arg(
+        long,
+        value_name = "PLAN",
+        default_value = "keycloak_to_azure.undo.json"
+    )]
+    pub out: PathBuf,
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Show people as tokens instead of names and addresses, for everybody to read; the plan file stays complete (the
+    /// key of the tokens is `KEYCLOAK_TO_AZURE_REDACT_KEY`)
+    #[arg(long)]
+    pub redact: bool,
+    /// Where the directories are.
+    #[command(flatten)]
+    pub directories: DirectoryArgs,
+    /// Limits that are other ones for this plan.
+    #[command(flatten)]
+    pub limits: RemovalLimitArgs,
 }
 
 /// The flags of `check`.

@@ -649,14 +649,14 @@ pub fn differing(wanted: &NewAccount, account: &Account) -> Fields {
             .is_some_and(|has| comparable(has) == comparable(&after));
         (!is_same).then(|| FieldChange {
             before: has.clone(),
-            after,
+            after: Some(after),
         })
     };
     let user_type = |wanted: Option<UserType>| {
         let after = wanted?;
         (account.user_type != Some(after)).then_some(FieldChange {
             before: account.user_type,
-            after,
+            after: Some(after),
         })
     };
     Fields {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::mapping::MappedGroup;
-use crate::plan::{Block, BlockCode, Overrides};
+use crate::plan::{Block, BlockCode, GroupName, Overrides};
 use crate::settings::{Limit, Limits};
 
 /// The limits that hold for one plan: those of the configuration, with what was lifted on the command line.
@@ -86,34 +86,62 @@ pub fn check_removals(
             ),
             flag: format!("--allow-empty {}", group.flag_name),
         });
-    } else if losing >= members && joining == 0 && !group.allow_empty {
-        verdict.blocks.push(Block {
-            code: BlockCode::WouldEmptyGroup,
-            group: Some(group.name()),
-            message: format!("{name} would lose the last of its {members} members"),
-            flag: format!("--allow-empty {}", group.flag_name),
-        });
+    } else if joining == 0 && !group.allow_empty {
+        let block = check_last_member(&group.name(), members, losing, group.flag_name);
+        verdict.blocks.extend(block);
     }
-    if let Some(allowed) = allowed_removals(members, limits)
-        && losing > allowed
-    {
-        let shown = if verdict.shown.is_none() && losing > SHOWN_OF_BLOCKED {
+    let is_shortened = verdict.shown.is_none() && losing > SHOWN_OF_BLOCKED;
+    let note = if is_shortened {
+        format!("; the first {SHOWN_OF_BLOCKED} are looked into and shown")
+    } else {
+        String::new()
+    };
+    if let Some(block) = check_number_of_removals(&group.name(), members, losing, limits, &note) {
+        verdict.blocks.push(block);
+        if is_shortened {
             verdict.shown = Some(SHOWN_OF_BLOCKED);
-            format!("; the first {SHOWN_OF_BLOCKED} are looked into and shown")
-        } else {
-            String::new()
-        };
-        verdict.blocks.push(Block {
-            code: BlockCode::TooManyRemovals,
-            group: Some(group.name()),
-            message: format!(
-                "{name} would lose {losing} of {members} members; at most {allowed} ({}) may go in one plan{shown}",
-                limit_in_words(members, limits)
-            ),
-            flag: format!("--max-removals {losing}"),
-        });
+        }
     }
     verdict
+}
+
+/// Checks that a group which nobody joins keeps a member.
+pub fn check_last_member(
+    group: &GroupName,
+    members: usize,
+    losing: usize,
+    flag_name: &str,
+) -> Option<Block> {
+    (losing >= members).then(|| Block {
+        code: BlockCode::WouldEmptyGroup,
+        group: Some(group.clone()),
+        message: format!(
+            "{} would lose the last of its {members} members",
+            group.name
+        ),
+        flag: format!("--allow-empty {flag_name}"),
+    })
+}
+
+/// Checks how many members a group would lose. A note ends the message.
+pub fn check_number_of_removals(
+    group: &GroupName,
+    members: usize,
+    losing: usize,
+    limits: &Limits,
+    note: &str,
+) -> Option<Block> {
+    let allowed = allowed_removals(members, limits)?;
+    (losing > allowed).then(|| Block {
+        code: BlockCode::TooManyRemovals,
+        group: Some(group.clone()),
+        message: format!(
+            "{} would lose {losing} of {members} members; at most {allowed} ({}) may go in one plan{note}",
+            group.name,
+            limit_in_words(members, limits)
+        ),
+        flag: format!("--max-removals {losing}"),
+    })
 }
 
 /// Checks how many people are invited.

@@ -37,4 +37,5 @@ pub mod sandbox;
 pub mod settings;
 pub mod snapshot;
 pub mod ui;
+pub mod undo;
 pub mod verify;

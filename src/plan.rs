@@ -33,6 +33,9 @@ pub struct Plan {
     pub target: Target,
     /// The SHA-256 of the configuration file, in hexadecimal.
     pub config_sha256: String,
+    /// The run that the plan takes back, for a plan that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<UndoneRun>,
     /// What was lifted for this plan on the command line.
     pub overrides: Overrides,
     /// The mappings that `--group` chose, or `None` for all.
@@ -92,6 +95,20 @@ pub fn hex(bytes: &[u8]) -> String {
 pub enum PlanKind {
     /// It brings Entra to what Keycloak says.
     Sync,
+    /// It takes back what one run of apply did, whatever Keycloak says.
+    Undo,
+}
+
+/// The run that a plan takes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoneRun {
+    /// Its id, as its report has it.
+    pub run_id: String,
+    /// The plan that it carried out.
+    pub plan_id: String,
+    /// When it began.
+    pub time: jiff::Timestamp,
 }
 
 /// Where people come from.
@@ -298,6 +315,28 @@ pub struct NewAccount {
     pub surname: Option<String>,
 }
 
+impl NewAccount {
+    /// Whether everything is left as it is.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            user_type,
+            display_name,
+            given_name,
+            surname,
+        } = self;
+        user_type.is_none() && display_name.is_none() && given_name.is_none() && surname.is_none()
+    }
+}
+
+/// Names that an update takes away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClearedNames {
+    /// The given name.
+    pub given_name: bool,
+    /// The surname.
+    pub surname: bool,
+}
+
 /// An update of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -361,6 +400,26 @@ impl Fields {
         } = self;
         user_type.is_none() && display_name.is_none() && given_name.is_none() && surname.is_none()
     }
+
+    /// Returns the fields that get a value, or lose it.
+    #[must_use]
+    pub fn only(&self, set: &NewAccount, cleared: ClearedNames) -> Self {
+        let Self {
+            user_type,
+            display_name,
+            given_name,
+            surname,
+        } = self;
+        let kept = |change: &Option<FieldChange<String>>, is_written: bool| {
+            change.clone().filter(|_| is_written)
+        };
+        Self {
+            user_type: user_type.clone().filter(|_| set.user_type.is_some()),
+            display_name: kept(display_name, set.display_name.is_some()),
+            given_name: kept(given_name, set.given_name.is_some() || cleared.given_name),
+            surname: kept(surname, set.surname.is_some() || cleared.surname),
+        }
+    }
 }
 
 /// A value before and after.
@@ -369,8 +428,9 @@ impl Fields {
 pub struct FieldChange<T> {
     /// What the account has.
     pub before: Option<T>,
-    /// What it gets.
-    pub after: T,
+    /// What it gets. `None` takes the value away, which only the undoing of an update does, and only with names that Entra lets be
+    /// absent.
+    pub after: Option<T>,
 }
 
 /// An addition to a group.
@@ -397,7 +457,7 @@ pub struct Remove {
     pub because: RemovalReason,
 }
 
-/// Why somebody is removed. Each is proved ([`crate::removal`]).
+/// Why somebody is removed. What Keycloak is the reason for is proved ([`crate::removal`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovalReason {
@@ -407,6 +467,8 @@ pub enum RemovalReason {
     LeftGroup,
     /// Nobody in Keycloak has one of the account's addresses.
     UnknownToKeycloak,
+    /// The run that is taken back added the account.
+    Undo,
 }
 
 /// A safety limit that the plan exceeds.
@@ -498,4 +560,12 @@ pub enum ProblemCode {
     GroupMailEnabled,
     /// Roles can be assigned to the group, and the app may not change such groups.
     GroupRoleAssignable,
+    /// The run that is taken back invited somebody.
+    InvitationNotUndone,
+    /// Something is neither as the run that is taken back left it nor as it was before.
+    ChangedSinceRun,
+    /// An account had no value where Entra requires one.
+    ValueNotRestorable,
+    /// The run that is taken back did not come to its end.
+    RunCutOff,
 }

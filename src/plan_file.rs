@@ -8,8 +8,12 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::plan::{Change, FORMAT_VERSION, Plan, Summary};
+use crate::plan::{
+    Add, Change, FORMAT_VERSION, FieldChange, Fields, NewMember, Plan, PlanKind, RemovalReason,
+    Summary,
+};
 use crate::render::escape;
+use crate::report;
 
 /// The largest file that is read as a plan. A hundred thousand changes take about 50 MB.
 const LARGEST: u64 = 1 << 30;
@@ -164,6 +168,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// A plan is read by people at its top and carried out from its list: both have to say the same.
 fn check_consistency(plan: &Plan) -> Result<(), String> {
+    check_kind(plan)?;
     let mut counted = Summary {
         unchanged: plan.summary.unchanged,
         problems: plan.problems.len(),
@@ -206,7 +211,7 @@ fn check_consistency(plan: &Plan) -> Result<(), String> {
                 (4, Some(&remove.group))
             }
         };
-        if !seen.insert(object_of(change)) {
+        if !seen.insert(object_of(change, plan.kind)) {
             return Err("it holds two changes of one object".to_owned());
         }
         if own_rank < rank {
@@ -229,9 +234,60 @@ fn check_consistency(plan: &Plan) -> Result<(), String> {
     }
 }
 
-/// What a change is about. No two changes of a plan are about the same.
-fn object_of(change: &Change) -> (u8, &str, &str) {
+/// Whether the plan holds only what its kind of plan can hold.
+fn check_kind(plan: &Plan) -> Result<(), String> {
+    let is_undo = plan.kind == PlanKind::Undo;
+    if is_undo != plan.undoes.is_some() {
+        return Err("its kind and the run that it takes back do not fit".to_owned());
+    }
+    if is_undo && plan.scope.is_some() {
+        return Err("it takes back a run, and is for some mappings".to_owned());
+    }
+    for change in &plan.changes {
+        let fits = match change {
+            Change::Invite(_) => !is_undo,
+            Change::Update(update) => fields_fit(&update.fields, is_undo),
+            Change::Add(add) => {
+                add.because.is_empty() == is_undo && (add.account.id.is_some() || !is_undo)
+            }
+            Change::Remove(remove) => (remove.because == RemovalReason::Undo) == is_undo,
+        };
+        if !fits {
+            let (subject, _) = report::object_of(change);
+            return Err(format!(
+                "the change of {} ({}) is not one of this kind of plan",
+                subject.email,
+                report::Action::of(change)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Only who takes something back may take away a value, and only one that Entra lets be absent.
+fn fields_fit(fields: &Fields, is_undo: bool) -> bool {
+    let Fields {
+        user_type,
+        display_name,
+        given_name,
+        surname,
+    } = fields;
+    let has_value =
+        |change: &Option<FieldChange<String>>| change.as_ref().is_none_or(|it| it.after.is_some());
+    user_type.as_ref().is_none_or(|it| it.after.is_some())
+        && has_value(display_name)
+        && (is_undo || has_value(given_name) && has_value(surname))
+}
+
+/// What a change is about. No two changes of a plan are about the same. Who is added is a person, who may not have an account yet; where
+/// Keycloak is not asked, it is an account.
+fn object_of(change: &Change, kind: PlanKind) -> (u8, &str, &str) {
     match change {
+        Change::Add(Add {
+            group,
+            account: NewMember { id: Some(id), .. },
+            ..
+        }) if kind == PlanKind::Undo => (3, group.id.as_str(), id.as_str()),
         Change::Invite(invite) => (1, "", invite.email.as_str()),
         Change::Update(update) => (2, "", update.account.id.as_str()),
         Change::Add(add) => (3, add.group.id.as_str(), add.account.email.as_str()),

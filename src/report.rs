@@ -1,9 +1,14 @@
 //! The record of an apply, one line for each thing that happened. The types are the report's format.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, ObjectId};
-use crate::plan::Change;
+use crate::model::ObjectId;
+use crate::plan::{
+    AccountName, Add, Change, Fields, GroupName, Invite, PlanKind, Remove, Target, Update,
+};
 
 /// How the message of an invitation begins that went through and whose account is not yet as the plan says.
 pub const INVITED_ONLY: &str = "is invited, but the account is not yet as the plan says";
@@ -17,7 +22,7 @@ pub enum Line {
     /// A write went through.
     Step(Step),
     /// What became of a change.
-    Outcome(ChangeOutcome),
+    Outcome(ReportedOutcome),
     /// A run ended.
     End(End),
 }
@@ -29,14 +34,45 @@ pub struct Start {
     pub run_id: String,
     /// The plan that it carries out.
     pub plan_id: String,
+    /// What kind of plan that is.
+    pub kind: PlanKind,
+    /// How many changes the plan holds.
+    pub changes: usize,
     /// The version of the program.
     pub tool_version: String,
-    /// The tenant.
-    pub tenant_id: ObjectId,
+    /// The Keycloak that the plan was made from.
+    pub source: Realm,
+    /// The tenant that is written to.
+    pub target: Target,
+    /// The app that is logged in to Entra, by its client id. Entra's own audit log names it too.
+    pub app_id: String,
+    /// Who started the run, as the environment says; nobody has checked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// When.
     pub time: jiff::Timestamp,
     /// Whether nothing is written.
     pub dry_run: bool,
+}
+
+/// A realm of a Keycloak.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Realm {
+    /// The Keycloak, as configured, without a slash at its end.
+    pub url: String,
+    /// The realm.
+    pub realm: String,
+}
+
+/// Whom a line is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The account; `None` where an invitation was to make it and did not.
+    pub id: Option<ObjectId>,
+    /// The person's address, or the account's own where Keycloak does not know it.
+    pub email: String,
+    /// The display name.
+    pub display_name: Option<String>,
 }
 
 /// A write went through.
@@ -48,11 +84,14 @@ pub struct Step {
     pub change: usize,
     /// What was written.
     pub write: Write,
-    /// The address, for an accepted invitation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<Address>,
     /// The account that was written to, or that the invitation made.
-    pub account: ObjectId,
+    pub account: Subject,
+    /// The group, where it was added to one or removed from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+    /// What an update of the plan changed. That of an account that was just invited is part of its invitation.
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub fields: Fields,
     /// When.
     pub time: jiff::Timestamp,
     /// Graph's id of the request.
@@ -74,6 +113,100 @@ pub enum Write {
     Removed,
 }
 
+/// What became of a change, and whom it was about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedOutcome {
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: ChangeOutcome,
+    /// Whom it was about.
+    pub account: Subject,
+    /// The group, for an addition or a removal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+}
+
+impl ReportedOutcome {
+    /// Says of an outcome whom its change was about.
+    pub fn new(outcome: ChangeOutcome, change: &Change) -> Self {
+        let (account, group) = object_of(change);
+        Self {
+            outcome,
+            account,
+            group,
+        }
+    }
+}
+
+/// Returns whom a change is about, and which group.
+pub fn object_of(change: &Change) -> (Subject, Option<GroupName>) {
+    let of_account = |account: &AccountName| Subject {
+        id: Some(account.id.clone()),
+        email: account.email.clone(),
+        display_name: account.display_name.clone(),
+    };
+    match change {
+        Change::Invite(Invite {
+            email, set, person, ..
+        }) => {
+            let display_name = set.display_name.as_ref().unwrap_or(&person.username);
+            let invited = Subject {
+                id: None,
+                email: email.to_string(),
+                display_name: Some(display_name.clone()),
+            };
+            (invited, None)
+        }
+        Change::Update(Update { account, .. }) => (of_account(account), None),
+        Change::Add(Add { group, account, .. }) => {
+            let added = Subject {
+                id: account.id.clone(),
+                email: account.email.to_string(),
+                display_name: account.display_name.clone(),
+            };
+            (added, Some(group.clone()))
+        }
+        Change::Remove(Remove { group, account, .. }) => (of_account(account), Some(group.clone())),
+    }
+}
+
+/// What a change does, as the plan writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Invite a person.
+    Invite,
+    /// Update an account.
+    Update,
+    /// Add an account to a group.
+    Add,
+    /// Remove an account from a group.
+    Remove,
+}
+
+impl Action {
+    /// Returns what a change does.
+    pub fn of(change: &Change) -> Self {
+        match change {
+            Change::Invite(_) => Self::Invite,
+            Change::Update(_) => Self::Update,
+            Change::Add(_) => Self::Add,
+            Change::Remove(_) => Self::Remove,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invite => "invite",
+            Self::Update => "update",
+            Self::Add => "add",
+            Self::Remove => "remove",
+        })
+    }
+}
+
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeOutcome {
@@ -81,8 +214,8 @@ pub struct ChangeOutcome {
     pub run_id: String,
     /// The number of the change in the plan, counted from 1.
     pub change: usize,
-    /// The change's action: `invite`, `update`, `add` or `remove`.
-    pub action: String,
+    /// What the change does.
+    pub action: Action,
     /// What became of it.
     pub outcome: Outcome,
     /// What there is to say about it: the reason, or Graph's own message.
@@ -114,8 +247,8 @@ pub enum Outcome {
     NotAttempted,
 }
 
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Done => "done",
             Self::AlreadyDone => "already done",
@@ -185,12 +318,112 @@ impl Totals {
     }
 }
 
-/// Returns the word for a change's action, as the plan writes it.
-pub fn action(change: &Change) -> &'static str {
-    match change {
-        Change::Invite(_) => "invite",
-        Change::Update(_) => "update",
-        Change::Add(_) => "add",
-        Change::Remove(_) => "remove",
+/// A report, read: what is known of each run in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The runs, in the order in which they began.
+    pub runs: Vec<Run>,
+}
+
+/// What a report says of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// How it began.
+    pub start: Start,
+    /// The writes that went through.
+    pub steps: Vec<Step>,
+    /// What became of the changes.
+    pub outcomes: Vec<ReportedOutcome>,
+    /// How it ended; `None` if it was killed, or is still going.
+    pub end: Option<End>,
+}
+
+impl Run {
+    /// The totals of the outcomes that are written down.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for reported in &self.outcomes {
+            totals.count(reported.outcome.outcome);
+        }
+        totals
+    }
+
+    /// How many changes of the plan have no outcome.
+    pub fn without_outcome(&self) -> usize {
+        self.start.changes.saturating_sub(self.outcomes.len())
+    }
+}
+
+/// Why a text is not a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAReport {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for NotAReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+impl std::error::Error for NotAReport {}
+
+impl Report {
+    /// Reads a report. A line that a killed run did not finish is passed over; every other has to be one of this program.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NotAReport> {
+        let mut report = Self::default();
+        let mut places = BTreeMap::new();
+        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let refused = |reason: String| NotAReport {
+                line: at + 1,
+                reason,
+            };
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let line: Line = match serde_json::from_slice(line) {
+                Ok(line) => line,
+                Err(error) if error.is_eof() => continue,
+                Err(error) => return Err(refused(error.to_string())),
+            };
+            let run_id = line.run_id().to_owned();
+            if let Line::Start(start) = line {
+                if places.insert(run_id, report.runs.len()).is_some() {
+                    return Err(refused("the run began before".to_owned()));
+                }
+                report.runs.push(Run {
+                    start,
+                    steps: Vec::new(),
+                    outcomes: Vec::new(),
+                    end: None,
+                });
+                continue;
+            }
+            let run = places
+                .get(&run_id)
+                .and_then(|&place| report.runs.get_mut(place))
+                .ok_or_else(|| refused("the beginning of its run is missing".to_owned()))?;
+            match line {
+                Line::Start(_) => {}
+                Line::Step(step) => run.steps.push(step),
+                Line::Outcome(outcome) => run.outcomes.push(outcome),
+                Line::End(end) => run.end = Some(end),
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl Line {
+    fn run_id(&self) -> &str {
+        match self {
+            Self::Start(start) => &start.run_id,
+            Self::Step(step) => &step.run_id,
+            Self::Outcome(reported) => &reported.outcome.run_id,
+            Self::End(end) => &end.run_id,
+        }
     }
 }

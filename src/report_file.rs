@@ -1,8 +1,8 @@
 //! The report on disk: JSON Lines, appended to, readable by its owner only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -11,7 +11,7 @@ use crate::execute::Recorder;
 use crate::model::{Address, ObjectId};
 use crate::plan::Plan;
 use crate::render::escape;
-use crate::report::{Line, Write as Written};
+use crate::report::{Line, Report, Run, Step, Write};
 
 /// A report that is open for a run.
 pub struct ReportFile {
@@ -56,13 +56,14 @@ impl ReportFile {
         let mut file = options
             .open(path)
             .with_context(|| format!("failed to open the report {shown}"))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)
             .with_context(|| format!("failed to read the report {shown}"))?;
-        let earlier = earlier_runs(&text, &OfPlan::new(plan)).with_context(|| {
+        let report = Report::parse(&bytes).with_context(|| {
             format!("{shown} is not a report of this program; name another file with --report")
         })?;
-        if !text.is_empty() && !text.ends_with('\n') {
+        let earlier = earlier_runs(&report, &OfPlan::new(plan));
+        if bytes.last().is_some_and(|last| *last != b'\n') {
             // A run that was killed in the middle of a line; the next line must not be glued to it.
             file.write_all(b"\n")
                 .with_context(|| format!("failed to write to the report {shown}"))?;
@@ -74,38 +75,33 @@ impl ReportFile {
 
 /// What happened before the plan was made is no concern of it: the same situation gives the same id again, and an account that was
 /// invited then may be gone since.
-fn earlier_runs(text: &str, of: &OfPlan<'_>) -> anyhow::Result<EarlierRuns> {
+fn earlier_runs(report: &Report, of: &OfPlan<'_>) -> EarlierRuns {
     let mut earlier = EarlierRuns::default();
-    let mut of_this_plan = BTreeSet::new();
-    for (at, line) in text.lines().enumerate() {
-        let line: Line = match serde_json::from_str(line) {
-            Ok(line) => line,
-            Err(_) if line.trim().is_empty() => continue,
-            // A line that a killed run did not finish has no closing brace. Whatever has one was finished.
-            Err(_) if line.starts_with("{\"type\":") && !line.ends_with('}') => continue,
-            Err(error) => anyhow::bail!("line {}: {error}", at + 1),
-        };
-        match line {
-            Line::Start(start)
-                if start.plan_id == of.plan_id
-                    && start.tenant_id == *of.tenant
-                    && start.time >= of.created_at
-                    && !start.dry_run =>
-            {
-                of_this_plan.insert(start.run_id);
-                earlier.runs += 1;
+    for Run { start, steps, .. } in &report.runs {
+        let is_of_plan = start.plan_id == of.plan_id
+            && start.target.tenant_id == *of.tenant
+            && start.time >= of.created_at
+            && !start.dry_run;
+        if !is_of_plan {
+            continue;
+        }
+        earlier.runs += 1;
+        let invited = steps.iter().filter(|step| step.write == Write::Invited);
+        for Step { account, .. } in invited {
+            if let (Ok(email), Some(id)) = (account.email.parse(), &account.id) {
+                earlier.invited.insert(email, id.clone());
             }
-            Line::Step(step)
-                if step.write == Written::Invited && of_this_plan.contains(&step.run_id) =>
-            {
-                if let Some(email) = step.email {
-                    earlier.invited.insert(email, step.account);
-                }
-            }
-            _ => {}
         }
     }
-    Ok(earlier)
+    earlier
+}
+
+/// Reads a report.
+pub fn read(path: &Path) -> anyhow::Result<Report> {
+    let shown = path.display();
+    let bytes =
+        std::fs::read(path).with_context(|| format!("failed to read the report {shown}"))?;
+    Report::parse(&bytes).with_context(|| format!("{shown} is not a report of this program"))
 }
 
 impl Recorder for ReportFile {
@@ -120,7 +116,7 @@ impl Recorder for ReportFile {
             // An accepted invitation must not be forgotten even if the machine goes down: lists that lag could otherwise
             // cause a second one. The rest can be read from the directory again.
             let is_invitation =
-                |line: &Line| matches!(line, Line::Step(step) if step.write == Written::Invited);
+                |line: &Line| matches!(line, Line::Step(step) if step.write == Write::Invited);
             if lines.iter().any(is_invitation) {
                 file.sync_data()
             } else {
@@ -144,13 +140,13 @@ mod tests {
 
     fn start(run: &str, plan: &str, dry_run: bool) -> String {
         format!(
-            r#"{{"type":"start","run_id":"{run}","plan_id":"{plan}","tool_version":"0.1.0","tenant_id":"{TENANT}","time":"2026-11-24T08:00:00Z","dry_run":{dry_run}}}"#
+            r#"{{"type":"start","run_id":"{run}","plan_id":"{plan}","kind":"sync","changes":3,"tool_version":"0.1.0","source":{{"url":"https://auth.x.example","realm":"x"}},"target":{{"tenant_id":"{TENANT}","tenant_name":"X","graph_url":"https://graph.microsoft.com"}},"app_id":"app","time":"2026-11-24T08:00:00Z","dry_run":{dry_run}}}"#
         )
     }
 
     fn invited(run: &str, email: &str) -> String {
         format!(
-            r#"{{"type":"step","run_id":"{run}","change":1,"write":"invited","email":"{email}","account":"22222222-2222-4222-8222-222222222222","time":"2026-11-24T08:00:00Z"}}"#
+            r#"{{"type":"step","run_id":"{run}","change":1,"write":"invited","account":{{"id":"22222222-2222-4222-8222-222222222222","email":"{email}","display_name":null}},"time":"2026-11-24T08:00:00Z"}}"#
         )
     }
 
@@ -164,7 +160,10 @@ mod tests {
             tenant: &TENANT.parse().unwrap(),
             created_at: created_at.parse().unwrap(),
         };
-        earlier_runs(&lines.join("\n"), &of)
+        Ok(earlier_runs(
+            &Report::parse(lines.join("\n").as_bytes())?,
+            &of,
+        ))
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::mapping::MappedGroup;
 use crate::matching::{Matched, Standing, addresses_of, comparable, is_protected, name_of, values};
 use crate::model::{Address, ObjectId, PersonId};
 use crate::plan::{
-    Add, Change, FieldChange, Fields, GroupName, Invite, NewAccount, Plan, Remove, Update,
+    Add, Change, ClearedNames, FieldChange, Fields, GroupName, Invite, NewAccount, Plan, Remove,
+    Update,
 };
 use crate::report::Outcome;
 use crate::settings::MatchAttribute;
@@ -47,6 +48,8 @@ pub enum Task {
         account: ObjectId,
         /// The values that change.
         set: NewAccount,
+        /// The names that are taken away.
+        cleared: ClearedNames,
         /// Whether the account comes from this plan's invitation.
         of_invitation: bool,
     },
@@ -114,7 +117,7 @@ pub fn verify(reviewed: &Plan, fresh: &Decision<'_>) -> Verification {
 }
 
 /// Nobody who moves between groups is to be without access: who is not added, is not removed either.
-fn hold_back_removals(changes: &[Change], verdicts: &mut [Verdict]) {
+pub(crate) fn hold_back_removals(changes: &[Change], verdicts: &mut [Verdict]) {
     let not_added: BTreeSet<&ObjectId> = changes
         .iter()
         .zip(verdicts.iter())
@@ -163,7 +166,7 @@ fn is_of_invitation(account: &Account, address: &Address) -> bool {
 /// Why somebody is not removed who should have been added elsewhere and was not.
 pub const NOT_ADDED: &str = "an addition of the same account does not succeed, and nobody who moves is to be without access";
 
-fn settled(outcome: Outcome, reason: impl Into<String>) -> Verdict {
+pub(crate) fn settled(outcome: Outcome, reason: impl Into<String>) -> Verdict {
     Verdict::Settled(outcome, reason.into())
 }
 
@@ -295,6 +298,7 @@ impl<'d, 'a> Present<'d, 'a> {
         Verdict::Execute(Task::Update {
             account: account.id.clone(),
             set: after_values(&fields),
+            cleared: ClearedNames::default(),
             of_invitation: true,
         })
     }
@@ -390,6 +394,7 @@ impl<'d, 'a> Present<'d, 'a> {
             Verdict::Execute(Task::Update {
                 account: id.clone(),
                 set,
+                cleared: ClearedNames::default(),
                 of_invitation: false,
             })
         } else if has(FieldVerdict::NotWanted) && on_premises {
@@ -744,11 +749,16 @@ fn judge_field<T: Clone + PartialEq>(
     let reviewed = reviewed?;
     Some(match fresh {
         Some(fresh) if fresh == reviewed => {
-            *set = Some(reviewed.after.clone());
+            set.clone_from(&reviewed.after);
             FieldVerdict::Execute
         }
         Some(_) => FieldVerdict::Conflict,
-        None if now.is_some_and(|now| is_same(now, &reviewed.after)) => FieldVerdict::AlreadyDone,
+        None if now
+            .zip(reviewed.after.as_ref())
+            .is_some_and(|(now, after)| is_same(now, after)) =>
+        {
+            FieldVerdict::AlreadyDone
+        }
         None => FieldVerdict::NotWanted,
     })
 }
@@ -760,10 +770,11 @@ fn after_values(fields: &Fields) -> NewAccount {
         given_name,
         surname,
     } = fields;
-    let after =
-        |change: &Option<FieldChange<String>>| change.as_ref().map(|change| change.after.clone());
+    let after = |change: &Option<FieldChange<String>>| {
+        change.as_ref().and_then(|change| change.after.clone())
+    };
     NewAccount {
-        user_type: user_type.as_ref().map(|change| change.after),
+        user_type: user_type.as_ref().and_then(|change| change.after),
         display_name: after(display_name),
         given_name: after(given_name),
         surname: after(surname),

@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::ApplyArgs;
-use crate::commands::session::{Session, Setup, refuse_other_directories, refuse_other_tenant};
-use crate::commands::{Context, ExitStatus};
-use crate::entra::Writer;
+use crate::commands::session::{
+    Session, Setup, refuse_other_directories, refuse_other_tenant, survey_objects,
+};
+use crate::commands::{Context, ExitStatus, Variables};
+use crate::entra::{Reader, Writer};
 use crate::execute::{Assignment, Recorder, StopSignal, execute, rehearse, totals};
 use crate::model::ObjectId;
-use crate::plan::Plan;
-use crate::report::{ChangeOutcome, End, Line, Start, Totals};
-use crate::report_file::ReportFile;
+use crate::plan::{Plan, PlanKind};
+use crate::report::{ChangeOutcome, End, Line, Realm, ReportedOutcome, Start, Totals};
+use crate::report_file::{EarlierRuns, ReportFile};
+use crate::settings::Settings;
 use crate::ui::Progress;
-use crate::verify::verify;
-use crate::{plan_file, render};
+use crate::verify::{Verification, verify};
+use crate::{plan_file, render, undo};
 
 pub async fn run(
     config: &Path,
@@ -35,9 +38,9 @@ pub async fn run(
     if setup.config.sha256 != plan.config_sha256 {
         context.ui.warn("the configuration has changed since the plan was made; what it does not ask for any more is not done");
     }
-    let session = setup.connect(context).await?;
-    refuse_other_tenant(&plan, &session.entra.tenant().id)?;
-    let totals = carry_out(&plan, &setup, &session, args, context).await?;
+    let directories = Directories::connect(&plan, &setup, context).await?;
+    refuse_other_tenant(&plan, &directories.entra().tenant().id)?;
+    let totals = carry_out(&plan, &setup, &directories, args, context).await?;
     context.ui.event("end run");
     setup.finish().await?;
     Ok(if totals.is_unfinished() {
@@ -47,25 +50,81 @@ pub async fn run(
     })
 }
 
-/// Reads both directories again, does what the plan permits and they still want, and writes down what became of each change.
+/// What a plan is judged against: both directories, or Entra alone for a plan that takes a run back.
+enum Directories {
+    Both(Session),
+    Entra(Reader),
+}
+
+/// What was read again, and what it says of the plan.
+struct Judgement {
+    verification: Verification,
+    /// The accounts that were there before.
+    known_accounts: HashSet<ObjectId>,
+}
+
+impl Directories {
+    async fn connect(plan: &Plan, setup: &Setup, context: &Context) -> anyhow::Result<Self> {
+        Ok(match plan.kind {
+            PlanKind::Sync => Self::Both(setup.connect(context).await?),
+            PlanKind::Undo => Self::Entra(setup.connect_entra(context).await?),
+        })
+    }
+
+    fn entra(&self) -> &Reader {
+        match self {
+            Self::Both(session) => &session.entra,
+            Self::Entra(entra) => entra,
+        }
+    }
+
+    /// Reads again, and judges every change of the plan.
+    async fn judge(
+        &self,
+        plan: &Plan,
+        settings: &Settings,
+        earlier: &EarlierRuns,
+        context: &mut Context,
+    ) -> anyhow::Result<Judgement> {
+        let (verification, entra) = match self {
+            Self::Both(session) => {
+                let survey = session.survey(settings, &earlier.invited, context).await?;
+                let scope = plan.scope.as_deref();
+                let fresh = session
+                    .decide(&survey, settings, &plan.overrides, scope)
+                    .await?;
+                session.keycloak.log_out().await;
+                (verify(plan, &fresh), survey.entra)
+            }
+            Self::Entra(entra) => {
+                let (groups, accounts) = (undo::groups_of_plan(plan), undo::accounts_of_plan(plan));
+                let snapshot = survey_objects(entra, &groups, &accounts, context).await?;
+                let present = undo::Present::new(&snapshot, settings, &plan.overrides);
+                (undo::verify(plan, &present), snapshot)
+            }
+        };
+        Ok(Judgement {
+            verification,
+            known_accounts: entra.accounts.into_iter().map(|it| it.id).collect(),
+        })
+    }
+}
+
+/// Judges the plan again, does what it permits and is still wanted, and writes down what became of each change.
 async fn carry_out(
     plan: &Plan,
     setup: &Setup,
-    session: &Session,
+    directories: &Directories,
     args: &ApplyArgs,
     context: &mut Context,
 ) -> anyhow::Result<Totals> {
     let report_path = args.report.clone().unwrap_or_else(|| beside(&args.plan));
-    let tenant = &plan.target.tenant_id;
     let (mut report, earlier) = ReportFile::open(&report_path, plan)?;
     let settings = &setup.config.settings;
-    let survey = session.survey(settings, &earlier.invited, context).await?;
-    let scope = plan.scope.as_deref();
-    let fresh = session
-        .decide(&survey, settings, &plan.overrides, scope)
-        .await?;
-    session.keycloak.log_out().await;
-    let verification = verify(plan, &fresh);
+    let Judgement {
+        verification,
+        known_accounts,
+    } = directories.judge(plan, settings, &earlier, context).await?;
 
     let run_id = uuid::Uuid::new_v4().to_string();
     let rehearsed = rehearse(&run_id, plan, &verification, report.now());
@@ -76,20 +135,28 @@ async fn carry_out(
     report.record(&[Line::Start(Start {
         run_id: run_id.clone(),
         plan_id: plan.plan_id.clone(),
+        kind: plan.kind,
+        changes: plan.changes.len(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        tenant_id: tenant.clone(),
+        source: Realm {
+            url: plan.source.url.clone(),
+            realm: plan.source.realm.clone(),
+        },
+        target: plan.target.clone(),
+        app_id: directories.entra().app().to_owned(),
+        operator: operator(&context.variable),
         time: report.now(),
         dry_run: args.dry_run,
     })])?;
     let stop = Arc::new(StopSignal::default());
     let outcomes = if args.dry_run {
-        let lines: Vec<_> = rehearsed.iter().cloned().map(Line::Outcome).collect();
+        let reported = rehearsed.iter().zip(&plan.changes);
+        let lines: Vec<_> = reported
+            .map(|(outcome, change)| Line::Outcome(ReportedOutcome::new(outcome.clone(), change)))
+            .collect();
         report.record(&lines)?;
         rehearsed
     } else {
-        let accounts = survey.entra.accounts.iter();
-        let known_accounts: HashSet<ObjectId> =
-            accounts.map(|account| account.id.clone()).collect();
         let assignment = Assignment {
             run_id: &run_id,
             plan,
@@ -97,7 +164,7 @@ async fn carry_out(
             known_accounts: &known_accounts,
             protected: &settings.protected,
         };
-        let writer = Writer::new(&session.entra);
+        let writer = Writer::new(directories.entra());
         let watch = stop_on_signal(Arc::clone(&stop));
         let mut progress = Progress::new(&mut context.ui);
         let outcomes = execute(assignment, &writer, &mut report, &mut progress, &stop).await;
@@ -117,6 +184,22 @@ async fn carry_out(
         .ui
         .say(&format!("Report: {}", report_path.display()));
     Ok(totals)
+}
+
+/// Who runs this, as the environment says: in the pipelines of GitHub, GitLab and Azure DevOps whoever set them off, else the user of
+/// the machine.
+fn operator(variable: &Variables) -> Option<String> {
+    [
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "BUILD_REQUESTEDFOR",
+        "USER",
+        "LOGNAME",
+        "USERNAME",
+    ]
+    .into_iter()
+    .filter_map(variable)
+    .find(|name| !name.trim().is_empty())
 }
 
 fn refuse_unapproved(plan: &Plan, args: &ApplyArgs) -> anyhow::Result<()> {

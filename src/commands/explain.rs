@@ -12,7 +12,7 @@ use crate::execute::rehearse;
 use crate::explain::{Answers, addresses_to_ask, explain};
 use crate::matching::{address_of, addresses_of, in_entra};
 use crate::model::{Address, ObjectId};
-use crate::plan::Overrides;
+use crate::plan::{Overrides, PlanKind};
 use crate::settings::Settings;
 use crate::snapshot::Account;
 use crate::verify::verify;
@@ -24,6 +24,13 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let reviewed = args.plan.as_deref().map(plan_file::read).transpose()?;
+    if let (Some(plan), Some(path)) = (&reviewed, &args.plan) {
+        anyhow::ensure!(
+            plan.kind == PlanKind::Sync,
+            "{} takes back what a run did, whatever Keycloak says; what would become of it, apply says with --dry-run",
+            path.display()
+        );
+    }
     let setup = Setup::prepare(config, args.directories, context).await?;
     if let Some(plan) = &reviewed {
         refuse_other_directories(plan, &setup.config, setup.tenant_id().as_ref())?;

@@ -4,10 +4,12 @@ mod apply;
 mod check;
 mod explain;
 mod plan;
+mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod session;
 mod show;
+mod undo;
 
 pub use session::UnusableMappings;
 
@@ -66,6 +68,8 @@ pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> 
         Command::Show(args) => show::run(&args, context),
         Command::Apply(args) => apply::run(&cli.config, &args, context).await,
         Command::Check(args) => check::run(&cli.config, &args, context).await,
+        Command::Report(args) => report::run(&args, context),
+        Command::Undo(args) => undo::run(&cli.config, &args, context).await,
         Command::Explain(args) => explain::run(&cli.config, &args, context).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,6 +6,7 @@ use crate::cli::{DEFAULT_CONFIG, DirectoryArgs, PlanArgs};
 use crate::commands::session::{Setup, UnusableMappings, assemble, choose_scope, name_groups};
 use crate::commands::show::Presentation;
 use crate::commands::{Context, ExitStatus};
+use crate::plan::Plan;
 use crate::ui::Withheld;
 use crate::{plan_file, render};
 
@@ -39,18 +40,33 @@ pub async fn run(
         })?;
     session.keycloak.log_out().await;
     let plan = assemble(&setup, &decision, overrides.clone(), scope.clone());
-    plan_file::write(&args.out, &plan)?;
-    context.ui.event(&format!(
-        "wrote plan {} to {}",
-        plan.plan_id,
-        args.out.display()
-    ));
-    context.ui.say("");
-    presentation.show(&plan, context)?;
-    context.ui.say("");
     let flags = flags_of_directories(config, args.directories);
+    let status = finish(&args.out, &plan, &presentation, &flags, context)?;
+    setup.finish().await?;
+    let has_changes = plan.summary.changes() > 0;
+    Ok(match status {
+        ExitStatus::Done if args.detailed_exitcode && has_changes => ExitStatus::Changes,
+        status => status,
+    })
+}
+
+/// Writes a plan, shows it, and says what to do with it.
+pub fn finish(
+    out: &Path,
+    plan: &Plan,
+    presentation: &Presentation,
+    flags: &[String],
+    context: &mut Context,
+) -> anyhow::Result<ExitStatus> {
+    plan_file::write(out, plan)?;
+    context
+        .ui
+        .event(&format!("wrote plan {} to {}", plan.plan_id, out.display()));
+    context.ui.say("");
+    presentation.show(plan, context)?;
+    context.ui.say("");
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let path = args.out.display().to_string();
+    let path = out.display().to_string();
     let review = if presentation.is_redacted() {
         &["--redact"][..]
     } else {
@@ -58,13 +74,10 @@ pub async fn run(
     };
     context
         .ui
-        .say(render::next_steps(&path, &plan, &flags, review).trim_end());
+        .say(render::next_steps(&path, plan, &flags, review).trim_end());
     context.ui.event("end run");
-    setup.finish().await?;
     Ok(if plan.is_blocked() {
         ExitStatus::Blocked
-    } else if args.detailed_exitcode && plan.summary.changes() > 0 {
-        ExitStatus::Changes
     } else {
         ExitStatus::Done
     })
@@ -80,7 +93,7 @@ fn withhold(what: &str, error: anyhow::Error, presentation: &Presentation) -> an
 }
 
 /// The flags that lead another command to the directories of this one.
-fn flags_of_directories(config: &Path, directories: DirectoryArgs) -> Vec<String> {
+pub fn flags_of_directories(config: &Path, directories: DirectoryArgs) -> Vec<String> {
     #[cfg(feature = "sandbox")]
     if directories.sandbox {
         return vec!["--sandbox".to_owned()];

@@ -88,17 +88,25 @@ impl Setup {
         Ok(Session::new(self, keycloak?, entra?))
     }
 
+    /// Logs in to Entra alone.
+    pub async fn connect_entra(&self, context: &Context) -> anyhow::Result<Reader> {
+        Reader::connect(
+            &self.config.entra,
+            self.credentials.entra.clone(),
+            context.timing,
+        )
+        .await
+    }
+
     /// Logs in on each side, whatever becomes of the other.
     pub async fn connect_each(
         &self,
         context: &Context,
     ) -> (anyhow::Result<Keycloak>, anyhow::Result<Reader>) {
-        let Config {
-            keycloak, entra, ..
-        } = &self.config;
+        let keycloak = &self.config.keycloak;
         tokio::join!(
             Keycloak::connect(keycloak, self.credentials.keycloak.clone(), context.timing),
-            Reader::connect(entra, self.credentials.entra.clone(), context.timing),
+            self.connect_entra(context),
         )
     }
 
@@ -319,6 +327,27 @@ fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// Reads some groups and accounts, by id. What is not there is left out.
+pub async fn survey_objects(
+    entra: &Reader,
+    groups: &BTreeSet<&ObjectId>,
+    accounts: &BTreeSet<&ObjectId>,
+    context: &mut Context,
+) -> anyhow::Result<EntraSnapshot> {
+    let begun = Instant::now();
+    let ids: BTreeSet<String> = groups.iter().map(ToString::to_string).collect();
+    let mut resolution = entra.resolve(&ids).await?;
+    resolution.unresolved.clear();
+    let mut snapshot = entra
+        .read(&resolution, &BTreeSet::new(), &ALL_ATTRIBUTES)
+        .await?;
+    let seen: BTreeSet<&ObjectId> = snapshot.accounts.iter().map(|it| &it.id).collect();
+    let unseen: Vec<&ObjectId> = accounts.difference(&seen).copied().collect();
+    snapshot.accounts.extend(entra.accounts(&unseen).await?);
+    context.ui.say(&entra_line(&snapshot, begun));
+    Ok(snapshot)
+}
+
 /// Returns the mappings that `--group` chose: all of every Azure group that one of the names means.
 pub fn choose_scope(
     names: &[String],
@@ -439,6 +468,57 @@ pub fn name_groups(
     })
 }
 
+/// The same for groups that need not be mapped any more.
+pub fn name_groups_among(
+    overrides: &Overrides,
+    settings: &Settings,
+    entra: &EntraSnapshot,
+) -> anyhow::Result<Overrides> {
+    let means = |name: &str, group: &EntraGroup| {
+        let mut mappings = settings.mappings.iter();
+        name == group.name
+            || name.eq_ignore_ascii_case(group.id.as_str())
+            || mappings.any(|mapping| {
+                (mapping.azure == group.name
+                    || mapping.azure.eq_ignore_ascii_case(group.id.as_str()))
+                    && is_named(name, mapping, group)
+            })
+    };
+    let one = |name: &String| {
+        let groups: Vec<&EntraGroup> = entra
+            .groups
+            .iter()
+            .filter(|group| means(name, group))
+            .collect();
+        let shown = |groups: &[&EntraGroup]| {
+            listed(
+                groups
+                    .iter()
+                    .map(|group| format!("{} ({})", group.name, group.id)),
+            )
+        };
+        match groups.as_slice() {
+            [group] => Ok(group.id.to_string()),
+            [] => Err(anyhow::anyhow!(
+                "the run changed no group called {name}; it changed {}",
+                shown(&entra.groups.iter().collect::<Vec<_>>())
+            )),
+            several => Err(anyhow::anyhow!(
+                "{name} means several Azure groups: {}; give the id of one",
+                shown(several)
+            )),
+        }
+    };
+    Ok(Overrides {
+        allow_empty: overrides
+            .allow_empty
+            .iter()
+            .map(one)
+            .collect::<anyhow::Result<_>>()?,
+        ..overrides.clone()
+    })
+}
+
 /// Puts a plan together from what was decided.
 pub fn assemble(
     setup: &Setup,
@@ -470,6 +550,7 @@ pub fn assemble(
             graph_url: entra.graph_url.clone(),
         },
         config_sha256: sha256.clone(),
+        undoes: None,
         overrides,
         scope,
         summary: decision.summary,

@@ -84,6 +84,23 @@ impl Reads {
         }
     }
 
+    /// Reads accounts by id. Those that do not exist are left out.
+    pub(super) async fn accounts(&self, ids: &[&ObjectId]) -> Result<Accounts, Failure> {
+        let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
+        let mut accounts = Accounts::new();
+        for (id, answer) in ids.iter().zip(self.get_all(&gets).await) {
+            match answer {
+                Ok(body) => {
+                    let account = asked_for(id, Account::try_from(parse::<WireAccount>(body)?)?)?;
+                    accounts.insert(account.id.clone(), account);
+                }
+                Err(Failure::Refused(refusal)) if refusal.status == 404 => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(accounts)
+    }
+
     /// Reads accounts that may not be there yet. Those that are not, or cannot be read, are left out.
     pub(super) async fn accounts_there(&self, ids: &[&ObjectId]) -> Accounts {
         let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
@@ -118,7 +135,7 @@ impl Reads {
         let mut accounts = Accounts::new();
         for (id, answer) in ids.iter().zip(self.get_all(&gets).await) {
             let account = match answer {
-                Ok(body) => Account::try_from(parse::<WireAccount>(body)?)?,
+                Ok(body) => asked_for(id, Account::try_from(parse::<WireAccount>(body)?)?)?,
                 Err(Failure::Refused(refusal)) if refusal.status == 404 => {
                     return Err(Failure::Garbled(format!(
                         "account {id} is listed as a member of a group and does not exist; \
@@ -127,12 +144,6 @@ impl Reads {
                 }
                 Err(failure) => return Err(failure),
             };
-            if account.id != **id {
-                return Err(Failure::Garbled(format!(
-                    "account {id} was asked for and {} came",
-                    account.id
-                )));
-            }
             accounts.insert(account.id.clone(), account);
         }
         Ok(accounts)
@@ -152,6 +163,17 @@ impl Reads {
             Err(Failure::Refused(refusal)) if refusal.status == 400 => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+}
+
+fn asked_for(id: &ObjectId, account: Account) -> Result<Account, Failure> {
+    if account.id == *id {
+        Ok(account)
+    } else {
+        Err(Failure::Garbled(format!(
+            "account {id} was asked for and {} came",
+            account.id
+        )))
     }
 }
 

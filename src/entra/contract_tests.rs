@@ -13,7 +13,7 @@ use super::meaning::{Meaning, Operation, meaning};
 use super::refusal::Refusal;
 use crate::execute::{AccountUpdate, Directory, Invitation, Membership};
 use crate::model::{Address, ObjectId, UserType};
-use crate::plan::NewAccount;
+use crate::plan::{ClearedNames, NewAccount};
 use crate::settings::MatchAttribute;
 
 fn contract() -> Option<PathBuf> {
@@ -264,6 +264,7 @@ async fn everything_asked(count: &'static str) -> Vec<Asked> {
     let update = AccountUpdate {
         account: id.clone(),
         set,
+        cleared: ClearedNames::default(),
         is_new: false,
     };
     assert!(writer.update(&[update]).await[0].is_ok());

@@ -116,6 +116,15 @@ impl Reader {
             .map_err(|failure| self.explain(failure, &format!("read account {id}"), &READ_ACCOUNTS))
     }
 
+    /// Reads accounts by id. Those that do not exist are left out.
+    pub async fn accounts(&self, ids: &[&ObjectId]) -> anyhow::Result<Vec<Account>> {
+        self.reads
+            .accounts(ids)
+            .await
+            .map(|accounts| accounts.into_values().collect())
+            .map_err(|failure| self.explain(failure, "read accounts", &READ_ACCOUNTS))
+    }
+
     /// Finds the accounts that have an address in any attribute. Lists lag, so a new account may not be among them yet.
     pub async fn find_by_address(&self, address: &Address) -> anyhow::Result<Vec<Account>> {
         let accounts = self

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::meaning::{Meaning, Operation, meaning};
 use super::parse;
 use super::read::Reader;
-use super::write_request::{BIND_SIZE, Write, account_fields};
+use super::write_request::{BIND_SIZE, Write};
 use crate::execute::{
     AccountUpdate, Directory, Invitation, Invited, Membership, WriteError, WriteErrorKind, Written,
 };
@@ -87,17 +87,22 @@ impl Directory for Writer {
         let (sent, writes): (Vec<usize>, Vec<NewOrOld<'_>>) = updates
             .iter()
             .enumerate()
-            .filter(|(_, update)| !account_fields(&update.set).is_empty())
+            .filter(|(_, update)| !update.is_empty())
             .map(
                 |(
                     at,
                     AccountUpdate {
                         account,
                         set,
+                        cleared,
                         is_new,
                     },
                 )| {
-                    let write = Write::Update { account, set };
+                    let write = Write::Update {
+                        account,
+                        set,
+                        cleared: *cleared,
+                    };
                     (at, NewOrOld::new(write, account, *is_new))
                 },
             )

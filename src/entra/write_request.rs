@@ -7,7 +7,7 @@ use super::batch::Part;
 use super::meaning::Operation;
 use crate::execute::Invitation;
 use crate::model::{ObjectId, UserType};
-use crate::plan::NewAccount;
+use crate::plan::{ClearedNames, NewAccount};
 
 /// How many accounts one request may add to a group; Graph answers 400 above it.
 pub(super) const BIND_SIZE: usize = 20;
@@ -17,10 +17,11 @@ pub(super) const BIND_SIZE: usize = 20;
 pub(super) enum Write<'a> {
     /// Invites a person.
     Invite(&'a Invitation),
-    /// Sets the fields of an account that are `Some`.
+    /// Sets the fields of an account that are `Some`, and takes names away.
     Update {
         account: &'a ObjectId,
         set: &'a NewAccount,
+        cleared: ClearedNames,
     },
     /// Adds accounts to a group, all of them or none.
     AddAll {
@@ -58,10 +59,14 @@ impl Write<'_> {
                 "/invitations".to_owned(),
                 Some(invitation_body(invitation)),
             ),
-            Self::Update { account, set } => (
+            Self::Update {
+                account,
+                set,
+                cleared,
+            } => (
                 Method::PATCH,
                 format!("/users/{account}"),
-                Some(Value::Object(account_fields(set))),
+                Some(Value::Object(account_fields(set, *cleared))),
             ),
             Self::AddAll { group, accounts } => {
                 let references: Vec<String> = accounts
@@ -125,14 +130,14 @@ fn invitation_body(invitation: &Invitation) -> Value {
 }
 
 /// The fields of an account that are to be set.
-pub(super) fn account_fields(set: &NewAccount) -> Map<String, Value> {
+fn account_fields(set: &NewAccount, cleared: ClearedNames) -> Map<String, Value> {
     let NewAccount {
         user_type,
         display_name,
         given_name,
         surname,
     } = set;
-    [
+    let mut fields: Map<String, Value> = [
         ("userType", user_type.map(UserType::as_str)),
         ("displayName", display_name.as_deref()),
         ("givenName", given_name.as_deref()),
@@ -140,7 +145,16 @@ pub(super) fn account_fields(set: &NewAccount) -> Map<String, Value> {
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
-    .collect()
+    .collect();
+    for (name, is_cleared) in [
+        ("givenName", cleared.given_name),
+        ("surname", cleared.surname),
+    ] {
+        if is_cleared {
+            fields.insert(name.to_owned(), Value::Null);
+        }
+    }
+    fields
 }
 
 #[cfg(test)]

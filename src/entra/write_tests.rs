@@ -10,7 +10,7 @@ use super::fixture::{
 };
 use crate::execute::{AccountUpdate, Directory, Invitation, Membership, WriteErrorKind};
 use crate::model::{ObjectId, UserType};
-use crate::plan::NewAccount;
+use crate::plan::{ClearedNames, NewAccount};
 
 fn id(number: usize) -> ObjectId {
     format!("00000000-0000-4000-8000-{number:012}")
@@ -294,6 +294,7 @@ async fn an_update_sends_only_what_is_set_and_nothing_when_nothing_is() {
     let update = |number, set| AccountUpdate {
         account: id(number),
         set,
+        cleared: ClearedNames::default(),
         is_new: false,
     };
     let nothing = NewAccount {
@@ -368,6 +369,7 @@ async fn a_new_account_that_never_appears_is_refused_in_the_end_and_a_missing_gr
         .update(&[AccountUpdate {
             account: id(1),
             set: named(None),
+            cleared: ClearedNames::default(),
             is_new: true,
         }])
         .await;

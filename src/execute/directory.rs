@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::{Address, ObjectId};
-use crate::plan::NewAccount;
+use crate::plan::{ClearedNames, NewAccount};
 use crate::snapshot::Account;
 
 /// What may write to Entra. Each call is one step of work: the results come in the order of what was asked, one for each.
@@ -66,8 +66,17 @@ pub struct AccountUpdate {
     pub account: ObjectId,
     /// The new values.
     pub set: NewAccount,
+    /// The names that the account has no longer.
+    pub cleared: ClearedNames,
     /// The account was made for this plan, so that "does not exist" may mean "not yet".
     pub is_new: bool,
+}
+
+impl AccountUpdate {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.cleared == ClearedNames::default()
+    }
 }
 
 /// An account and a group.

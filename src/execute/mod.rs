@@ -11,8 +11,11 @@ pub use self::directory::{
     AccountUpdate, Directory, Invitation, Invited, Membership, WriteError, WriteErrorKind, Written,
 };
 use crate::model::{Address, ObjectId};
-use crate::plan::{Add, Change, Invite, NewAccount, Plan, Remove, Update};
-use crate::report::{ChangeOutcome, INVITED_ONLY, Line, Outcome, Step, Totals, Write, action};
+use crate::plan::{Add, Change, ClearedNames, Fields, Invite, Plan, Remove, Update};
+use crate::report::{
+    Action, ChangeOutcome, INVITED_ONLY, Line, Outcome, ReportedOutcome, Step, Totals, Write,
+    object_of,
+};
 use crate::verify::{Member, NOT_ADDED, Task, Verdict, Verification, misfit};
 
 /// Batches on their way to Graph at the same time. Microsoft's own group synchronisation uses ten workers; four keep the write
@@ -120,7 +123,7 @@ pub fn rehearse(
             ChangeOutcome {
                 run_id: run_id.to_owned(),
                 change: at + 1,
-                action: action(change).to_owned(),
+                action: Action::of(change),
                 outcome,
                 message,
                 attempts: 0,
@@ -197,17 +200,8 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         invited: Invited,
     ) -> anyhow::Result<()> {
         let Invited { account, written } = invited;
-        self.recorder.record(&[Line::Step(Step {
-            run_id: self.assignment.run_id.to_owned(),
-            change: at + 1,
-            write: Write::Invited,
-            email: Some(invitation.email.clone()),
-            account: account.clone(),
-            time: self.recorder.now(),
-            request_id: written.request_id.clone(),
-        })])?;
-        self.observer
-            .wrote(&format!("invited azure user: {}", invitation.email));
+        let event = format!("invited azure user: {}", invitation.email);
+        self.write_down(at, Write::Invited, &account, &written, &event)?;
         self.invited.insert(invitation.email.clone(), account);
         Ok(())
     }
@@ -267,6 +261,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
                             AccountUpdate {
                                 account: account.clone(),
                                 set: invite.set.clone(),
+                                cleared: ClearedNames::default(),
                                 is_new: true,
                             },
                         ));
@@ -275,6 +270,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
                 Task::Update {
                     account,
                     set,
+                    cleared,
                     of_invitation,
                 } => {
                     work.push((
@@ -282,6 +278,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
                         AccountUpdate {
                             account: account.clone(),
                             set: set.clone(),
+                            cleared: *cleared,
                             is_new: *of_invitation,
                         },
                     ));
@@ -289,9 +286,8 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
                 Task::Add { .. } | Task::Remove { .. } => {}
             }
         }
-        let (empty, work): (Vec<_>, Vec<_>) = work
-            .into_iter()
-            .partition(|(_, update)| is_empty(&update.set));
+        let (empty, work): (Vec<_>, Vec<_>) =
+            work.into_iter().partition(|(_, update)| update.is_empty());
         for (at, _) in empty {
             self.settle(at, Outcome::Done, "", &Written::default())?;
         }
@@ -571,19 +567,38 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         written: &Written,
         event: &str,
     ) -> anyhow::Result<()> {
+        let Some(change) = self.assignment.plan.changes.get(at) else {
+            return Ok(());
+        };
         if written.was_so_already {
             return Ok(());
         }
-        self.observer.wrote(event);
+        let (mut subject, group) = object_of(change);
+        subject.id = Some(account.clone());
         self.recorder.record(&[Line::Step(Step {
             run_id: self.assignment.run_id.to_owned(),
             change: at + 1,
             write,
-            email: None,
-            account: account.clone(),
+            account: subject,
+            group,
+            fields: self.fields_written(at),
             time: self.recorder.now(),
             request_id: written.request_id.clone(),
-        })])
+        })])?;
+        self.observer.wrote(event);
+        Ok(())
+    }
+
+    /// What an update of the plan changes, without what was so already.
+    fn fields_written(&self, at: usize) -> Fields {
+        let verdict = self.assignment.verification.verdicts.get(at);
+        match (self.assignment.plan.changes.get(at), verdict) {
+            (
+                Some(Change::Update(Update { fields, .. })),
+                Some(Verdict::Execute(Task::Update { set, cleared, .. })),
+            ) => fields.only(set, *cleared),
+            _ => Fields::default(),
+        }
     }
 
     /// The name of whom a change is about, as the plan has it.
@@ -595,7 +610,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             Some(Change::Update(Update { account, fields })) => fields
                 .display_name
                 .as_ref()
-                .map(|change| change.after.as_str())
+                .and_then(|change| change.after.as_deref())
                 .or(account.display_name.as_deref())
                 .unwrap_or(&account.email),
             Some(Change::Add(_) | Change::Remove(_)) | None => "",
@@ -642,7 +657,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         let line = ChangeOutcome {
             run_id: self.assignment.run_id.to_owned(),
             change: at + 1,
-            action: action(change).to_owned(),
+            action: Action::of(change),
             outcome,
             message: message.to_owned(),
             attempts: written.attempts,
@@ -653,14 +668,15 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             *place = Some(line.clone());
         }
         if !matches!(outcome, Outcome::Done | Outcome::AlreadyDone) {
-            self.observer.not_done(&line, &object_of(change));
+            self.observer.not_done(&line, &object_in_words(change));
         }
-        self.recorder.record(&[Line::Outcome(line)])
+        let reported = ReportedOutcome::new(line, change);
+        self.recorder.record(&[Line::Outcome(reported)])
     }
 }
 
 /// Whom and what a change is about, for the log.
-fn object_of(change: &Change) -> String {
+fn object_in_words(change: &Change) -> String {
     match change {
         Change::Invite(Invite { email, .. }) => email.to_string(),
         Change::Update(Update { account, .. }) => format!("{} ({})", account.id, account.email),
@@ -682,16 +698,6 @@ fn done(written: &Written) -> Outcome {
     } else {
         Outcome::Done
     }
-}
-
-fn is_empty(set: &NewAccount) -> bool {
-    let NewAccount {
-        user_type,
-        display_name,
-        given_name,
-        surname,
-    } = set;
-    user_type.is_none() && display_name.is_none() && given_name.is_none() && surname.is_none()
 }
 
 fn batches<T>(work: Vec<(usize, T)>, size: usize) -> Vec<Vec<(usize, T)>> {

@@ -1,13 +1,11 @@
 //! What apply prints: what it is about to do, and what became of each change.
 
-use crate::plan::{Add, Change, Invite, Plan, Remove, Update};
-use crate::report::{ChangeOutcome, INVITED_ONLY, Outcome, Totals};
+use crate::plan::{Plan, PlanKind};
+use crate::report::{Action, ChangeOutcome, INVITED_ONLY, Outcome, ReportedOutcome, Totals};
 
 use super::Style;
 use super::layout::{hanging, hanging_named};
-use super::words::{
-    GroupLabels, address, counted, grouped, invited_name, name, place, sentence, time,
-};
+use super::words::{GroupLabels, address, counted, grouped, name, place, sentence, time};
 
 /// Returns what apply says once both directories are read again: which plan it carries out, and how that differs by now from what
 /// was reviewed. In `verdicts`, [`Totals::done`] stands for the changes that are about to be made.
@@ -19,9 +17,17 @@ pub fn apply_header(
     style: &Style,
 ) -> String {
     let headline = format!(
-        "Plan of {} · {} · both directories read again{}",
+        "{} of {} · {} · {} read again{}",
+        match plan.kind {
+            PlanKind::Sync => "Plan",
+            PlanKind::Undo => "Plan to undo a run",
+        },
         time(plan.created_at),
         counted(plan.changes.len(), "change", "changes"),
+        match plan.kind {
+            PlanKind::Sync => "both directories",
+            PlanKind::Undo => "Entra",
+        },
         if dry_run {
             " · dry run: nothing is written"
         } else {
@@ -113,7 +119,7 @@ pub fn dry_run(
     text
 }
 
-fn total_line(totals: &Totals, done: &str) -> String {
+pub(super) fn total_line(totals: &Totals, done: &str) -> String {
     let Totals {
         done: number_done,
         already_done,
@@ -160,101 +166,103 @@ pub(super) fn outcome_line(
         .change
         .checked_sub(1)
         .and_then(|at| plan.changes.get(at));
-    let what = match change {
-        Some(change) => what_became(
-            change,
-            labels,
-            outcome.outcome,
-            &outcome.message,
-            is_dry_run,
-        ),
-        None => format!("change {} of another plan", outcome.change),
-    };
-    let (symbol, paint): (&str, fn(Style, &str) -> String) = match outcome.outcome {
-        Outcome::Done => change.map_or(("·", Style::green), symbol_of),
-        Outcome::AlreadyDone | Outcome::NotWanted => ("·", Style::dim),
-        Outcome::Conflict => ("!", Style::yellow),
-        Outcome::Failed => ("x", Style::red),
-        Outcome::NotAttempted => ("·", Style::yellow),
-    };
-    let mut line = what;
-    if !outcome.message.is_empty() && outcome.outcome != Outcome::Done {
-        line.push_str(": ");
-        line.push_str(&sentence(&outcome.message));
-    }
-    let mut text = style.lines(
-        &hanging_named(&format!("  {symbol} "), &line, style.width),
-        paint,
-    );
-    if let (Some(request), Outcome::Failed) = (&outcome.request_id, outcome.outcome) {
-        let request = format!("request {}", place(request));
-        text.push_str(&style.lines(&hanging_named("    ", &request, style.width), Style::dim));
-    }
-    text
-}
-
-fn symbol_of(change: &Change) -> (&'static str, fn(Style, &str) -> String) {
     match change {
-        Change::Invite(_) | Change::Add(_) => ("+", Style::green),
-        Change::Update(_) => ("~", Style::yellow),
-        Change::Remove(_) => ("-", Style::red),
+        Some(change) => {
+            let reported = ReportedOutcome::new(outcome.clone(), change);
+            let line = what_became(&reported, labels, is_dry_run);
+            let mut text = outcome_in_lines(outcome, &line, style);
+            if let (Some(request), Outcome::Failed) = (&outcome.request_id, outcome.outcome) {
+                let request = format!("request {}", place(request));
+                text.push_str(
+                    &style.lines(&hanging_named("    ", &request, style.width), Style::dim),
+                );
+            }
+            text
+        }
+        None => hanging(
+            "  · ",
+            &format!("change {} of another plan", outcome.change),
+            style.width,
+        ),
     }
 }
 
-/// Who a change is about and what became of it, as a sentence that the message goes on from.
-fn what_became(
-    change: &Change,
+/// Returns what became of a change with the sign and the colour of that.
+pub(super) fn outcome_in_lines(outcome: &ChangeOutcome, what: &str, style: Style) -> String {
+    let (symbol, paint) = symbol_of(outcome);
+    style.lines(
+        &hanging_named(&format!("  {symbol} "), what, style.width),
+        paint,
+    )
+}
+
+/// How a line about an outcome begins, and its colour.
+fn symbol_of(outcome: &ChangeOutcome) -> (&'static str, fn(Style, &str) -> String) {
+    match (outcome.outcome, outcome.action) {
+        (Outcome::Done, Action::Invite | Action::Add) => ("+", Style::green),
+        (Outcome::Done, Action::Update) => ("~", Style::yellow),
+        (Outcome::Done, Action::Remove) => ("-", Style::red),
+        (Outcome::AlreadyDone | Outcome::NotWanted, _) => ("·", Style::dim),
+        (Outcome::Conflict, _) => ("!", Style::yellow),
+        (Outcome::Failed, _) => ("x", Style::red),
+        (Outcome::NotAttempted, _) => ("·", Style::yellow),
+    }
+}
+
+/// Who a change was about, what became of it and why, as a sentence.
+pub(super) fn what_became(
+    reported: &ReportedOutcome,
     labels: &GroupLabels<'_>,
-    outcome: Outcome,
-    message: &str,
     is_dry_run: bool,
 ) -> String {
-    let (who, done, unwanted, already) = match change {
-        Change::Invite(invite @ Invite { email, .. }) => (
-            person(&invited_name(invite), email.as_str()),
+    let ReportedOutcome {
+        outcome,
+        account,
+        group,
+    } = reported;
+    let who = person(&name(account.display_name.as_deref()), &account.email);
+    let group = group
+        .as_ref()
+        .map_or_else(|| "its group".to_owned(), |group| labels.of_group(group));
+    let (done, unwanted, already) = match outcome.action {
+        Action::Invite => (
             "invited".to_owned(),
             "is not invited".to_owned(),
             "has an account".to_owned(),
         ),
-        Change::Update(Update { account, .. }) => (
-            person(&name(account.display_name.as_deref()), &account.email),
+        Action::Update => (
             "updated".to_owned(),
             "stays as it is".to_owned(),
             "is so already".to_owned(),
         ),
-        Change::Add(Add { group, account, .. }) => {
-            let group = labels.of_group(group);
-            (
-                person(
-                    &name(account.display_name.as_deref()),
-                    account.email.as_str(),
-                ),
-                format!("added to {group}"),
-                format!("is not added to {group}"),
-                format!("is in {group} already"),
-            )
-        }
-        Change::Remove(Remove { group, account, .. }) => {
-            let group = labels.of_group(group);
-            (
-                person(&name(account.display_name.as_deref()), &account.email),
-                format!("removed from {group}"),
-                format!("stays in {group}"),
-                format!("is not in {group} any more"),
-            )
+        Action::Add => (
+            format!("added to {group}"),
+            format!("is not added to {group}"),
+            format!("is in {group} already"),
+        ),
+        Action::Remove => (
+            format!("removed from {group}"),
+            format!("stays in {group}"),
+            format!("is not in {group} any more"),
+        ),
+    };
+    let mut sentence_about = if outcome.message.starts_with(INVITED_ONLY) {
+        who
+    } else {
+        match (outcome.outcome, is_dry_run) {
+            (Outcome::Done, true) => format!("{who} would be {done}"),
+            (Outcome::Done, false) => format!("{who} was {done}"),
+            (Outcome::AlreadyDone, _) => format!("{who} {already}"),
+            (Outcome::NotWanted, _) => format!("{who} {unwanted}"),
+            (_, true) => format!("{who} would not be {done}"),
+            (_, false) => format!("{who} was not {done}"),
         }
     };
-    if message.starts_with(INVITED_ONLY) {
-        return who;
+    if !outcome.message.is_empty() && outcome.outcome != Outcome::Done {
+        sentence_about.push_str(": ");
+        sentence_about.push_str(&sentence(&outcome.message));
     }
-    match (outcome, is_dry_run) {
-        (Outcome::Done, true) => format!("{who} would be {done}"),
-        (Outcome::Done, false) => format!("{who} was {done}"),
-        (Outcome::AlreadyDone, _) => format!("{who} {already}"),
-        (Outcome::NotWanted, _) => format!("{who} {unwanted}"),
-        (_, true) => format!("{who} would not be {done}"),
-        (_, false) => format!("{who} was not {done}"),
-    }
+    sentence_about
 }
 
 fn person(name: &str, email: &str) -> String {

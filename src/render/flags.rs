@@ -10,7 +10,13 @@ use super::words::counted;
 
 /// Returns the command that makes the same plan with every limit that blocks it lifted.
 pub(super) fn lifting_command(plan: &Plan) -> String {
-    let mut command = String::from("keycloak-to-azure plan");
+    let mut command = match &plan.undoes {
+        None => String::from("keycloak-to-azure plan"),
+        Some(run) => format!(
+            "keycloak-to-azure undo REPORT --run {}",
+            shell_word(&run.run_id)
+        ),
+    };
     let mut chosen: Vec<&str> = Vec::new();
     for mapping in plan.scope.iter().flatten() {
         if !chosen.contains(&mapping.azure.name.as_str()) {

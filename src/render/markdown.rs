@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::plan::{Plan, hex};
+use crate::plan::{Plan, PlanKind, hex};
 use sha2::{Digest, Sha256};
 
 use super::before_after::{DiffLine, group_diffs};
@@ -15,10 +15,10 @@ use super::fit::{Part, fit};
 use super::flags::{override_flags, shell_flag, shell_word};
 use super::layout::Columns;
 use super::words::{
-    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords, addition_reason,
-    address, counted, federation, field_changes, grouped, invited_as, invited_name, movements,
-    name, nothing_to_do, place, question, reception, sentence as words, shared_reception, time,
-    totals,
+    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords, UndoWords,
+    addition_reason, address, again, already_so, counted, federation, field_changes, grouped,
+    invited_as, invited_name, movements, name, nothing_to_do, place, question, reception,
+    sentence as words, shared_reception, time, totals, undo_words,
 };
 
 /// What a comment may hold: GitHub takes 65,536 characters and answers 422 above, and some of them belong to whoever posts it.
@@ -102,7 +102,11 @@ fn head(plan: &Plan, people: People, complete: bool) -> Part {
     };
     let _ = write!(
         text,
-        "## Keycloak → Entra plan: {verdict}{}\n\n",
+        "## Keycloak → Entra {}: {verdict}{}\n\n",
+        match plan.kind {
+            PlanKind::Sync => "plan",
+            PlanKind::Undo => "undo",
+        },
         totals(plan)
     );
     if plan.is_blocked() {
@@ -111,6 +115,9 @@ fn head(plan: &Plan, people: People, complete: bool) -> Part {
             "> [!CAUTION]\n> The plan exceeds {}. It can be read, not applied.\n\n",
             counted(plan.blocks.len(), "safety limit", "safety limits")
         );
+    }
+    if let Some(UndoWords { run, warning }) = undo_words(plan) {
+        let _ = write!(text, "> [!IMPORTANT]\n> {}. {warning}\n\n", sentence(&run));
     }
     if !changes.remove.is_empty() {
         let people: BTreeSet<&str> = changes
@@ -148,7 +155,10 @@ fn head(plan: &Plan, people: People, complete: bool) -> Part {
         code_span(&place(&plan.source.realm)),
         code_span(&place(&plan.target.tenant_name)),
         code_span(plan.target.tenant_id.as_str()),
-        sentence(&federation(plan))
+        match plan.kind {
+            PlanKind::Sync => sentence(&federation(plan)),
+            PlanKind::Undo => "Keycloak is not asked for this plan.".to_owned(),
+        }
     );
     Part {
         heading: text,
@@ -199,10 +209,11 @@ fn blocks(plan: &Plan) -> Option<Part> {
         .iter()
         .map(|block| {
             format!(
-                "- **✗** {}\n  - If that is right: plan again with {}\n  - If it is not: {}\n",
+                "- **✗** {}\n  - If that is right: {} with {}\n  - If it is not: {}\n",
                 sentence(&words(&block.message)),
+                again(plan.kind),
                 code_span(&shell_flag(&block.flag)),
-                sentence(question(block.code))
+                sentence(question(block.code, plan.kind))
             )
         })
         .collect();
@@ -499,12 +510,12 @@ fn foot(plan: &Plan) -> Part {
         .take(12)
         .collect();
     let mut text = format!(
-        "\n---\n\nPlan {} · made on {} by keycloak-to-azure {} · configuration {} · {} already right\n",
+        "\n---\n\nPlan {} · made on {} by keycloak-to-azure {} · configuration {} · {}\n",
         code_span(&place(&plan.plan_id)),
         time(plan.created_at),
         code_span(&place(&plan.tool_version)),
         code_span(&config),
-        counted(plan.summary.unchanged, "membership is", "memberships are")
+        already_so(plan)
     );
     if !plan.is_blocked() && !plan.changes.is_empty() {
         let command = format!(

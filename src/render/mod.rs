@@ -14,6 +14,7 @@ mod flags;
 mod layout;
 mod markdown;
 mod redact;
+mod report;
 mod text;
 mod words;
 
@@ -27,6 +28,7 @@ pub use check::{CheckLine, CheckState, check_table};
 pub use explain::explanation;
 pub use markdown::{MAX_CHARACTERS, markdown};
 pub use redact::{Redacted, RedactionKey, WeakKey};
+pub use report::{report_markdown, report_text};
 pub use text::{next_steps, refusal_of_blocked, text};
 
 /// What the place that text goes to can show.

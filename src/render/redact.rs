@@ -203,6 +203,7 @@ impl<'a> Tokens<'a> {
             source,
             target,
             config_sha256,
+            undoes,
             overrides,
             scope,
             summary,
@@ -227,6 +228,7 @@ impl<'a> Tokens<'a> {
             source: source.clone(),
             target: target.clone(),
             config_sha256: config_sha256.clone(),
+            undoes: undoes.clone(),
             overrides: overrides.clone(),
             scope: scope.clone(),
             summary: *summary,
@@ -441,7 +443,20 @@ fn general(code: ProblemCode) -> Option<(&'static str, &'static str)> {
             "seems to have to leave a group, but stays: that is not proved",
             "the plan file says what is missing",
         ),
-        ProblemCode::GroupDynamic
+        ProblemCode::InvitationNotUndone => (
+            "was invited; an invitation is not taken back",
+            "delete the account in Entra if nobody needs it",
+        ),
+        ProblemCode::ChangedSinceRun => (
+            "is neither as the run left it nor as before, and stays as it is",
+            "the plan file says what has changed",
+        ),
+        ProblemCode::ValueNotRestorable => (
+            "had no value before the run where Entra requires one",
+            "see whether the account is to keep what the run gave it",
+        ),
+        ProblemCode::RunCutOff
+        | ProblemCode::GroupDynamic
         | ProblemCode::GroupOnPremises
         | ProblemCode::GroupMailEnabled
         | ProblemCode::GroupRoleAssignable => return None,
@@ -457,10 +472,11 @@ fn without_names(fields: &Fields) -> Fields {
         surname,
     } = fields;
     let change = |change: &Option<FieldChange<String>>| {
-        let FieldChange { before, after: _ } = change.as_ref()?;
+        let FieldChange { before, after } = change.as_ref()?;
+        let withheld = |value: &Option<String>| value.as_ref().map(|_| NAME.to_owned());
         Some(FieldChange {
-            before: before.as_ref().map(|_| NAME.to_owned()),
-            after: NAME.to_owned(),
+            before: withheld(before),
+            after: withheld(after),
         })
     };
     Fields {
@@ -584,7 +600,7 @@ mod tests {
         let named = |after: &str| {
             Some(FieldChange {
                 before: Some(renamed.name.clone()),
-                after: after.to_owned(),
+                after: Some(after.to_owned()),
             })
         };
         let invite = |somebody: &Somebody| {
@@ -622,13 +638,13 @@ mod tests {
                 fields: Fields {
                     user_type: Some(FieldChange {
                         before: Some(UserType::Guest),
-                        after: UserType::Member,
+                        after: Some(UserType::Member),
                     }),
                     display_name: named(&other.name),
                     given_name: named(&other.username),
                     surname: Some(FieldChange {
                         before: None,
-                        after: other.name.clone(),
+                        after: Some(other.name.clone()),
                     }),
                 },
             }),

@@ -5,7 +5,11 @@ use crate::plan::{
     AccountName, Add, Block, BlockCode, Change, FORMAT_VERSION, Federation, FederationSource,
     FieldChange, Fields, GroupName, Invite, KeycloakGroupName, NewAccount, NewMember, Overrides,
     PersonName, Plan, PlanKind, PlannedGroup, Problem, ProblemCode, Provider, RemovalReason,
-    Remove, ScopeMapping, Source, Summary, Target, Update,
+    Remove, ScopeMapping, Source, Summary, Target, UndoneRun, Update,
+};
+use crate::report::{
+    Action, ChangeOutcome, End, Outcome, Realm, Report, ReportedOutcome, Run, Start, Step, Write,
+    object_of,
 };
 use crate::settings::Limit;
 
@@ -122,6 +126,7 @@ pub(super) fn empty() -> Plan {
             graph_url: "https://graph.microsoft.com".to_owned(),
         },
         config_sha256: "9f".repeat(32),
+        undoes: None,
         overrides: Overrides::default(),
         scope: None,
         summary: Summary {
@@ -163,11 +168,11 @@ pub(super) fn every_kind() -> Plan {
             fields: Fields {
                 user_type: Some(FieldChange {
                     before: Some(UserType::Guest),
-                    after: UserType::Member,
+                    after: Some(UserType::Member),
                 }),
                 surname: Some(FieldChange {
                     before: Some("Ekk".to_owned()),
-                    after: "Ek".to_owned(),
+                    after: Some("Ek".to_owned()),
                 }),
                 ..Fields::default()
             },
@@ -325,7 +330,7 @@ pub(super) fn with_text(text: &str) -> Plan {
                 update.account.display_name = Some(text.to_owned());
                 update.fields.surname = Some(FieldChange {
                     before: Some(text.to_owned()),
-                    after: text.to_owned(),
+                    after: Some(text.to_owned()),
                 });
             }
             Change::Add(add) => {
@@ -349,4 +354,240 @@ pub(super) const HOSTILE: &str = "A|`b`\u{1b}[2K\n- <b>@all</b> \u{202e}#1 --> w
 
 pub(super) fn hostile() -> Plan {
     with_text(HOSTILE)
+}
+
+/// A plan that takes a run back.
+pub(super) fn undo() -> Plan {
+    let platform = || group(2, "acme-platform");
+    let mut plan = empty();
+    plan.kind = PlanKind::Undo;
+    plan.source.federation = None;
+    plan.undoes = Some(UndoneRun {
+        run_id: "0b7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a11".to_owned(),
+        plan_id: format!("sha256:{}", "4f".repeat(32)),
+        time: "2026-11-23T15:10:00Z".parse().unwrap(),
+    });
+    plan.groups = vec![PlannedGroup {
+        keycloak: Vec::new(),
+        ..planned(platform(), "/teams/platform", 19, 18)
+    }];
+    let mut back = add(
+        platform(),
+        Some(14),
+        "Bob Braun",
+        "bob@partner.example",
+        "/x",
+    );
+    if let Change::Add(add) = &mut back {
+        add.because.clear();
+    }
+    plan.changes = vec![
+        Change::Update(Update {
+            account: AccountName {
+                id: id(12),
+                email: "eve@partner.example".to_owned(),
+                display_name: Some("Eve Ek".to_owned()),
+            },
+            fields: Fields {
+                given_name: Some(FieldChange {
+                    before: Some("Eve".to_owned()),
+                    after: None,
+                }),
+                surname: Some(FieldChange {
+                    before: Some("Ek".to_owned()),
+                    after: Some("Ekk".to_owned()),
+                }),
+                ..Fields::default()
+            },
+        }),
+        back,
+        remove(
+            platform(),
+            12,
+            "Eve Ek",
+            "eve@partner.example",
+            RemovalReason::Undo,
+        ),
+        remove(
+            platform(),
+            17,
+            "Dana Diaz",
+            "dana@partner.example",
+            RemovalReason::Undo,
+        ),
+    ];
+    plan.problems = vec![
+        problem(
+            ProblemCode::InvitationNotUndone,
+            "Dana Diaz (dana@partner.example)",
+            "was invited as account 00000000-0000-4000-8000-000000000017; an invitation is not taken back",
+            "Delete the account in Entra if nobody needs it.",
+        ),
+        Problem {
+            hint: None,
+            ..problem(
+                ProblemCode::ChangedSinceRun,
+                "Hal Hill (hal@partner.example)",
+                "is not removed from acme-support: the group does not exist any more",
+                "",
+            )
+        },
+    ];
+    plan.sealed()
+}
+
+/// [`report`] with this text in every place that others may write to.
+pub(super) fn report_with_text(text: &str) -> Report {
+    let mut report = report();
+    for run in &mut report.runs {
+        let start = &mut run.start;
+        for place in [
+            &mut start.run_id,
+            &mut start.plan_id,
+            &mut start.tool_version,
+            &mut start.source.url,
+            &mut start.source.realm,
+            &mut start.target.tenant_name,
+            &mut start.target.graph_url,
+            &mut start.app_id,
+        ] {
+            place.replace_range(.., text);
+        }
+        start.operator = Some(text.to_owned());
+        for step in &mut run.steps {
+            step.fields.surname = Some(FieldChange {
+                before: Some(text.to_owned()),
+                after: Some(text.to_owned()),
+            });
+        }
+        for reported in &mut run.outcomes {
+            reported.outcome.message = text.to_owned();
+            reported.outcome.request_id = Some(text.to_owned());
+            reported.account.email = text.to_owned();
+            reported.account.display_name = Some(text.to_owned());
+            if let Some(group) = &mut reported.group {
+                group.name = text.to_owned();
+            }
+        }
+    }
+    report
+}
+
+/// What is read from the report of three runs: one that failed in part, one that was killed, and a dry run.
+pub(super) fn report() -> Report {
+    let plan = every_kind();
+    let began: jiff::Timestamp = "2026-11-23T15:10:00Z".parse().unwrap();
+    let at = |seconds: i64| began + jiff::SignedDuration::from_secs(seconds);
+    let start = |run_id: &str, dry_run| Start {
+        run_id: run_id.to_owned(),
+        plan_id: format!("sha256:{}", "4f".repeat(32)),
+        kind: PlanKind::Sync,
+        changes: plan.changes.len(),
+        tool_version: "0.1.0".to_owned(),
+        source: Realm {
+            url: plan.source.url.clone(),
+            realm: plan.source.realm.clone(),
+        },
+        target: plan.target.clone(),
+        app_id: "6d1f0000-0000-4000-8000-000000000001".to_owned(),
+        operator: Some("olga".to_owned()),
+        time: began,
+        dry_run,
+    };
+    let outcome = |number: usize, outcome, message: &str| {
+        let change = &plan.changes[number - 1];
+        let settled = ChangeOutcome {
+            run_id: String::new(),
+            change: number,
+            action: Action::of(change),
+            outcome,
+            message: message.to_owned(),
+            attempts: match outcome {
+                Outcome::Done => 1,
+                Outcome::Failed => 3,
+                _ => 0,
+            },
+            time: at(i64::try_from(number).unwrap()),
+            request_id: (outcome == Outcome::Done || outcome == Outcome::Failed)
+                .then(|| format!("5f1c0000-0000-4000-8000-{number:012}")),
+        };
+        ReportedOutcome::new(settled, change)
+    };
+    let all = vec![
+        outcome(
+            1,
+            Outcome::Failed,
+            "Graph refused it (403, Guest invitations not allowed for your company)",
+        ),
+        outcome(3, Outcome::NotAttempted, "the invitation did not succeed"),
+        outcome(2, Outcome::Done, ""),
+        outcome(4, Outcome::Done, ""),
+        outcome(5, Outcome::AlreadyDone, ""),
+        outcome(
+            6,
+            Outcome::NotWanted,
+            "the person is in /teams/platform again since the review",
+        ),
+        outcome(7, Outcome::Done, ""),
+        outcome(
+            8,
+            Outcome::Conflict,
+            "it is not proved any more that this account has to go; plan again to see what is missing",
+        ),
+    ];
+    let Change::Update(update) = &plan.changes[1] else {
+        unreachable!()
+    };
+    let updated = Step {
+        run_id: String::new(),
+        change: 2,
+        write: Write::Updated,
+        account: object_of(&plan.changes[1]).0,
+        group: None,
+        fields: update.fields.clone(),
+        time: at(2),
+        request_id: None,
+    };
+    let mut first = Run {
+        start: start("0b7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a11", false),
+        steps: vec![updated],
+        outcomes: all.clone(),
+        end: None,
+    };
+    first.end = Some(End {
+        run_id: String::new(),
+        time: at(9),
+        interrupted: false,
+        totals: first.totals(),
+        further_changes: 2,
+    });
+    let killed = Run {
+        start: Start {
+            operator: None,
+            ..start("1c7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a12", false)
+        },
+        steps: Vec::new(),
+        outcomes: all[2..4].to_vec(),
+        end: None,
+    };
+    let rehearsed = vec![outcome(1, Outcome::Done, ""), outcome(6, Outcome::Done, "")];
+    let mut dry = Run {
+        start: Start {
+            changes: 2,
+            ..start("2d7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a13", true)
+        },
+        steps: Vec::new(),
+        outcomes: rehearsed,
+        end: None,
+    };
+    dry.end = Some(End {
+        run_id: String::new(),
+        time: at(1),
+        interrupted: true,
+        totals: dry.totals(),
+        further_changes: 0,
+    });
+    Report {
+        runs: vec![first, killed, dry],
+    }
 }

@@ -7,10 +7,11 @@ use unicode_width::UnicodeWidthStr;
 use super::markdown::MAX_CHARACTERS;
 use super::samples::{self, HOSTILE};
 use super::{
-    Redacted, RedactionKey, Style, apply_header, dry_run, markdown, next_steps, outcomes, text,
+    Redacted, RedactionKey, Style, apply_header, dry_run, markdown, next_steps, outcomes,
+    report_markdown, report_text, text,
 };
 use crate::plan::{Change, Plan, RemovalReason};
-use crate::report::{ChangeOutcome, Outcome, Totals, action};
+use crate::report::{Action, ChangeOutcome, Outcome, Report, Totals};
 
 const WIDE: Style = Style {
     colour: false,
@@ -38,6 +39,7 @@ fn plans_in_a_terminal() {
         ("empty", samples::empty()),
         ("hostile", samples::hostile()),
         ("scoped_with_overrides", samples::scoped_with_overrides()),
+        ("undo", samples::undo()),
     ] {
         insta::assert_snapshot!(format!("text_{name}_100"), text(&plan, &WIDE));
         insta::assert_snapshot!(format!("text_{name}_60"), text(&plan, &NARROW));
@@ -52,6 +54,7 @@ fn plans_in_a_pull_request() {
         ("empty", samples::empty()),
         ("hostile", samples::hostile()),
         ("scoped_with_overrides", samples::scoped_with_overrides()),
+        ("undo", samples::undo()),
     ] {
         insta::assert_snapshot!(format!("markdown_{name}"), markdown(&plan));
     }
@@ -65,11 +68,24 @@ fn plans_without_the_people_in_them() {
         ("every_kind", samples::every_kind()),
         ("blocked", samples::blocked()),
         ("empty", samples::empty()),
+        ("undo", samples::undo()),
     ] {
         let redacted = Redacted::new(&plan, &key);
         insta::assert_snapshot!(format!("redacted_text_{name}"), redacted.text(&NARROW));
         insta::assert_snapshot!(format!("redacted_markdown_{name}"), redacted.markdown());
     }
+}
+
+#[test]
+fn a_report_for_an_auditor() {
+    let report = samples::report();
+    insta::assert_snapshot!("report_text_100", report_text(&report, &WIDE));
+    insta::assert_snapshot!("report_text_60", report_text(&report, &NARROW));
+    insta::assert_snapshot!("report_markdown", report_markdown(&report));
+    assert_eq!(
+        report_text(&Report::default(), &WIDE),
+        "The report holds no run.\n"
+    );
 }
 
 fn ends(plan: &Plan, ends: &[(Outcome, &str)]) -> (Vec<ChangeOutcome>, Totals) {
@@ -84,7 +100,7 @@ fn ends(plan: &Plan, ends: &[(Outcome, &str)]) -> (Vec<ChangeOutcome>, Totals) {
             ChangeOutcome {
                 run_id: "r".to_owned(),
                 change: at + 1,
-                action: action(change).to_owned(),
+                action: Action::of(change),
                 outcome: *outcome,
                 message: (*message).to_owned(),
                 attempts: 1,
@@ -325,6 +341,21 @@ fn an_address_of_backticks_does_not_end_its_fence() {
 }
 
 /// The lines that a plan has with this text in it.
+/// How each line outside of fences begins, and how many cells it has.
+fn shape(page: &str) -> Vec<(String, usize)> {
+    outside_fences(page)
+        .iter()
+        .map(|line| {
+            let cells = if line.starts_with('|') {
+                line.matches('|').count()
+            } else {
+                0
+            };
+            (line.chars().take(2).collect(), cells)
+        })
+        .collect()
+}
+
 fn line_count(hostile: &str) -> usize {
     text(&samples::with_text(hostile), &ENDLESS).lines().count()
 }
@@ -428,19 +459,23 @@ proptest! {
     }
 
     #[test]
+    fn no_name_adds_a_line_to_a_report_or_changes_its_shape(name in nasty()) {
+        let (report, plain) = (samples::report_with_text(&name), samples::report_with_text("nn"));
+        let (shown, expected) = (report_text(&report, &ENDLESS), report_text(&plain, &ENDLESS));
+        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert_eq!(shown.lines().count(), expected.lines().count());
+        let (shown, expected) = (report_markdown(&report), report_markdown(&plain));
+        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert_eq!(shape(&shown), shape(&expected));
+    }
+
+    #[test]
     fn no_name_changes_the_shape_of_a_comment(name in nasty()) {
         let comment = markdown(&samples::with_text(&name));
         let expected = markdown(&samples::with_text("nn"));
         prop_assert!(!comment.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert_eq!(comment.lines().count(), expected.lines().count());
-        let first = |text: &str| {
-            outside_fences(text).iter().map(|line| line.chars().take(2).collect()).collect::<Vec<String>>()
-        };
-        prop_assert_eq!(first(&comment), first(&expected));
-        let cells = |text: &str| {
-            outside_fences(text).iter().filter(|line| line.starts_with('|')).map(|line| line.matches('|').count()).collect::<Vec<_>>()
-        };
-        prop_assert_eq!(cells(&comment), cells(&expected));
+        prop_assert_eq!(shape(&comment), shape(&expected));
     }
 }
 

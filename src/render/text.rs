@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanKind};
 
 use super::Style;
 use super::before_after::{DiffLine, group_diffs};
@@ -14,9 +14,10 @@ use super::escape::plain;
 use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
 use super::layout::{Columns, hanging, hanging_marked, hanging_named};
 use super::words::{
-    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, addition_reason, counted,
-    federation, field_changes, grouped, invited_as, invited_name, listed, movements, name,
-    nothing_to_do, place, question, reception, sentence, shared_reception, totals,
+    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, UndoWords, addition_reason,
+    again, counted, federation, field_changes, grouped, invited_as, invited_name, listed,
+    movements, name, nothing_to_do, place, question, reception, sentence, shared_reception, totals,
+    undo_words,
 };
 
 const REDACTED: &str =
@@ -112,6 +113,11 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
         head.push_str(&style.lines(&lines, Style::yellow));
         let _ = writeln!(head, "          keycloak-to-azure show PLAN");
     }
+    if let Some(UndoWords { run, warning }) = undo_words(plan) {
+        let lines = hanging_named("Undo: ", &format!("{run}."), style.width);
+        head.push_str(&style.lines(&lines, Style::yellow));
+        head.push_str(&style.lines(&hanging("      ", warning, style.width), Style::yellow));
+    }
     for (flag, meaning) in override_flags(&plan.overrides) {
         let line = format!("{} ({meaning})", shell_flag(&flag));
         let lines = hanging_named("Set for this plan: ", &line, style.width);
@@ -147,12 +153,13 @@ pub(super) fn blocks(plan: &Plan, style: Style) -> String {
         // A command that is to be copied stays on one line.
         let _ = writeln!(
             text,
-            "  If that is right:  plan again with {}",
+            "  If that is right:  {} with {}",
+            again(plan.kind),
             shell_flag(&block.flag)
         );
         text.push_str(&hanging(
             "  If it is not:      ",
-            question(block.code),
+            question(block.code, plan.kind),
             style.width,
         ));
     }
@@ -195,7 +202,10 @@ fn directories(plan: &Plan, style: Style) -> String {
         "{} realm {}. {}",
         place(&plan.source.url),
         place(&plan.source.realm),
-        federation(plan)
+        match plan.kind {
+            PlanKind::Sync => federation(plan),
+            PlanKind::Undo => "It is not asked for this plan.".to_owned(),
+        }
     );
     let to = format!(
         "{} (tenant {})",

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{GroupPath, ObjectId};
+use crate::model::{GroupPath, ObjectId, UserType};
 use crate::plan::{
     Add, BlockCode, Change, FederationSource, FieldChange, Fields, GroupName, Invite, Overrides,
-    Plan, Problem, ProblemCode, RemovalReason, Remove, Update,
+    Plan, PlanKind, Problem, ProblemCode, RemovalReason, Remove, UndoneRun, Update,
 };
+
+use crate::report::Run;
 
 use super::escape::shortened;
 use super::redact::token_of;
@@ -106,6 +108,12 @@ pub(super) fn nothing_to_do(plan: &Plan) -> Option<String> {
     if plan.overrides != Overrides::default() {
         return None;
     }
+    if plan.kind == PlanKind::Undo {
+        return Some(
+            "Nothing to take back: everything that the run changed is as it was before it."
+                .to_owned(),
+        );
+    }
     Some(format!(
         "Nothing to do: {} and {} are as Keycloak has them{}.",
         counted(plan.groups.len(), "group", "groups"),
@@ -167,6 +175,20 @@ impl<'a> GroupLabels<'a> {
                 names.entry(&group.id).or_insert(&group.name);
             }
         }
+        Self::new(names, keycloak)
+    }
+
+    /// Names the groups of a run in the same way.
+    pub fn of_run(run: &'a Run) -> Self {
+        let groups = run.outcomes.iter().filter_map(|it| it.group.as_ref());
+        let names = groups.map(|group| (&group.id, group.name.as_str()));
+        Self::new(names.collect(), BTreeMap::new())
+    }
+
+    fn new(
+        names: BTreeMap<&'a ObjectId, &'a str>,
+        keycloak: BTreeMap<&'a ObjectId, Vec<&'a GroupPath>>,
+    ) -> Self {
         let mut bearers: BTreeMap<&str, usize> = BTreeMap::new();
         for name in names.values() {
             *bearers.entry(name).or_default() += 1;
@@ -212,6 +234,7 @@ impl<'a> GroupLabels<'a> {
         match remove.because {
             RemovalReason::Disabled => "is disabled in Keycloak".to_owned(),
             RemovalReason::UnknownToKeycloak => "nobody in Keycloak has this address".to_owned(),
+            RemovalReason::Undo => "was added by the run".to_owned(),
             RemovalReason::LeftGroup => {
                 let paths: Vec<String> = self
                     .keycloak_of(&remove.group.id)
@@ -237,7 +260,8 @@ pub(super) fn addition_reason(add: &Add) -> String {
         .map(|path| shortened(path.as_str(), PATH))
         .collect();
     match add.because.len() {
-        0 => "is in its Keycloak group".to_owned(),
+        // Only what takes a run back adds without a Keycloak group.
+        0 => "was removed by the run".to_owned(),
         1..=NAMED_PATHS => format!("is in {}", listed(&paths, "and")),
         number => format!("is in {number} of its Keycloak groups"),
     }
@@ -351,8 +375,8 @@ pub(super) fn field_changes(fields: &Fields, people: People) -> Vec<String> {
     } = fields;
     let mut changes = Vec::new();
     if let Some(FieldChange { before, after }) = user_type {
-        let before = before.map_or("none", |user_type| user_type.as_str());
-        changes.push(format!("user type {before} → {after}"));
+        let shown = |value: Option<UserType>| value.map_or("none", UserType::as_str);
+        changes.push(format!("user type {} → {}", shown(*before), shown(*after)));
     }
     for (label, change) in [
         ("display name", display_name),
@@ -362,13 +386,14 @@ pub(super) fn field_changes(fields: &Fields, people: People) -> Vec<String> {
         let Some(FieldChange { before, after }) = change else {
             continue;
         };
-        changes.push(match (people, before) {
-            (People::Named, before) => {
-                let before = before.as_deref().map_or("none".to_owned(), quoted);
-                format!("{label} {before} → {}", quoted(after))
+        let shown = |value: &Option<String>| value.as_deref().map_or("none".to_owned(), quoted);
+        changes.push(match (people, before, after) {
+            (People::Named, before, after) => {
+                format!("{label} {} → {}", shown(before), shown(after))
             }
-            (People::Redacted, Some(_)) => format!("another {label}"),
-            (People::Redacted, None) => format!("a {label} instead of none"),
+            (People::Redacted, Some(_), Some(_)) => format!("another {label}"),
+            (People::Redacted, None, _) => format!("a {label} instead of none"),
+            (People::Redacted, Some(_), None) => format!("no {label} instead of one"),
         });
     }
     changes
@@ -397,9 +422,55 @@ impl ProblemWords {
     }
 }
 
+/// The words for what makes a plan of this kind: of `plan again with --max-removals 30`.
+pub(super) fn again(kind: PlanKind) -> &'static str {
+    match kind {
+        PlanKind::Sync => "plan again",
+        PlanKind::Undo => "undo the run again",
+    }
+}
+
+/// What a plan that takes a run back does, and what it does not: one sentence each.
+pub(super) struct UndoWords {
+    /// Which run.
+    pub run: String,
+    /// That it does not last by itself.
+    pub warning: &'static str,
+}
+
+/// Returns what is to be said of a plan that takes a run back; `None` for every other.
+pub(super) fn undo_words(plan: &Plan) -> Option<UndoWords> {
+    let UndoneRun {
+        run_id,
+        plan_id,
+        time: began,
+    } = plan.undoes.as_ref()?;
+    Some(UndoWords {
+        run: format!(
+            "Takes back what run {} of {} did with plan {}",
+            place(run_id),
+            time(*began),
+            place(plan_id)
+        ),
+        warning: "Keycloak is not asked. The next plan will want the same changes again, unless Keycloak or the mapping is put right first.",
+    })
+}
+
+/// Returns how much needs no change: "44 memberships are already right".
+pub(super) fn already_so(plan: &Plan) -> String {
+    let number = plan.summary.unchanged;
+    match plan.kind {
+        PlanKind::Sync => counted(number, "membership is", "memberships are") + " already right",
+        PlanKind::Undo => counted(number, "change is", "changes are") + " taken back already",
+    }
+}
+
 /// Returns what to ask oneself where a limit is exceeded and that was not the intention.
-pub(super) fn question(code: BlockCode) -> &'static str {
+pub(super) fn question(code: BlockCode, kind: PlanKind) -> &'static str {
     match code {
+        _ if kind == PlanKind::Undo => {
+            "did that run really add so many, and were none of them members for another reason?"
+        }
         BlockCode::TooManyRemovals => {
             "is a user federation (LDAP) of the realm disabled or out of order, or was a group emptied or moved by mistake?"
         }
@@ -442,6 +513,22 @@ pub(super) fn federation(plan: &Plan) -> String {
     }
 }
 
+/// Returns a time as people write it, to the second.
+pub(super) fn time_with_seconds(time: jiff::Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M:%S UTC").to_string()
+}
+
+/// Returns how long something took: "3.2 s", "2 h 05 min".
+pub(super) fn seconds_of(took: jiff::SignedDuration) -> String {
+    let seconds = took.as_secs_f64();
+    let minutes = took.as_secs() / 60;
+    match minutes {
+        0 => format!("{seconds:.1} s"),
+        1..60 => format!("{minutes} min {:02} s", took.as_secs() % 60),
+        _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
+    }
+}
+
 /// Returns a time as people write it.
 pub(super) fn time(time: jiff::Timestamp) -> String {
     time.strftime("%-d %B %Y, %H:%M UTC").to_string()
@@ -466,7 +553,7 @@ mod tests {
         let fields = Fields {
             surname: Some(FieldChange {
                 before: None,
-                after: "Ek\", user type Guest → \"Member".to_owned(),
+                after: Some("Ek\", user type Guest → \"Member".to_owned()),
             }),
             ..Fields::default()
         };

@@ -8,9 +8,10 @@ use keycloak_to_azure::execute::{
     Written, execute,
 };
 use keycloak_to_azure::model::{ObjectId, UserType};
-use keycloak_to_azure::plan::{NewAccount, Plan};
-use keycloak_to_azure::report::ChangeOutcome;
+use keycloak_to_azure::plan::{NewAccount, Plan, PlanKind};
+use keycloak_to_azure::report::{ChangeOutcome, Line, Realm, Report, Run, Start};
 use keycloak_to_azure::snapshot::Account;
+use keycloak_to_azure::undo::{self, Present};
 use keycloak_to_azure::verify::verify;
 
 use crate::execute::{Kept, Nobody};
@@ -78,6 +79,12 @@ impl Directory for Tenant {
             account.display_name = display_name.or(account.display_name.take());
             account.given_name = given_name.or(account.given_name.take());
             account.surname = surname.or(account.surname.take());
+            if update.cleared.given_name {
+                account.given_name = None;
+            }
+            if update.cleared.surname {
+                account.surname = None;
+            }
         })
     }
 
@@ -104,7 +111,25 @@ impl Directory for Tenant {
 
 /// Applies a reviewed plan to the world as it is, as `apply` does: verified against a fresh decision, then carried out.
 pub fn apply(plan: &Plan, world: &World) -> (World, Vec<ChangeOutcome>) {
-    let verification = world.decide(|fresh| verify(plan, fresh));
+    let (world, run) = apply_and_report(plan, world);
+    let outcomes = run.outcomes.into_iter();
+    let mut outcomes: Vec<_> = outcomes.map(|reported| reported.outcome).collect();
+    outcomes.sort_by_key(|outcome| outcome.change);
+    (world, outcomes)
+}
+
+/// The same, with what the report says of it.
+pub fn apply_and_report(plan: &Plan, world: &World) -> (World, Run) {
+    let verification = match plan.kind {
+        PlanKind::Sync => world.decide(|fresh| verify(plan, fresh)),
+        PlanKind::Undo => {
+            let entra = world.entra();
+            undo::verify(
+                plan,
+                &Present::new(&entra, &world.settings, &plan.overrides),
+            )
+        }
+    };
     let known_accounts: HashSet<ObjectId> = world.accounts.keys().cloned().collect();
     let assignment = Assignment {
         run_id: "run",
@@ -117,14 +142,41 @@ pub fn apply(plan: &Plan, world: &World) -> (World, Vec<ChangeOutcome>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let outcomes = runtime
+    let mut kept = Kept::default();
+    runtime
         .block_on(execute(
             assignment,
             &tenant,
-            &mut Kept::default(),
+            &mut kept,
             &mut Nobody,
             &StopSignal::default(),
         ))
         .unwrap();
-    (tenant.0.into_inner().unwrap(), outcomes)
+    (tenant.0.into_inner().unwrap(), reported(plan, &kept.lines))
+}
+
+/// What is read from the report of a run that left these lines.
+fn reported(plan: &Plan, lines: &[Line]) -> Run {
+    let start = Line::Start(Start {
+        run_id: "run".to_owned(),
+        plan_id: plan.plan_id.clone(),
+        kind: plan.kind,
+        changes: plan.changes.len(),
+        tool_version: plan.tool_version.clone(),
+        source: Realm {
+            url: plan.source.url.clone(),
+            realm: plan.source.realm.clone(),
+        },
+        target: plan.target.clone(),
+        app_id: "app".to_owned(),
+        operator: None,
+        time: plan.created_at,
+        dry_run: false,
+    });
+    let lines = [start].into_iter().chain(lines.iter().cloned());
+    let text: Vec<String> = lines
+        .map(|line| serde_json::to_string(&line).unwrap())
+        .collect();
+    let mut report = Report::parse(text.join("\n").as_bytes()).unwrap();
+    report.runs.pop().unwrap()
 }

@@ -15,5 +15,6 @@ mod oracle;
 mod plan_file;
 mod properties;
 mod removal;
+mod undo;
 mod verify;
 mod world;

@@ -24,7 +24,7 @@ use crate::oracle::{self, Clarity};
 use crate::world::{World, turn};
 
 /// Enough for a law to be tried on rare worlds too. `PROPTEST_CASES` sets another number, as the mutation tests do.
-fn config(cases: u32) -> ProptestConfig {
+pub fn config(cases: u32) -> ProptestConfig {
     let set = std::env::var("PROPTEST_CASES").ok();
     ProptestConfig {
         cases: set.and_then(|cases| cases.parse().ok()).unwrap_or(cases),
@@ -123,6 +123,7 @@ proptest! {
             match remove.because {
                 RemovalReason::UnknownToKeycloak => prop_assert!(known.is_empty() && policy == RemovalPolicy::All),
                 RemovalReason::Disabled => prop_assert!(!known.is_empty() && known.iter().all(|person| !person.enabled)),
+                RemovalReason::Undo => prop_assert!(false, "{:?}", remove),
                 RemovalReason::LeftGroup => prop_assert!(known.iter().any(|person| !oracle::is_in(&world, &person.username, &group.id))),
             }
         }
@@ -187,7 +188,7 @@ proptest! {
             let owner = clarity.owners.iter().find(|(_, owned)| **owned == account.id);
             prop_assert!(owner.is_some_and(|(person, _)| is_wanted_in_managed_group(&world, person)));
             if let Some(change) = &update.fields.user_type {
-                prop_assert_eq!(Some(change.after), world.settings.users.user_type);
+                prop_assert_eq!(change.after, world.settings.users.user_type);
                 prop_assert_eq!(change.before, account.user_type);
             }
         }
@@ -759,7 +760,7 @@ fn only_what_both_plans_hold(
                 ($($field:ident),*) => {$(
                     if let (Some(reviewed), Some(wanted)) = (&reviewed.$field, &wanted.$field) {
                         prop_assert_eq!(reviewed, wanted);
-                        expected.$field = Some(reviewed.after.clone());
+                        expected.$field = reviewed.after.clone();
                     }
                 )*};
             }

@@ -8,9 +8,10 @@ use keycloak_to_azure::mapping::Inputs;
 use keycloak_to_azure::model::{Address, GroupPath, ObjectId, UserType};
 use keycloak_to_azure::plan::{
     Change, FORMAT_VERSION, NewAccount, Overrides, Plan, PlanKind, Problem, ProblemCode,
-    ScopeMapping, Source, Target,
+    ScopeMapping, Source, Target, UndoneRun,
 };
 use keycloak_to_azure::removal::{FoundPerson, ProofRequest, Proofs};
+use keycloak_to_azure::report::Run;
 use keycloak_to_azure::settings::{
     DisabledPolicy, DisplayNameTemplate, FederationSetting, InvitationRules, Limit, Limits,
     Mapping, MatchAttribute, RemovalPolicy, Settings, UnverifiedPolicy, UpdatePolicy, UserRules,
@@ -19,6 +20,8 @@ use keycloak_to_azure::snapshot::{
     Account, EntraGroup, EntraSnapshot, FederationProvider, KeycloakGroup, KeycloakSnapshot,
     Person, Tenant,
 };
+
+use keycloak_to_azure::undo::{Present, Undoing, undo};
 
 /// Something that happens to a world.
 pub type Happening = fn(&mut World);
@@ -434,6 +437,7 @@ impl World {
                 graph_url: "https://graph.microsoft.com".to_owned(),
             },
             config_sha256: "0".repeat(64),
+            undoes: None,
             overrides: self.overrides.clone(),
             scope: self.scope.clone(),
             summary: decision.summary,
@@ -442,6 +446,36 @@ impl World {
             blocks: decision.blocks.clone(),
             problems: decision.problems.clone(),
         }
+    }
+
+    /// A plan that takes back what a run did.
+    pub fn undo(&self, run: &Run) -> Plan {
+        let entra = self.entra();
+        let undoing = undo(run, &Present::new(&entra, &self.settings, &self.overrides));
+        let Undoing {
+            summary,
+            groups,
+            changes,
+            blocks,
+            problems,
+        } = undoing;
+        let sync = self.plan();
+        Plan {
+            kind: PlanKind::Undo,
+            undoes: Some(UndoneRun {
+                run_id: run.start.run_id.clone(),
+                plan_id: run.start.plan_id.clone(),
+                time: run.start.time,
+            }),
+            scope: None,
+            summary,
+            groups,
+            changes,
+            blocks,
+            problems,
+            ..sync
+        }
+        .sealed()
     }
 
     /// Does to Entra what the changes say.
@@ -467,7 +501,7 @@ impl World {
                     let account = self.accounts.get_mut(&update.account.id).unwrap();
                     let fields = update.fields.clone();
                     if let Some(change) = fields.user_type {
-                        account.user_type = Some(change.after);
+                        account.user_type = change.after;
                     }
                     let places = [
                         (fields.display_name, &mut account.display_name),
@@ -476,7 +510,7 @@ impl World {
                     ];
                     for (change, place) in places {
                         if let Some(change) = change {
-                            *place = Some(change.after);
+                            *place = change.after;
                         }
                     }
                 }

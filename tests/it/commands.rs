@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use keycloak_to_azure::plan::Plan;
 use keycloak_to_azure::plan_file;
-use keycloak_to_azure::report::{Line, Outcome};
+use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
 use keycloak_to_azure::sandbox::{Fault, Service, When};
 use keycloak_to_azure::settings::Limit;
 
@@ -25,7 +25,7 @@ fn outcomes(stage: &Stage, name: &str) -> Vec<Outcome> {
     report(stage, name)
         .into_iter()
         .filter_map(|line| match line {
-            Line::Outcome(outcome) => Some(outcome.outcome),
+            Line::Outcome(ReportedOutcome { outcome, .. }) => Some(outcome.outcome),
             _ => None,
         })
         .collect()

@@ -14,3 +14,4 @@ mod house;
 mod outages;
 mod program;
 mod stories;
+mod undo;

@@ -90,6 +90,13 @@ impl Stage {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// A variable of the environment.
+    pub fn variable(&self, name: &str) -> &str {
+        let mut variables = self.variables.iter();
+        let (_, value) = variables.find(|(other, _)| other == name).unwrap();
+        value
+    }
+
     /// Runs the program. A word `@name` is the file of that name in the folder.
     pub async fn run(&self, line: &str) -> Ended {
         self.run_with(line, quick()).await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keycloak_to_azure::http::Timing;
 use keycloak_to_azure::plan::Change;
-use keycloak_to_azure::report::{Line, Outcome};
+use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
 use keycloak_to_azure::sandbox::graph::{NotYet, OtherKind, OtherObject, Replication};
 use keycloak_to_azure::sandbox::keycloak::{Group, ProviderKind, Version};
 use keycloak_to_azure::sandbox::{Fault, Service, When};
@@ -311,7 +311,7 @@ async fn a_group_that_takes_no_guests_is_said_so_once_and_the_others_go_on() {
     let failed: Vec<_> = report(&stage)
         .into_iter()
         .filter_map(|line| match line {
-            Line::Outcome(outcome) if outcome.outcome != Outcome::Done => {
+            Line::Outcome(ReportedOutcome { outcome, .. }) if outcome.outcome != Outcome::Done => {
                 Some((outcome.outcome, outcome.attempts, outcome.message))
             }
             _ => None,
@@ -356,7 +356,7 @@ async fn every_change_has_an_outcome_whatever_fails() {
             let settled: BTreeSet<usize> = lines
                 .iter()
                 .filter_map(|line| match line {
-                    Line::Outcome(outcome) => Some(outcome.change),
+                    Line::Outcome(ReportedOutcome { outcome, .. }) => Some(outcome.change),
                     _ => None,
                 })
                 .collect();

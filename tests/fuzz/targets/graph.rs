@@ -12,7 +12,7 @@ use keycloak_to_azure::entra::{Reader, Writer};
 use keycloak_to_azure::execute::{AccountUpdate, Directory, Invitation, Membership, WriteError};
 use keycloak_to_azure::matching::ALL_ATTRIBUTES;
 use keycloak_to_azure::model::{Address, ObjectId, UserType};
-use keycloak_to_azure::plan::NewAccount;
+use keycloak_to_azure::plan::{ClearedNames, NewAccount};
 use keycloak_to_azure::snapshot::EntraSnapshot;
 use keycloak_to_azure_fuzz::seeds;
 use keycloak_to_azure_fuzz::service::{Answer, Asked, Script, Service, TIMING, assert_kept};
@@ -204,6 +204,7 @@ async fn write_everything(writer: &Writer, secrets: &[&str]) {
     let update = AccountUpdate {
         account: id(ANN),
         set,
+        cleared: ClearedNames::default(),
         is_new: true,
     };
     let mut written = writer.update(&[update]).await;

@@ -1,0 +1,324 @@
+//! Reports as an auditor reads them, and runs taken back as an operator does it.
+
+use keycloak_to_azure::plan::{Change, Plan, PlanKind, ProblemCode};
+use keycloak_to_azure::report::{Outcome, Report, Write};
+use keycloak_to_azure::report_file;
+use keycloak_to_azure::sandbox::graph::EntraWorld;
+use keycloak_to_azure::sandbox::{Service, seed};
+
+use crate::house::plan;
+use crate::program::Stage;
+
+/// The company with its plan applied, and Entra as it was before.
+async fn applied() -> (Stage, EntraWorld) {
+    let stage = Stage::company().await;
+    let before = entra(&stage);
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let applied = stage.run("apply @plan.json").await;
+    assert_eq!(applied.status, 0, "{}", applied.err);
+    (stage, before)
+}
+
+fn entra(stage: &Stage) -> EntraWorld {
+    stage.sandbox.with_world(|world| world.entra.clone())
+}
+
+fn report(stage: &Stage, name: &str) -> Report {
+    report_file::read(&stage.path(name)).unwrap()
+}
+
+fn undo_plan(stage: &Stage) -> Plan {
+    keycloak_to_azure::plan_file::read(&stage.path("undo.json")).unwrap()
+}
+
+/// Members of each group, and names and type of each account but those that were invited in between.
+fn state(entra: &EntraWorld, without: &[String]) -> Vec<String> {
+    let groups = entra.groups.values();
+    let members = groups.flat_map(|group| {
+        let name = group.display_name.clone();
+        group.members.iter().map(move |id| format!("{name}: {id}"))
+    });
+    let accounts = entra.users.values();
+    let accounts = accounts
+        .filter(|user| !without.contains(&user.id))
+        .map(|user| {
+            format!(
+                "{}: {:?} {:?} {:?} {:?}",
+                user.id, user.user_type, user.display_name, user.given_name, user.surname
+            )
+        });
+    members.chain(accounts).collect()
+}
+
+fn with_filters(check: impl FnOnce()) {
+    let mut settings = insta::Settings::clone_current();
+    for (found, shown) in [
+        (r"http://127\.0\.0\.1:\d+", "http://SANDBOX"),
+        (
+            r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+            "GUID",
+        ),
+        (r"[0-9a-f]{64}", "DIGEST"),
+        (r"\d+ [A-Z][a-z]+ 20\d\d, `?[0-9:]+`? UTC", "DATE"),
+        (r"after \d+\.\d s", "after SECONDS"),
+    ] {
+        settings.add_filter(found, shown);
+    }
+    settings.bind(check);
+}
+
+#[tokio::test]
+async fn a_run_is_read_from_its_report_taken_back_and_the_next_plan_wants_it_again() {
+    let (mut stage, before) = applied().await;
+    stage.set("GITHUB_ACTOR", "olga");
+    let invited: Vec<String> = report(&stage, "plan.report.jsonl").runs[0]
+        .steps
+        .iter()
+        .filter(|step| step.write == Write::Invited)
+        .map(|step| step.account.id.as_ref().unwrap().to_string())
+        .collect();
+    assert!(!invited.is_empty());
+
+    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(undone.status, 0, "{}", undone.err);
+    with_filters(|| insta::assert_snapshot!("undo_of_the_company", undone.out));
+    let planned = undo_plan(&stage);
+    assert_eq!(planned.kind, PlanKind::Undo);
+    assert_eq!(
+        planned.problems.len(),
+        invited.len(),
+        "{:?}",
+        planned.problems
+    );
+
+    stage.sandbox.forget_requests();
+    let rehearsed = stage.run("apply @undo.json --dry-run").await;
+    assert_eq!(rehearsed.status, 0, "{}", rehearsed.err);
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    let id = &planned.plan_id;
+    let applied = stage.run(&format!("apply @undo.json --plan-id {id}")).await;
+    assert_eq!(applied.status, 0, "{}{}", applied.out, applied.err);
+    // Keycloak has no part in it.
+    let asked = stage.sandbox.requests();
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.service == Service::Graph)
+    );
+    assert_eq!(state(&entra(&stage), &invited), state(&before, &invited));
+
+    let shown = stage.run("report @undo.report.jsonl").await;
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    with_filters(|| insta::assert_snapshot!("report_of_an_undo", shown.out));
+
+    let next = stage.run("plan --out @next.json").await;
+    assert_eq!(next.status, 0, "{}", next.err);
+    let first = plan(&stage).unwrap();
+    let next = keycloak_to_azure::plan_file::read(&stage.path("next.json")).unwrap();
+    let not_invited = |plan: &Plan| {
+        let changes = plan.changes.iter();
+        changes
+            .filter(|change| matches!(change, Change::Remove(_) | Change::Update(_)))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(not_invited(&next), not_invited(&first));
+}
+
+#[tokio::test]
+async fn an_undo_is_repeated_and_undone_like_any_other_run() {
+    let (stage, before) = applied().await;
+    let after = entra(&stage);
+    assert_eq!(
+        stage
+            .run("undo @plan.report.jsonl --out @undo.json")
+            .await
+            .status,
+        0
+    );
+    assert_eq!(stage.run("apply @undo.json").await.status, 0);
+    stage.sandbox.forget_requests();
+    let again = stage.run("apply @undo.json").await;
+    assert_eq!(again.status, 0, "{}", again.err);
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    assert!(again.out.contains("already done"), "{}", again.out);
+
+    // Nothing is left to take back.
+    let empty = stage.run("undo @plan.report.jsonl --out @empty.json").await;
+    assert_eq!(empty.status, 0, "{}", empty.err);
+
+    let redone = stage.run("undo @undo.report.jsonl --out @redo.json").await;
+    assert_eq!(redone.status, 0, "{}", redone.err);
+    assert_eq!(stage.run("apply @redo.json").await.status, 0);
+    assert_eq!(state(&entra(&stage), &[]), state(&after, &[]));
+    assert_ne!(state(&after, &[]), state(&before, &[]));
+}
+
+#[tokio::test]
+async fn which_run_is_taken_back_is_said_and_can_be_chosen() {
+    let (stage, _) = applied().await;
+    // A second run that only finds everything done, and a dry run, write nothing that could be taken back.
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    assert_eq!(stage.run("apply @plan.json --dry-run").await.status, 0);
+    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(undone.status, 0, "{}", undone.err);
+    let runs = report(&stage, "plan.report.jsonl").runs;
+    let ids: Vec<&str> = runs.iter().map(|run| run.start.run_id.as_str()).collect();
+    assert_eq!(undo_plan(&stage).undoes.unwrap().run_id, ids[0]);
+
+    let dry = format!("undo @plan.report.jsonl --out @undo.json --run {}", ids[2]);
+    let refused = stage.run(&dry).await;
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("was a dry run"), "{}", refused.err);
+    let none = stage
+        .run("undo @plan.report.jsonl --out @undo.json --run other")
+        .await;
+    assert!(none.err.contains("holds no run other"), "{}", none.err);
+}
+
+#[tokio::test]
+async fn a_report_of_other_directories_and_what_is_no_report_are_refused() {
+    let (stage, _) = applied().await;
+    let path = stage.path("plan.report.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let tenant = stage
+        .sandbox
+        .with_world(|world| world.entra.tenant_id.clone());
+    let other = text.replace(&tenant, "99999999-9999-4999-8999-999999999999");
+    std::fs::write(&path, other).unwrap();
+    stage.sandbox.forget_requests();
+    let refused = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.err.contains("it was made for the tenant"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    assert!(!stage.path("undo.json").exists());
+
+    std::fs::write(&path, "hello\n").unwrap();
+    for command in [
+        "undo @plan.report.jsonl --out @undo.json",
+        "report @plan.report.jsonl",
+    ] {
+        let refused = stage.run(command).await;
+        assert_eq!(refused.status, 1);
+        assert!(
+            refused.err.contains("is not a report of this program"),
+            "{}",
+            refused.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_ends_in_the_middle_of_a_line_is_read_to_its_last_line() {
+    let (stage, _) = applied().await;
+    let path = stage.path("plan.report.jsonl");
+    let bytes = std::fs::read(&path).unwrap();
+    let whole = report(&stage, "plan.report.jsonl");
+    for kept in 1..bytes.len() {
+        std::fs::write(&path, &bytes[..kept]).unwrap();
+        let cut = report(&stage, "plan.report.jsonl");
+        let lines = bytes[..kept].iter().filter(|byte| **byte == b'\n').count();
+        let read: usize = cut
+            .runs
+            .iter()
+            .map(|run| 1 + run.steps.len() + run.outcomes.len() + usize::from(run.end.is_some()))
+            .sum();
+        // The last line is whole without its end, too.
+        assert!(
+            read == lines || read == lines + 1,
+            "{kept}: {read} of {lines}"
+        );
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(report(&stage, "plan.report.jsonl"), whole);
+}
+
+#[tokio::test]
+async fn a_report_as_json_is_what_it_holds() {
+    let (stage, _) = applied().await;
+    let json = stage.run("report @plan.report.jsonl --format json").await;
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let whole = report(&stage, "plan.report.jsonl");
+    assert_eq!(value, serde_json::to_value(&whole).unwrap());
+    let run = &value["runs"][0];
+    assert_eq!(run["start"]["app_id"], stage.variable("AZURE_CLIENT_ID"));
+    assert!(
+        run["outcomes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|outcome| outcome["outcome"] == "done"),
+        "{run}"
+    );
+    let done = whole.runs[0].outcomes.iter();
+    for reported in done {
+        assert_eq!(reported.outcome.outcome, Outcome::Done);
+        assert!(reported.outcome.request_id.is_some() && reported.outcome.attempts > 0);
+    }
+}
+
+#[tokio::test]
+async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
+    let (stage, _) = applied().await;
+    let strict = stage.configuration() + "limits: { removals: 0 }\n";
+    stage.configure(&strict);
+    let blocked = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(blocked.status, 3, "{}{}", blocked.out, blocked.err);
+    assert!(
+        blocked
+            .out
+            .contains("undo the run again with --max-removals"),
+        "{}",
+        blocked.out
+    );
+    assert_eq!(stage.run("apply @undo.json").await.status, 3);
+    let lifted = stage
+        .run("undo @plan.report.jsonl --out @undo.json --max-removals 50")
+        .await;
+    assert_eq!(lifted.status, 0, "{}{}", lifted.out, lifted.err);
+    assert_eq!(stage.run("apply @undo.json").await.status, 0);
+
+    let unknown = stage
+        .run("undo @plan.report.jsonl --out @undo.json --allow-empty nobody")
+        .await;
+    assert!(
+        unknown
+            .err
+            .contains("the run changed no group called nobody"),
+        "{}",
+        unknown.err
+    );
+}
+
+#[tokio::test]
+async fn explain_and_a_redacted_page_of_an_undo() {
+    let (mut stage, _) = applied().await;
+    stage.set(
+        "KEYCLOAK_TO_AZURE_REDACT_KEY",
+        "0123456789abcdef0123456789abcdef",
+    );
+    let undone = stage
+        .run("undo @plan.report.jsonl --out @undo.json --redact")
+        .await;
+    assert_eq!(undone.status, 0, "{}", undone.err);
+    for person in &seed::world().keycloak.realm("acme").unwrap().people {
+        if let Some(address) = &person.email {
+            assert!(!undone.out.contains(address.as_str()), "{}", undone.out);
+        }
+    }
+    let invitations = undo_plan(&stage).problems;
+    assert!(
+        invitations
+            .iter()
+            .all(|problem| problem.code == ProblemCode::InvitationNotUndone)
+    );
+    let explained = stage
+        .run("explain bob@partner.example --plan @undo.json")
+        .await;
+    assert_eq!(explained.status, 1);
+    assert!(explained.err.contains("--dry-run"), "{}", explained.err);
+}
