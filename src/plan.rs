@@ -521,7 +521,10 @@ impl ProblemCode {
     pub fn leaves_as_is(self) -> bool {
         !matches!(
             self,
-            Self::OnPremisesAccount | Self::NameTooLong | Self::AddressMayHaveChanged
+            Self::OnPremisesAccount
+                | Self::NameTooLong
+                | Self::AddressMayHaveChanged
+                | Self::GroupNotMapped
         )
     }
 }
@@ -568,4 +571,6 @@ pub enum ProblemCode {
     ValueNotRestorable,
     /// The run that is taken back did not come to its end.
     RunCutOff,
+    /// The run that is taken back changed a group that no mapping leads to any more.
+    GroupNotMapped,
 }

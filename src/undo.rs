@@ -14,7 +14,7 @@ use crate::plan::{
     Update,
 };
 use crate::report::{Outcome, Run, Step, Subject, Write};
-use crate::settings::{Limits, Settings};
+use crate::settings::{Limits, Mapping, Settings};
 use crate::snapshot::{Account, EntraGroup, EntraSnapshot};
 use crate::verify::{Member, Task, Verdict, Verification, hold_back_removals, settled};
 
@@ -58,8 +58,9 @@ pub fn undo(run: &Run, present: &Present<'_>) -> Undoing {
         }
     }
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
-    problems.sort();
     let groups = present.planned_groups(run, &changes);
+    problems.extend(present.groups_not_mapped(&groups));
+    problems.sort();
     let blocks = present.blocks(&changes);
     let mut summary = Summary {
         unchanged,
@@ -514,15 +515,33 @@ impl<'a> Present<'a> {
         if allowed.contains(&group.name) || allowed.contains(group.id.as_str()) {
             return true;
         }
-        let mut mappings = self
-            .settings
-            .mappings
-            .iter()
-            .filter(|mapping| {
-                mapping.azure == group.name || mapping.azure.eq_ignore_ascii_case(group.id.as_str())
-            })
-            .peekable();
+        let mut mappings = self.mappings_of(&group.id, &group.name).peekable();
         mappings.peek().is_some() && mappings.all(|mapping| mapping.allow_empty)
+    }
+
+    fn mappings_of(&self, id: &ObjectId, name: &str) -> impl Iterator<Item = &'a Mapping> {
+        let mappings = self.settings.mappings.iter();
+        mappings.filter(move |mapping| {
+            mapping.azure == name || mapping.azure.eq_ignore_ascii_case(id.as_str())
+        })
+    }
+
+    /// Every other plan changes mapped groups alone, so whoever reads this one has to know.
+    fn groups_not_mapped(&self, groups: &[PlannedGroup]) -> Vec<Problem> {
+        let is_mapped =
+            |group: &GroupName| self.mappings_of(&group.id, &group.name).next().is_some();
+        groups
+            .iter()
+            .filter(|group| !is_mapped(&group.azure))
+            .map(|group| Problem {
+                code: ProblemCode::GroupNotMapped,
+                subject: group.azure.name.clone(),
+                message:
+                    "is in no mapping of this configuration, and this plan changes it all the same"
+                        .to_owned(),
+                hint: None,
+            })
+            .collect()
     }
 
     fn planned_groups(&self, run: &Run, changes: &[Change]) -> Vec<PlannedGroup> {

@@ -456,6 +456,7 @@ fn general(code: ProblemCode) -> Option<(&'static str, &'static str)> {
             "see whether the account is to keep what the run gave it",
         ),
         ProblemCode::RunCutOff
+        | ProblemCode::GroupNotMapped
         | ProblemCode::GroupDynamic
         | ProblemCode::GroupOnPremises
         | ProblemCode::GroupMailEnabled

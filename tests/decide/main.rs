@@ -16,5 +16,6 @@ mod plan_file;
 mod properties;
 mod removal;
 mod undo;
+mod verdict_table;
 mod verify;
 mod world;

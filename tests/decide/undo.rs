@@ -323,6 +323,22 @@ fn who_is_not_added_back_is_not_removed_elsewhere() {
 }
 
 #[test]
+fn a_group_that_is_not_mapped_any_more_is_taken_back_and_pointed_out() {
+    let (mut after, run) = carried_out(&every_kind());
+    let before = after.undo(&run);
+    after.settings.mappings.clear();
+    let plan = after.undo(&run);
+    assert_eq!(plan.changes, before.changes);
+    assert_eq!(
+        codes(&plan),
+        [
+            ProblemCode::InvitationNotUndone,
+            ProblemCode::GroupNotMapped
+        ]
+    );
+}
+
+#[test]
 fn a_run_that_was_cut_off_is_said_to_be() {
     let (after, mut run) = carried_out(&every_kind());
     run.end = None;

@@ -38,7 +38,7 @@ fn verification(plan: &Plan, world: &World) -> Verification {
     now.decide(|fresh| verify(plan, fresh))
 }
 
-fn in_short(verdict: &Verdict) -> String {
+pub fn in_short(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Execute(Task::Invite(_)) => "invite".to_owned(),
         Verdict::Execute(Task::Update {
