@@ -184,7 +184,7 @@ pub fn values(account: &Account, attribute: MatchAttribute) -> Vec<String> {
 fn home_address(folded_name: &str) -> Option<String> {
     let (home, _) = folded_name.split_once("#ext#@")?;
     let (local, domain) = home.rsplit_once('_')?;
-    (!local.is_empty() && !domain.is_empty()).then(|| format!("{local}@{domain}"))
+    Some(format!("{local}@{domain}"))
 }
 
 /// Every attribute, in the order of the default.

@@ -436,12 +436,20 @@ impl<'a> Present<'a> {
             given_name,
             surname,
         } = &update.fields;
-        let is_same_type = |a: &Option<UserType>, b: &Option<UserType>| a == b;
+        let is_same_type = |a: Option<&UserType>, b: Option<&UserType>| a == b;
         let states = [
-            field(user_type.as_ref(), &account.user_type, is_same_type),
-            field(display_name.as_ref(), &account.display_name, is_same_name),
-            field(given_name.as_ref(), &account.given_name, is_same_name),
-            field(surname.as_ref(), &account.surname, is_same_name),
+            field(user_type.as_ref(), account.user_type.as_ref(), is_same_type),
+            field(
+                display_name.as_ref(),
+                account.display_name.as_ref(),
+                is_same_name,
+            ),
+            field(
+                given_name.as_ref(),
+                account.given_name.as_ref(),
+                is_same_name,
+            ),
+            field(surname.as_ref(), account.surname.as_ref(), is_same_name),
         ];
         if states.contains(&Some(FieldState::Otherwise)) {
             return State::Otherwise(
@@ -643,24 +651,20 @@ enum FieldState {
 
 fn field<T>(
     change: Option<&FieldChange<T>>,
-    now: &Option<T>,
-    is_same: impl Fn(&Option<T>, &Option<T>) -> bool,
+    now: Option<&T>,
+    is_same: impl Fn(Option<&T>, Option<&T>) -> bool,
 ) -> Option<FieldState> {
     let FieldChange { before, after } = change?;
-    Some(if is_same(now, before) {
+    Some(if is_same(now, before.as_ref()) {
         FieldState::AsTheRunLeftIt
-    } else if is_same(now, after) {
+    } else if is_same(now, after.as_ref()) {
         FieldState::AsBefore
     } else {
         FieldState::Otherwise
     })
 }
 
-#[expect(
-    clippy::ref_option,
-    reason = "it compares the values of a field as they are"
-)]
-fn is_same_name(a: &Option<String>, b: &Option<String>) -> bool {
+fn is_same_name(a: Option<&String>, b: Option<&String>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => comparable(a) == comparable(b),
         (a, b) => a == b,

@@ -17,8 +17,11 @@ use super::words::{
 
 const NO_RUN: &str = "The report holds no run.";
 
+/// A heading, and which outcomes stand below it.
+type Section = (&'static str, fn(Outcome) -> bool);
+
 /// What did not end as the plan wanted comes first, then the rest in the order of the plan.
-const SECTIONS: [(&str, fn(Outcome) -> bool); 3] = [
+const SECTIONS: [Section; 3] = [
     ("Not done", Outcome::is_unfinished),
     ("Done", |outcome| outcome == Outcome::Done),
     ("Nothing to do any more", |outcome| {

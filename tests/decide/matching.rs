@@ -1,10 +1,17 @@
 //! Who counts, who can be invited, and what is said about whoever is left as they are. Whose account is whose is a table of its own:
 //! [`crate::matching_table`].
 
-use keycloak_to_azure::plan::{Change, ProblemCode};
-use keycloak_to_azure::settings::{MatchAttribute, UnverifiedPolicy, UpdatePolicy};
+use std::sync::Arc;
 
-use crate::world::{World, changes, codes, empty, team_of};
+use keycloak_to_azure::diff::draft;
+use keycloak_to_azure::mapping::Inputs;
+use keycloak_to_azure::matching::{has_name_of, wanted_addresses};
+use keycloak_to_azure::plan::{Change, ProblemCode};
+use keycloak_to_azure::removal::Proofs;
+use keycloak_to_azure::settings::{MatchAttribute, UnverifiedPolicy, UpdatePolicy};
+use keycloak_to_azure::snapshot::Account;
+
+use crate::world::{World, changes, codes, empty, id, invited_account, team_of};
 
 /// One person `ann` in `/team`, and nobody in Entra.
 fn ann_alone() -> World {
@@ -26,7 +33,7 @@ fn an_account_is_not_lost_to_removal_through_rewritten_domains() {
         .insert("partner.example".to_owned(), "azure.example".to_owned());
     for account in world.accounts.values_mut() {
         let address = account.mail.take().unwrap().replace("partner", "azure");
-        *account = crate::world::invited_account(&account.id, &address.parse().unwrap());
+        *account = invited_account(&account.id, &address.parse().unwrap());
     }
     let lost = world.keycloak_without("p0");
     assert_eq!(lost.0, Vec::<String>::new());
@@ -318,4 +325,80 @@ fn a_sigma_is_one_letter_wherever_it_stands() {
     account.user_principal_name = "u1@acme.onmicrosoft.com".to_owned();
     account.proxy_addresses = vec!["SMTP:Σ@partner.example".to_owned()];
     assert_eq!(changes(&world.plan()), Vec::<String>::new());
+}
+
+#[test]
+fn a_person_whose_rows_disagree_does_not_count_whichever_comes_first() {
+    for disabled_in in ["/team", "/ops"] {
+        let mut world = ann_alone();
+        world.map("/ops", "acme-ops");
+        world.join("ann", "/ops");
+        let mut keycloak = world.keycloak();
+        let group = keycloak
+            .groups
+            .get_mut(&disabled_in.parse().unwrap())
+            .unwrap();
+        let mut row = (*group.members[0]).clone();
+        row.enabled = false;
+        group.members = vec![Arc::new(row)];
+        let entra = world.entra();
+        let draft = draft(Inputs {
+            settings: &world.settings,
+            overrides: &world.overrides,
+            scope: None,
+            keycloak: &keycloak,
+            entra: &entra,
+        });
+        let decision = draft.decide(&Proofs::default());
+        assert_eq!(decision.changes, [], "{disabled_in}");
+    }
+}
+
+#[test]
+fn an_account_has_the_name_of_a_person_by_its_display_name_by_its_names_and_by_the_username() {
+    let mut world = ann_alone();
+    let ann = world.person("ann").clone();
+    let mut account = invited_account(&id(1), &"other@partner.example".parse().unwrap());
+    account.display_name = None;
+    assert!(!has_name_of(&account, &ann));
+    let named = |change: fn(&mut Account)| {
+        let mut account = account.clone();
+        change(&mut account);
+        has_name_of(&account, &ann)
+    };
+    assert!(named(
+        |account| account.display_name = Some("ann  EXAMPLE".to_owned())
+    ));
+    assert!(named(|account| {
+        account.given_name = Some("Ann".to_owned());
+        account.surname = Some("Example".to_owned());
+    }));
+    assert!(named(
+        |account| account.mail = Some("ann@elsewhere.example".to_owned())
+    ));
+    assert!(!named(|account| account.given_name = Some("Ann".to_owned())));
+    // Who has no name at all has not that of an account without one.
+    let mut nameless = ann.clone();
+    nameless.first_name = None;
+    nameless.last_name = Some(" ".to_owned());
+    account.user_principal_name = "other@acme.example".to_owned();
+    assert!(!has_name_of(&account, &nameless));
+}
+
+#[test]
+fn everybody_who_counts_in_a_mapped_group_is_looked_for_in_entra() {
+    let mut world = ann_alone();
+    world
+        .groups
+        .insert("/other".to_owned(), ["eve".to_owned()].into());
+    world.person("eve");
+    for (username, disabled) in [("dis", true), ("bob", false)] {
+        world.person(username).enabled = !disabled;
+        world.join(username, "/team");
+    }
+    let domains = &mut world.settings.users.email_domains;
+    domains.insert("partner.example".to_owned(), "azure.example".to_owned());
+    let wanted = wanted_addresses(&world.settings, &world.keycloak());
+    let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+    assert_eq!(wanted, ["ann@azure.example", "bob@azure.example"]);
 }

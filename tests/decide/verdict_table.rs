@@ -63,7 +63,7 @@ const EVENTS: &[(&str, &[(&str, Event)])] = &[
                 world.join(who, "/ops");
             }),
             ("is disabled", |world, who| {
-                world.person(who).enabled = false
+                world.person(who).enabled = false;
             }),
             ("is enabled", |world, who| world.person(who).enabled = true),
             ("does not exist", |world, who| world.delete(who)),
@@ -71,7 +71,7 @@ const EVENTS: &[(&str, &[(&str, Event)])] = &[
                 world.person(who).email = Some("new@partner.example".to_owned());
             }),
             ("has no address", |world, who| {
-                world.person(who).email = None
+                world.person(who).email = None;
             }),
             ("has another surname", |world, who| {
                 world.person(who).last_name = Some("Newer".to_owned());
@@ -165,7 +165,7 @@ const EVENTS: &[(&str, &[(&str, Event)])] = &[
 /// What happens to all of them at once.
 const GENERAL: &[(&str, Event)] = &[
     ("the group is called otherwise", |world, _| {
-        world.call("acme-team", "acme-crew")
+        world.call("acme-team", "acme-crew");
     }),
     ("a rule decides who is in the group", |world, _| {
         world.azure.get_mut("acme-team").unwrap().dynamic = true;
@@ -221,7 +221,7 @@ const GENERAL: &[(&str, Event)] = &[
         },
     ),
     ("nothing is known of federation", |world, _| {
-        world.components = None
+        world.components = None;
     }),
     ("the whole plan is carried out", |world, _| {
         let changes = reviewed().plan().changes;
