@@ -1,7 +1,7 @@
 //! The report on disk: JSON Lines, appended to, readable by its owner only.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::render::escape;
 use crate::report::{Line, Report, Run, Step, Write};
 
-/// A report that is open for a run.
+/// A report that is open for a run, and for no other one meanwhile.
 pub struct ReportFile {
     path: PathBuf,
     file: File,
@@ -46,7 +46,8 @@ pub struct EarlierRuns {
 }
 
 impl ReportFile {
-    /// Opens a report, makes it if there is none, and returns what earlier runs of the plan left in it.
+    /// Opens a report, makes it if there is none, and returns what earlier runs of the plan left in it. Fails while another run has it
+    /// open.
     pub fn open(path: &Path, plan: &Plan) -> anyhow::Result<(Self, EarlierRuns)> {
         let shown = path.display();
         let mut options = OpenOptions::new();
@@ -56,6 +57,8 @@ impl ReportFile {
         let mut file = options
             .open(path)
             .with_context(|| format!("failed to open the report {shown}"))?;
+        // Before it is read: what the other run does from here on would be missing.
+        lock(&file, path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)
             .with_context(|| format!("failed to read the report {shown}"))?;
@@ -70,6 +73,29 @@ impl ReportFile {
         }
         let path = path.to_owned();
         Ok((Self { path, file }, earlier))
+    }
+}
+
+/// Two runs of a plan at once would each invite whom the other one is inviting. The lock goes with the process, so a run that was
+/// killed leaves none behind.
+fn lock(file: &File, path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "another run is using the report {shown}: wait until it has ended, or stop it; then run this again, which finishes what \
+             it left"
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| {
+            format!("failed to lock the report {shown}; name a file on another file system with --report")
+        }),
+    }
+}
+
+impl Drop for ReportFile {
+    fn drop(&mut self) {
+        // Closing is not enough while a child process that another thread is just starting holds a copy of the file.
+        let _ = self.file.unlock();
     }
 }
 
@@ -208,6 +234,29 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(earlier.invited.len(), 1);
+    }
+
+    #[test]
+    fn a_report_is_for_one_run_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.report.jsonl");
+        let file = File::create(&path).unwrap();
+        lock(&file, &path).unwrap();
+        // Closing the file of the run alone would leave the lock with this one.
+        let _of_a_child = file.try_clone().unwrap();
+        let run = ReportFile {
+            path: path.clone(),
+            file,
+        };
+        let beside = File::open(&path).unwrap();
+        let refused = lock(&beside, &path).unwrap_err().to_string();
+        assert!(
+            refused.contains("another run is using the report")
+                && refused.contains("wait until it has ended"),
+            "{refused}"
+        );
+        drop(run);
+        lock(&beside, &path).unwrap();
     }
 
     #[test]
