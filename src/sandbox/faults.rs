@@ -102,6 +102,9 @@ pub enum Fault {
     EmptyBody,
     /// The connection stays open and nothing is ever answered; nothing is carried out.
     Hang,
+    /// Of a batch only so many parts are carried out, in their order, and nothing is ever answered: what a service has done of it when
+    /// the program that asked dies. Any other request is carried out if the number is not zero.
+    HangAfterParts(usize),
     /// The token has expired, in the words of the service; nothing is carried out.
     TokenExpired,
 }

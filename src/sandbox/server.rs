@@ -12,7 +12,7 @@ use axum::serve::ListenerExt;
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::header::{CONTENT_LENGTH, HeaderValue};
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -155,6 +155,12 @@ fn exchange(desk: &Desk, request: Request) -> (Delivery, Duration) {
             (Delivery::Whole(response), took)
         }
         Some(Fault::Hang) => at_once(Delivery::Never),
+        Some(Fault::HangAfterParts(parts)) => {
+            if let Some(begun) = first_parts(&request, parts) {
+                let _ = carry_out(stage, service, &begun);
+            }
+            at_once(Delivery::Never)
+        }
         Some(Fault::TokenExpired) => at_once(Delivery::Whole(expired_token(service))),
     };
     let status = match &delivery {
@@ -192,6 +198,21 @@ fn carry_out(stage: &mut Stage, service: Service, request: &Request) -> (Respons
         return (response, Duration::ZERO);
     }
     answer
+}
+
+/// The same request with only so many parts, or `None` if there is nothing left of it.
+fn first_parts(request: &Request, parts: usize) -> Option<Request> {
+    if parts == 0 {
+        return None;
+    }
+    let mut request = request.clone();
+    if let Ok(mut batch) = serde_json::from_slice::<Value>(&request.body)
+        && let Some(Value::Array(all)) = batch.get_mut("requests")
+    {
+        all.truncate(parts);
+        request.body = batch.to_string().into_bytes();
+    }
+    Some(request)
 }
 
 /// What a service says to a token whose time is over.
