@@ -5,12 +5,15 @@
 mod architecture;
 mod binary;
 mod commands;
+mod crew;
 mod docs;
 mod explain;
+mod faults;
 mod hostile_directories;
 mod hostile_services;
 mod hostile_text;
 mod house;
+mod kills;
 mod outages;
 mod program;
 mod stories;
