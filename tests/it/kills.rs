@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use comfy_table::{Table, presets};
 use keycloak_to_azure::http::Timing;
-use keycloak_to_azure::report::{Line, Outcome};
+use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
 use keycloak_to_azure::sandbox::{Fault, RecordedRequest, When};
 use tokio::sync::oneshot;
 
@@ -134,7 +134,7 @@ fn outcomes(lines: &[Line]) -> Vec<BTreeMap<usize, Outcome>> {
     for line in lines {
         match line {
             Line::Start(_) => runs.push(BTreeMap::new()),
-            Line::Outcome(outcome) => {
+            Line::Outcome(ReportedOutcome { outcome, .. }) => {
                 let run = runs.last_mut().unwrap();
                 run.insert(outcome.change, outcome.outcome);
             }
