@@ -3,14 +3,18 @@
 //! It knows nothing of Keycloak or Graph. Whatever answer comes last is handed back whole; only when there is none is it an
 //! [`Error`].
 
+mod pacing;
+
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Request, StatusCode};
-use tokio::time::Instant;
+
+use self::pacing::{Clearance, Pacing};
+use crate::clock::Clock;
 
 /// What a repetition of a request would do, which decides when it is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +31,10 @@ pub enum Class {
 }
 
 /// How long to wait for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Timing {
+    /// What it is measured by. The deadlines of an exchange go by the clock of the machine all the same.
+    pub clock: Clock,
     /// Until a connection stands.
     pub connect: Duration,
     /// Until the next byte of an answer.
@@ -48,6 +54,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
+            clock: Clock::of_machine(),
             connect: Duration::from_secs(10),
             // A group of many thousand people takes Keycloak a while, and proxies usually allow 60 s.
             idle: Duration::from_secs(120),
@@ -75,6 +82,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// How often the request was sent.
     pub attempts: u32,
+    /// How long it took to come, the last time.
+    pub took: Duration,
 }
 
 impl Answer {
@@ -174,11 +183,15 @@ pub struct Options {
     pub timing: Timing,
 }
 
-/// A client for one service. Clones share its connections and its clock: when one request is throttled, all of them wait.
+/// A request that was throttled is sent so many times as often as one that failed: it comes back when it was told to, and it was
+/// certainly not carried out.
+const THROTTLED_TRIES_FACTOR: u32 = 4;
+
+/// A client for one service. Clones share its connections and its pace: when one request is throttled, all of them wait.
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
-    paused_until: Arc<Mutex<Option<Instant>>>,
+    pacing: Arc<Mutex<Pacing>>,
     timing: Timing,
 }
 
@@ -211,8 +224,8 @@ impl Http {
         )?;
         Ok(Self {
             client,
-            paused_until: Arc::new(Mutex::new(None)),
-            timing: options.timing,
+            pacing: Arc::default(),
+            timing: options.timing.clone(),
         })
     }
 
@@ -232,7 +245,14 @@ impl Http {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            self.wait_for_clearance().await;
+            if let Err(wait) = self.wait_for_clearance(class).await {
+                return Err(Error {
+                    kind: ErrorKind::ComeBackLater(wait),
+                    target,
+                    reason: String::new(),
+                    attempts: attempts - 1,
+                });
+            }
             let Some(copy) = request.try_clone() else {
                 return Err(Error {
                     kind: ErrorKind::NotSent,
@@ -246,6 +266,7 @@ impl Http {
                 Ok(answer) if may_repeat_after_status(class, answer.status) => {
                     match retry_after(&answer.headers, answer.sent_at()) {
                         Some(wait) if wait > self.timing.longest_retry_after => {
+                            self.pause(wait);
                             return Err(Error {
                                 kind: ErrorKind::ComeBackLater(wait),
                                 target,
@@ -260,24 +281,60 @@ impl Http {
                 Err(error) if may_repeat_after_error(class, error.kind) => self.own_wait(attempts),
                 Ok(_) | Err(_) => return exchange,
             };
-            if attempts >= self.timing.tries {
+            let is_throttled = matches!(
+                &exchange,
+                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS
+            );
+            if is_throttled {
+                self.was_throttled(class, wait);
+            }
+            if attempts >= self.tries(is_throttled) {
                 return exchange;
             }
-            match &exchange {
-                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS => self.pause(wait),
-                _ => tokio::time::sleep(wait).await,
+            if !is_throttled {
+                self.timing.clock.sleep(wait).await;
             }
         }
     }
 
-    /// Keeps every clone of this client from sending anything for so long.
+    /// How often a request is sent at most that was throttled, or failed.
+    pub fn tries(&self, is_throttled: bool) -> u32 {
+        let tries = self.timing.tries;
+        if is_throttled {
+            tries.saturating_mul(THROTTLED_TRIES_FACTOR)
+        } else {
+            tries
+        }
+    }
+
+    /// Keeps every clone of this client from sending anything for so long, and from then on what counts against the same limit further
+    /// apart: requests that are throttled count as well.
+    pub fn was_throttled(&self, class: Class, wait: Duration) {
+        let (now, unit) = (self.timing.clock.now(), self.timing.first_wait);
+        self.pacing().was_throttled(class, now, wait, unit);
+        self.pause(wait);
+    }
+
+    /// A request went through in such a time, and the service said how much of a limit is used, 1 being all of it, or did not.
+    pub fn went_through(&self, class: Class, share: Option<f64>, took: Duration) {
+        let unit = self.timing.first_wait;
+        self.pacing().went_through(class, share, took, unit);
+    }
+
+    /// Keeps every clone of this client from sending anything for so long. If that is longer than this program waits, their requests
+    /// fail meanwhile.
     pub fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        let mut paused_until = self
-            .paused_until
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *paused_until = Some(paused_until.map_or(until, |earlier| earlier.max(until)));
+        let longest = self.timing.longest_retry_after;
+        self.pacing().pause(self.timing.clock.now(), wait, longest);
+    }
+
+    /// How much longer nothing is sent because the service asked for it.
+    pub fn paused_for(&self) -> Option<Duration> {
+        self.pacing().paused_for(self.timing.clock.now())
+    }
+
+    fn pacing(&self) -> MutexGuard<'_, Pacing> {
+        self.pacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The wait that this program chooses after so many tries: doubling, with jitter so that workers do not march in step.
@@ -292,15 +349,15 @@ impl Http {
             .mul_f64(0.75 + 0.5 * jitter)
     }
 
-    async fn wait_for_clearance(&self) {
+    /// Waits until a request may be sent. An error says how much longer the service wants to be left alone.
+    async fn wait_for_clearance(&self, class: Class) -> Result<(), Duration> {
+        let clock = &self.timing.clock;
         loop {
-            let until = *self
-                .paused_until
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            match until {
-                Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
-                _ => return,
+            let clearance = self.pacing().clear(class, clock.now());
+            match clearance {
+                Clearance::Now => return Ok(()),
+                Clearance::NotBefore(moment) => clock.sleep_until(moment).await,
+                Clearance::ComeBackLater(wait) => return Err(wait),
             }
         }
     }
@@ -317,6 +374,8 @@ impl Http {
             reason,
             attempts,
         };
+        let clock = &self.timing.clock;
+        let (_busy, begun) = (clock.busy(), clock.now());
         let mut response = self.client.execute(request).await.map_err(|source| {
             let kind = if source.is_connect() {
                 ErrorKind::NotSent
@@ -339,6 +398,7 @@ impl Http {
             headers,
             body,
             attempts,
+            took: clock.now() - begun,
         })
     }
 }

@@ -14,6 +14,7 @@
 //! reads, writes and never decides.
 
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod diff;

@@ -71,6 +71,7 @@ async fn start(keycloak: Option<SocketAddr>, graph: Option<SocketAddr>) -> anyho
         keycloak,
         graph,
         state: Some(PathBuf::from(STATE_FILE)),
+        ..Options::default()
     };
     Sandbox::start(seed::world(), options)
         .await

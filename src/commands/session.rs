@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::Duration;
 
 #[cfg(feature = "sandbox")]
 use anyhow::Context as _;
@@ -93,7 +93,7 @@ impl Setup {
         Reader::connect(
             &self.config.entra,
             self.credentials.entra.clone(),
-            context.timing,
+            context.timing.clone(),
         )
         .await
     }
@@ -105,7 +105,11 @@ impl Setup {
     ) -> (anyhow::Result<Keycloak>, anyhow::Result<Reader>) {
         let keycloak = &self.config.keycloak;
         tokio::join!(
-            Keycloak::connect(keycloak, self.credentials.keycloak.clone(), context.timing),
+            Keycloak::connect(
+                keycloak,
+                self.credentials.keycloak.clone(),
+                context.timing.clone()
+            ),
             self.connect_entra(context),
         )
     }
@@ -113,7 +117,7 @@ impl Setup {
     /// The application permissions in the app's token, where it can be looked into, even if they are too few to read anything.
     pub async fn roles(&self, context: &Context) -> Option<BTreeSet<String>> {
         let credentials = self.credentials.entra.clone();
-        crate::entra::roles_of_app(&self.config.entra, credentials, context.timing).await
+        crate::entra::roles_of_app(&self.config.entra, credentials, context.timing.clone()).await
     }
 
     /// The app, as the environment names it.
@@ -205,12 +209,13 @@ impl Session {
         context: &mut Context,
     ) -> anyhow::Result<Survey> {
         let (in_keycloak, in_entra) = self.resolve(settings).await?;
-        let begun = Instant::now();
+        let clock = context.timing.clock.clone();
+        let begun = clock.now();
         let keycloak = self.keycloak.read(&in_keycloak).await?;
         context
             .ui
-            .say(&self.keycloak_line(&self.realm, &keycloak, begun));
-        let begun = Instant::now();
+            .say(&self.keycloak_line(&self.realm, &keycloak, clock.now() - begun));
+        let begun = clock.now();
         let wanted = wanted_addresses(settings, &keycloak);
         let mut entra = self.entra.read(&in_entra, &wanted, &ALL_ATTRIBUTES).await?;
         for (email, id) in invited {
@@ -221,7 +226,7 @@ impl Session {
                     .extend(self.invited_account(email, id, protected, context).await?);
             }
         }
-        context.ui.say(&entra_line(&entra, begun));
+        context.ui.say(&entra_line(&entra, clock.now() - begun));
         Ok(Survey {
             groups_read: in_keycloak,
             keycloak,
@@ -289,7 +294,7 @@ impl Session {
         Ok(draft.decide(&proofs))
     }
 
-    fn keycloak_line(&self, realm: &str, snapshot: &KeycloakSnapshot, begun: Instant) -> String {
+    fn keycloak_line(&self, realm: &str, snapshot: &KeycloakSnapshot, took: Duration) -> String {
         let people: BTreeSet<_> = snapshot
             .groups
             .values()
@@ -302,12 +307,12 @@ impl Session {
             escape::plain(realm),
             counted(snapshot.groups.len(), "group", "groups"),
             counted(people.len(), "person", "people"),
-            begun.elapsed().as_secs_f64()
+            took.as_secs_f64()
         )
     }
 }
 
-fn entra_line(snapshot: &EntraSnapshot, begun: Instant) -> String {
+fn entra_line(snapshot: &EntraSnapshot, took: Duration) -> String {
     let members: usize = snapshot
         .groups
         .iter()
@@ -319,7 +324,7 @@ fn entra_line(snapshot: &EntraSnapshot, begun: Instant) -> String {
         counted(snapshot.groups.len(), "group", "groups"),
         counted(members, "membership", "memberships"),
         counted(snapshot.accounts.len(), "account", "accounts"),
-        begun.elapsed().as_secs_f64()
+        took.as_secs_f64()
     )
 }
 

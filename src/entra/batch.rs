@@ -26,14 +26,8 @@ pub(super) const BATCH_SIZE: usize = 20;
 /// How many batches are under way at once when something is read.
 const BATCHES_AT_ONCE: usize = 4;
 
-/// A part that is throttled came back when it was told to, so it is given more chances than one that fails.
-const THROTTLED_TRIES_FACTOR: u32 = 4;
-
 /// The header in which Graph says how much of a limit is used, once that is 0.8 and up to 1.8.
 const THROTTLE_SHARE: &str = "x-ms-throttle-limit-percentage";
-
-/// From this share on less is sent.
-const SHARE_TO_SLOW_DOWN_AT: f64 = 0.8;
 
 /// Something to read: a path below `/v1.0` with its query, encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +117,7 @@ impl Reads {
     pub(super) fn new(
         connection: &EntraConnection,
         credentials: EntraCredentials,
-        timing: Timing,
+        timing: &Timing,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             graph: Arc::new(Graph::new(connection, credentials, timing)?),
@@ -138,6 +132,11 @@ impl Reads {
     /// How long to wait for what.
     pub(super) fn timing(&self) -> &Timing {
         self.graph.http.timing()
+    }
+
+    /// How much longer nothing is sent because Graph asked for it.
+    pub(super) fn paused_for(&self) -> Option<Duration> {
+        self.graph.http.paused_for()
     }
 
     /// Reads one thing by a request of its own.
@@ -214,14 +213,14 @@ impl Graph {
     fn new(
         connection: &EntraConnection,
         credentials: EntraCredentials,
-        timing: Timing,
+        timing: &Timing,
     ) -> anyhow::Result<Self> {
         let client = |url: &str| {
             let url = Url::parse(url).with_context(|| format!("{url} is not an address"))?;
             Http::new(&http::Options {
                 ca_pem: None,
                 loopback: is_loopback(&url),
-                timing,
+                timing: timing.clone(),
             })
         };
         let base = format!("{}/v1.0", connection.graph_url);
@@ -245,6 +244,10 @@ impl Graph {
                 }
             })
             .await?;
+        if answer.status != StatusCode::TOO_MANY_REQUESTS {
+            let share = share_in(answer.header(THROTTLE_SHARE));
+            self.http.went_through(Class::Read, share, answer.took);
+        }
         if answer.status.is_success() {
             Ok(answer)
         } else {
@@ -268,7 +271,6 @@ impl Graph {
                 .map_err(|error| Failure::Garbled(error.without_url().to_string()))?;
             let mut answer = self.http.send(class, request).await?;
             answer.strike_out(token.value());
-            self.slow_down(answer.header(THROTTLE_SHARE));
             if answer.status == StatusCode::UNAUTHORIZED && !renewed {
                 renewed = true;
                 self.login.forget(&token).await;
@@ -331,6 +333,7 @@ impl Graph {
                             continue;
                         }
                         Repeat::After(wait) if wait > self.http.timing().longest_retry_after => {
+                            self.http.pause(wait);
                             outcomes[at] = Some(Outcome {
                                 result: Err(Failure::NoAnswer(http::Error {
                                     kind: ErrorKind::ComeBackLater(wait),
@@ -359,10 +362,9 @@ impl Graph {
                 });
             }
             if is_throttled {
-                // Requests that are throttled count as well, so everybody waits.
-                self.http.pause(longest_wait);
+                self.http.was_throttled(class, longest_wait);
             } else if !again.is_empty() {
-                tokio::time::sleep(longest_wait).await;
+                self.http.timing().clock.sleep(longest_wait).await;
             }
             pending = again;
         }
@@ -386,7 +388,7 @@ impl Graph {
         renewed: bool,
         retry_after: Option<Duration>,
     ) -> Repeat {
-        let tries = self.http.timing().tries;
+        let tries = self.http.tries(*meaning == Meaning::Throttled);
         let is_due = match meaning {
             Meaning::TokenRefused => {
                 return if renewed {
@@ -395,9 +397,8 @@ impl Graph {
                     Repeat::WithNewToken
                 };
             }
-            Meaning::Throttled => attempts < tries.saturating_mul(THROTTLED_TRIES_FACTOR),
             // Refused before anything was done.
-            Meaning::Concurrent | Meaning::NotTried => attempts < tries,
+            Meaning::Throttled | Meaning::Concurrent | Meaning::NotTried => attempts < tries,
             // It may have been done all the same.
             Meaning::Unavailable => class != Class::Invitation && attempts < tries,
             _ => false,
@@ -441,24 +442,20 @@ impl Graph {
                 Err(Failure::Refused(refusal_of(&answer)))
             };
         if let Ok(answers) = &answered {
-            for share in answers.headers(THROTTLE_SHARE) {
-                self.slow_down(Some(&share));
+            let shares = answers.headers(THROTTLE_SHARE);
+            let shares = shares.iter().filter_map(|share| share_in(Some(share)));
+            let largest = share_in(answer.header(THROTTLE_SHARE))
+                .into_iter()
+                .chain(shares)
+                .reduce(f64::max);
+            if answers.any_went_through() {
+                self.http.went_through(class, largest, answer.took);
             }
         }
         Batch {
             answered,
             token: Some(token),
             attempts: answer.attempts,
-        }
-    }
-
-    /// Waits a little before anything else is sent when a limit is nearly used up: what comes after it is a wait of minutes.
-    fn slow_down(&self, share: Option<&str>) {
-        let share: Option<f64> = share.and_then(|share| share.trim().parse().ok());
-        if let Some(share) = share.filter(|share| *share >= SHARE_TO_SLOW_DOWN_AT) {
-            let over = (share.min(1.8) - SHARE_TO_SLOW_DOWN_AT) * 10.0;
-            self.http
-                .pause(self.http.timing().first_wait.mul_f64(1.0 + over));
         }
     }
 
@@ -500,6 +497,15 @@ struct Batch {
     answered: Result<BatchAnswer, Failure>,
     token: Option<Token>,
     attempts: u32,
+}
+
+/// How much of a limit is used. What cannot be read says nothing.
+fn share_in(header: Option<&str>) -> Option<f64> {
+    header?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|share: &f64| share.is_finite())
 }
 
 fn refusal_of(answer: &Answer) -> Refusal {
@@ -544,7 +550,7 @@ mod tests {
                 client_id: "c".to_owned(),
                 client_secret: SecretString::from("s"),
             },
-            Timing::default(),
+            &Timing::default(),
         )
         .unwrap()
     }

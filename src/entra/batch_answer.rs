@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -86,6 +87,12 @@ impl BatchAnswer {
         }
     }
 
+    /// Whether Graph looked at any part, and did not only refuse all for being too many.
+    pub(super) fn any_went_through(&self) -> bool {
+        let too_many = StatusCode::TOO_MANY_REQUESTS.as_u16();
+        self.responses.iter().any(|part| part.status != too_many)
+    }
+
     /// The values that parts have for a header.
     pub(super) fn headers(&self, name: &str) -> Vec<String> {
         self.responses
@@ -142,10 +149,11 @@ mod tests {
         let headers = [("date", "Mon, 05 Jan 2026 08:00:00 GMT")];
         let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         let mut answer = BatchAnswer::parse(&Answer {
-            status: reqwest::StatusCode::OK,
+            status: StatusCode::OK,
             headers: headers.into_iter().collect(),
             body: br#"{"responses":[{"id":"0","status":429,"headers":{"retry-after":"Mon, 05 Jan 2026 08:00:07 GMT"}}]}"#.to_vec(),
             attempts: 1,
+            took: Duration::ZERO,
         })
         .unwrap();
         assert_eq!(answer.take(0).retry_after, Some(Duration::from_secs(7)));
@@ -154,10 +162,11 @@ mod tests {
     #[test]
     fn a_part_that_comes_twice_or_not_at_all_is_missing() {
         let mut answer = BatchAnswer::parse(&Answer {
-            status: reqwest::StatusCode::OK,
+            status: StatusCode::OK,
             headers: reqwest::header::HeaderMap::new(),
             body: br#"{"responses":[{"id":"1","status":200},{"id":0,"status":204,"headers":{"Request-Id":"r"}},{"id":"1","status":404}]}"#.to_vec(),
             attempts: 1,
+            took: Duration::ZERO,
         })
         .unwrap();
         let first = answer.take(0);

@@ -38,7 +38,7 @@ impl Reader {
         credentials: EntraCredentials,
         timing: Timing,
     ) -> anyhow::Result<Self> {
-        let reads = Reads::new(connection, credentials, timing)?;
+        let reads = Reads::new(connection, credentials, &timing)?;
         let token = reads.login().token().await.map_err(Failure::from)?;
         let tenant = read_tenant(&reads).await?;
         // An app without any permission could not have read that, so a token without roles does not tell them.
@@ -189,7 +189,7 @@ pub async fn roles_of_app(
     credentials: EntraCredentials,
     timing: Timing,
 ) -> Option<BTreeSet<String>> {
-    let reads = Reads::new(connection, credentials, timing).ok()?;
+    let reads = Reads::new(connection, credentials, &timing).ok()?;
     let token = reads.login().token().await.ok()?;
     token.roles().cloned()
 }

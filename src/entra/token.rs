@@ -108,7 +108,7 @@ impl Login {
     pub(super) async fn token(&self) -> Result<Token, LoginFailure> {
         let mut cached = self.cached.lock().await;
         if let Some(token) = &cached.token
-            && token.renew_at > Instant::now()
+            && token.renew_at > self.http.timing().clock.now()
         {
             return Ok(token.clone());
         }
@@ -131,7 +131,7 @@ impl Login {
     }
 
     async fn fetch(&self, number: u64) -> Result<Token, LoginFailure> {
-        let asked_at = Instant::now();
+        let asked_at = self.http.timing().clock.now();
         let request = self
             .http
             .client()

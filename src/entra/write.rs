@@ -15,6 +15,7 @@ use super::meaning::{Meaning, Operation, meaning};
 use super::parse;
 use super::read::Reader;
 use super::write_request::{BIND_SIZE, Write};
+use crate::clock::Clock;
 use crate::execute::{
     AccountUpdate, Directory, Invitation, Invited, Membership, WriteError, WriteErrorKind, Written,
 };
@@ -183,6 +184,10 @@ impl Directory for Writer {
                 }
             })
             .collect()
+    }
+
+    fn paused_for(&self) -> Option<Duration> {
+        self.reads.paused_for()
     }
 }
 
@@ -400,6 +405,7 @@ impl<'a> NewOrOld<'a> {
 /// Waits that double up to a longest one, for so long altogether. They follow the timing of the connection, so that whoever
 /// shortens that, shortens these.
 struct Waits {
+    clock: Clock,
     next: Duration,
     longest: Duration,
     left: Duration,
@@ -409,6 +415,7 @@ impl Waits {
     /// 1, 2, 4, 8, 16, 30 s and so on, up to 5 minutes: as long as Terraform's provider waits for a new account.
     fn for_new_accounts(timing: &Timing) -> Self {
         Self {
+            clock: timing.clock.clone(),
             next: timing.first_wait.saturating_mul(2),
             longest: timing.longest_wait,
             left: timing.longest_retry_after,
@@ -431,7 +438,7 @@ impl Waits {
         }
         self.left -= wait;
         self.next = self.next.saturating_mul(2).min(self.longest);
-        tokio::time::sleep(wait).await;
+        self.clock.sleep(wait).await;
         true
     }
 }

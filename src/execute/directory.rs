@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use crate::model::{Address, ObjectId};
 use crate::plan::{ClearedNames, NewAccount};
@@ -34,6 +35,10 @@ pub trait Directory {
         &self,
         memberships: &[Membership],
     ) -> impl Future<Output = Vec<Result<Written, WriteError>>> + Send;
+    /// How much longer it asked to be left alone, if it did.
+    fn paused_for(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Somebody to invite.

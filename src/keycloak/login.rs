@@ -86,7 +86,9 @@ impl Session {
     pub async fn pass(&self) -> anyhow::Result<Pass> {
         let mut state = self.state.lock().await;
         match &*state {
-            State::LoggedIn(token) if Instant::now() < token.renew_at => Ok(token.pass.clone()),
+            State::LoggedIn(token) if self.http.timing().clock.now() < token.renew_at => {
+                Ok(token.pass.clone())
+            }
             _ => self.renew(&mut state).await,
         }
     }
@@ -119,6 +121,7 @@ impl Session {
                 ("refresh_token", refresh.expose_secret()),
             ])
             .timeout(self.http.timing().connect);
+        let _busy = self.http.timing().clock.busy();
         let _ = request.send().await;
     }
 
@@ -154,7 +157,7 @@ impl Session {
     }
 
     async fn ask(&self, form: &[(&str, &str)], number: u64) -> Result<Token, LoginError> {
-        let asked_at = Instant::now();
+        let asked_at = self.http.timing().clock.now();
         let answer = self.exchange(form).await.map_err(LoginError::Failed)?;
         match answer.status.as_u16() {
             200 => read_token(&answer, asked_at, number).map_err(LoginError::Failed),

@@ -321,6 +321,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             attempts: 1,
+            took: std::time::Duration::ZERO,
         }
     }
 

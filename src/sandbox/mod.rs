@@ -27,11 +27,12 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::config::{EntraCredentials, KeycloakCredentials};
 
 pub use faults::{Fault, When};
 
-use graph::EntraWorld;
+use graph::{EntraWorld, PerformedCall};
 use keycloak::KeycloakWorld;
 use server::{Server, lock};
 use stage::Stage;
@@ -71,6 +72,10 @@ pub struct Options {
     pub keycloak: Option<SocketAddr>,
     /// Where Graph and its login listen; a loopback address. Where they listened before, or anywhere, if not given.
     pub graph: Option<SocketAddr>,
+    /// What the services' time goes by.
+    pub clock: Clock,
+    /// How long every answer takes.
+    pub latency: Duration,
     /// The state file. If it exists, the sandbox goes on with the world in it, whatever world it is started with.
     pub state: Option<PathBuf>,
 }
@@ -90,6 +95,8 @@ pub struct RecordedRequest {
     pub body: Vec<u8>,
     /// The status it was answered with, or `None` if it was not answered.
     pub status: Option<u16>,
+    /// When it arrived, by the services' clock.
+    pub at: Duration,
 }
 
 /// Two simulated directories at work. They end when it is dropped; [`Sandbox::shut_down`] also saves their state.
@@ -117,9 +124,15 @@ impl Sandbox {
         .await?;
         let keycloak = listeners.keycloak.local_addr()?;
         let graph = listeners.graph.local_addr()?;
-        let (world, clock) =
+        let (world, before) =
             saved.map_or((world, Duration::ZERO), |saved| (saved.world, saved.clock));
-        let mut stage = Stage::new(world, clock, (keycloak, graph), file);
+        let mut stage = Stage::new(
+            world,
+            before,
+            (options.clock, options.latency),
+            (keycloak, graph),
+            file,
+        );
         // At once, so that the addresses are kept even if nothing is ever written.
         stage.save()?;
         let stage = Arc::new(Mutex::new(stage));
@@ -194,6 +207,16 @@ impl Sandbox {
     /// Every request so far, in the order of their arrival.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         lock(&self.stage).requests.clone()
+    }
+
+    /// The calls that Graph answered since this was last asked, parts of batches one by one, with what they cost.
+    pub fn take_calls(&self) -> Vec<PerformedCall> {
+        lock(&self.stage).take_calls()
+    }
+
+    /// What the services' clock shows.
+    pub fn now(&self) -> Duration {
+        lock(&self.stage).now()
     }
 
     /// Forgets the requests so far, so that the next run can be counted by itself.

@@ -104,9 +104,10 @@ async fn serve_one(
         body: body.to_vec(),
     };
     let (delivery, took) = exchange(&desk, request);
+    let clock = lock(&desk.stage).clock.clone();
     if !took.is_zero() {
         tokio::select! {
-            () = tokio::time::sleep(took) => {}
+            () = clock.delay(took) => {}
             () = end_of(desk.ended.clone()) => {}
         }
     }
@@ -125,6 +126,7 @@ async fn serve_one(
 fn exchange(desk: &Desk, request: Request) -> (Delivery, Duration) {
     let stage = &mut *lock(&desk.stage);
     let service = desk.service;
+    let at = stage.now();
     let fault = stage.prepare(service, &request);
     let (delivery, took) = match fault {
         None => {
@@ -181,6 +183,7 @@ fn exchange(desk: &Desk, request: Request) -> (Delivery, Duration) {
         query,
         body,
         status: status.map(|status| status.as_u16()),
+        at,
     });
     (delivery, took)
 }

@@ -9,19 +9,24 @@ use tokio::time::Instant;
 
 use super::exchange::{Request, Response};
 use super::faults::{Fault, Script};
-use super::graph::{EntraWorld, Graph};
+use super::graph::{EntraWorld, Graph, PerformedCall};
 use super::keycloak::Keycloak;
 use super::state::{Saved, StateFile};
 use super::{RecordedRequest, Service, World, WorldMut};
+use crate::clock::Clock;
 
 pub(super) struct Stage {
     keycloak: Keycloak,
     graph: Graph,
     pub script: Script,
     pub requests: Vec<RecordedRequest>,
+    /// What the services' time goes by.
+    pub clock: Clock,
     began: Instant,
-    /// What the clock showed when this start began.
-    clock: Duration,
+    /// What the services' clock showed when this start began.
+    before: Duration,
+    /// How long every answer takes besides.
+    latency: Duration,
     addresses: (SocketAddr, SocketAddr),
     file: Option<StateFile>,
     saved: Option<EntraWorld>,
@@ -30,7 +35,8 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new(
         world: World,
-        clock: Duration,
+        before: Duration,
+        (clock, latency): (Clock, Duration),
         addresses: (SocketAddr, SocketAddr),
         file: Option<StateFile>,
     ) -> Self {
@@ -41,16 +47,24 @@ impl Stage {
             graph,
             script: Script::default(),
             requests: Vec::new(),
-            began: Instant::now(),
+            began: clock.now(),
             clock,
+            before,
+            latency,
             addresses,
             file,
             saved: None,
         }
     }
 
-    fn now(&self) -> Duration {
-        self.clock + self.began.elapsed()
+    /// What the services' clock shows.
+    pub(super) fn now(&self) -> Duration {
+        self.before + (self.clock.now() - self.began)
+    }
+
+    /// The calls that Graph answered since this was last asked.
+    pub(super) fn take_calls(&mut self) -> Vec<PerformedCall> {
+        self.graph.take_calls()
     }
 
     /// Makes the changes that are due before a request, and says which fault it meets.
@@ -64,13 +78,14 @@ impl Stage {
     /// Lets a service answer, and says how long it takes.
     pub(super) fn answer(&mut self, service: Service, request: &Request) -> (Response, Duration) {
         let now = self.now();
-        match service {
+        let (response, took) = match service {
             Service::Keycloak => {
                 let answer = self.keycloak.answer(request, now);
                 (answer.response, answer.took)
             }
             Service::Graph => (self.graph.answer(request, now), Duration::ZERO),
-        }
+        };
+        (response, took + self.latency)
     }
 
     pub(super) fn record(&mut self, request: RecordedRequest) {

@@ -3,15 +3,19 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use keycloak_to_azure::clock::Clock;
 use keycloak_to_azure::plan::{Change, Plan, RemovalReason};
 use keycloak_to_azure::plan_file;
 use keycloak_to_azure::sandbox::graph::{Group as AzureGroup, User};
 use keycloak_to_azure::sandbox::keycloak::{
     Cache, Group, Person, Provider, ProviderKind, ProviderState, Realm, Version,
 };
-use keycloak_to_azure::sandbox::{World, seed};
+use keycloak_to_azure::sandbox::{Options, World, seed};
 
 use crate::program::Stage;
+
+/// How long every answer takes on virtual time.
+pub const LATENCY: Duration = Duration::from_millis(200);
 
 pub const LDAP: &str = "4c0ffee0-0000-4000-8000-000000000001";
 
@@ -164,6 +168,20 @@ impl House {
     }
 
     pub async fn stage(self) -> Stage {
+        self.stage_with(Options::default()).await
+    }
+
+    /// The same on a clock on which hours pass at once, with answers that take a fifth of a second.
+    pub async fn stage_on_virtual_time(self) -> Stage {
+        let options = Options {
+            clock: Clock::of_waits(),
+            latency: LATENCY,
+            ..Options::default()
+        };
+        self.stage_with(options).await
+    }
+
+    async fn stage_with(self, options: Options) -> Stage {
         let Self {
             world,
             mappings,
@@ -172,7 +190,7 @@ impl House {
             allow_empty,
             ..
         } = self;
-        let stage = Stage::with(world).await;
+        let stage = Stage::with_options(world, options).await;
         let start = stage.configuration();
         let (connection, _) = start.split_once("groups:").unwrap();
         let mut text = format!("{connection}groups:\n");

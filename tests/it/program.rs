@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use keycloak_to_azure::cli::Cli;
+use keycloak_to_azure::clock::Clock;
 use keycloak_to_azure::commands::{self, Context, ExitStatus};
 use keycloak_to_azure::http::Timing;
 use keycloak_to_azure::sandbox::{Options, RecordedRequest, Sandbox, Service, World, seed};
@@ -22,6 +23,8 @@ pub struct Stage {
     pub sandbox: Sandbox,
     pub folder: TempDir,
     pub variables: Vec<(String, String)>,
+    /// What the program and both services go by.
+    pub clock: Clock,
 }
 
 /// What a run printed, and how it ended.
@@ -41,7 +44,13 @@ impl Stage {
 
     /// Any world that has the company's groups.
     pub async fn with(world: World) -> Self {
-        let sandbox = Sandbox::start(world, Options::default()).await.unwrap();
+        Self::with_options(world, Options::default()).await
+    }
+
+    /// The same with a clock of its own, and more.
+    pub async fn with_options(world: World, options: Options) -> Self {
+        let clock = options.clock.clone();
+        let sandbox = Sandbox::start(world, options).await.unwrap();
         let folder = TempDir::new().unwrap();
         let (graph, keycloak) = (sandbox.graph_url(), sandbox.keycloak_url());
         let entra = sandbox.entra_credentials().unwrap();
@@ -65,6 +74,7 @@ impl Stage {
             variables: variables
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
+            clock,
         };
         stage.configure(&seed::config_yaml(&keycloak, &graph, &graph));
         stage
@@ -135,6 +145,19 @@ impl Stage {
             out: out.text(),
             err: err.text(),
         }
+    }
+
+    /// Runs the program with the waits that it has in earnest, on the clock of the services.
+    pub async fn run_patiently(&self, line: &str) -> Ended {
+        let timing = Timing {
+            clock: self.clock.clone(),
+            ..Timing::default()
+        };
+        // In real time this is seconds; a clock that stands still would wait for ever.
+        let run = self.run_with(line, timing);
+        tokio::time::timeout(Duration::from_secs(300), run)
+            .await
+            .expect("the run ends")
     }
 
     /// Everything of either service that is not a read: method and path, parts of batches one by one. Logins are reads.

@@ -438,7 +438,7 @@ async fn an_account_that_lists_do_not_show_yet_is_added_at_once_and_invited_once
         ..quick()
     };
     for words in ["8 done\n", "8 already done\n"] {
-        let applied = stage.run_with("apply @plan.json", patient).await;
+        let applied = stage.run_with("apply @plan.json", patient.clone()).await;
         assert_eq!(
             (applied.status, applied.out.as_str()),
             (0, words),

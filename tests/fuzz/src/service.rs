@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use keycloak_to_azure::clock::Clock;
 use keycloak_to_azure::http::Timing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Nobody waits for anything here, and what is asked to be repeated is repeated once.
 pub const TIMING: Timing = Timing {
+    clock: Clock::of_machine(),
     connect: Duration::from_secs(5),
     idle: Duration::from_secs(5),
     whole: Duration::from_secs(5),
