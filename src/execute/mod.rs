@@ -1,9 +1,11 @@
 //! Carries out verified changes in their order, and writes down what became of each.
 
+mod accounts;
 mod directory;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 
@@ -11,12 +13,12 @@ pub use self::directory::{
     AccountUpdate, Directory, Invitation, Invited, Membership, WriteError, WriteErrorKind, Written,
 };
 use crate::model::{Address, ObjectId};
-use crate::plan::{Add, Change, ClearedNames, Fields, Invite, Plan, Remove, Update};
+use crate::plan::{Add, Change, Fields, Invite, Plan, Remove, Update};
 use crate::report::{
     Action, ChangeOutcome, INVITED_ONLY, Line, Outcome, ReportedOutcome, Step, Totals, Write,
     object_of,
 };
-use crate::verify::{Member, NOT_ADDED, Task, Verdict, Verification, misfit};
+use crate::verify::{Member, NOT_ADDED, Task, Verdict, Verification};
 
 /// Batches on their way to Graph at the same time. Microsoft's own group synchronisation uses ten workers; four keep the write
 /// quota busy at usual latencies and leave room for the retries of one batch.
@@ -46,6 +48,12 @@ pub trait Observer {
     fn wrote(&mut self, message: &str);
     /// A change was not made.
     fn not_done(&mut self, outcome: &ChangeOutcome, object: &str);
+    /// Waits until it is time to say how far the run is.
+    fn next_look(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+    /// It is time, whether anything was settled or not. `paused` is how much longer the directory asked to be left alone.
+    fn look(&mut self, _paused: Option<Duration>) {}
 }
 
 /// A request to stop: what is in flight is finished, nothing new is begun.
@@ -99,8 +107,7 @@ pub async fn execute<D: Directory, R: Recorder, O: Observer>(
         outcomes: vec![None; assignment.plan.changes.len()],
     };
     run.settle_what_is_decided()?;
-    run.invite().await?;
-    run.update().await?;
+    run.invite_and_update().await?;
     run.add().await?;
     run.remove().await?;
     Ok(run.outcomes.into_iter().flatten().collect())
@@ -166,163 +173,10 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         Ok(())
     }
 
-    async fn invite(&mut self) -> anyhow::Result<()> {
-        let mut work = Vec::new();
-        for (at, task) in self.tasks() {
-            if let Task::Invite(invite) = task {
-                let invitation = Invitation {
-                    email: invite.email.clone(),
-                    set: invite.set.clone(),
-                    redirect_url: invite.redirect_url.clone(),
-                    send_email: invite.send_email,
-                };
-                work.push((at, invitation));
-            }
-        }
-        self.observer.begin("Inviting", work.len());
-        let directory = self.directory;
-        let call = async |items: &[Invitation]| directory.invite(items).await;
-        let handle = |run: &mut Self,
-                      at,
-                      invitation: &Invitation,
-                      result: Result<Invited, WriteError>| match result {
-            Ok(invited) => run.accept_invitation(at, invitation, invited),
-            Err(error) => run.fail(at, "", &error),
-        };
-        self.carry_out(batches(work, PARTS_PER_BATCH), call, handle)
-            .await
-    }
-
-    fn accept_invitation(
-        &mut self,
-        at: usize,
-        invitation: &Invitation,
-        invited: Invited,
-    ) -> anyhow::Result<()> {
-        let Invited { account, written } = invited;
-        let event = format!("invited azure user: {}", invitation.email);
-        self.write_down(at, Write::Invited, &account, &written, &event)?;
-        self.invited.insert(invitation.email.clone(), account);
-        Ok(())
-    }
-
-    /// Takes out the invitations that were answered with an account that is not for this run to change: Graph answers with the one
-    /// that exists if a second address of the same home account is invited.
-    async fn reject_misfits(&mut self) -> anyhow::Result<()> {
-        let invited: Vec<(usize, Address, ObjectId)> = self
-            .tasks()
-            .filter_map(|(at, task)| match task {
-                Task::Invite(invite) => {
-                    let account = self.invited.get(&invite.email)?;
-                    Some((at, invite.email.clone(), account.clone()))
-                }
-                _ => None,
-            })
-            .collect();
-        for some in invited.chunks(PARTS_PER_BATCH) {
-            let unknown = |account: &&ObjectId| !self.assignment.known_accounts.contains(*account);
-            let accounts: Vec<ObjectId> = some
-                .iter()
-                .map(|(_, _, account)| account)
-                .filter(unknown)
-                .cloned()
-                .collect();
-            let there = self.directory.look(&accounts).await;
-            for (at, email, account) in some {
-                let misfit = if self.assignment.known_accounts.contains(account) {
-                    Some("was there before".to_owned())
-                } else {
-                    there
-                        .get(account)
-                        .and_then(|account| misfit(account, email, self.assignment.protected))
-                };
-                let Some(misfit) = misfit else { continue };
-                self.invited.remove(email);
-                let message = format!(
-                    "Graph answered with the account {account}, which {misfit}: nothing of it was changed; see whose it is, and plan again"
-                );
-                self.settle(*at, Outcome::Failed, &message, &Written::default())?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn update(&mut self) -> anyhow::Result<()> {
-        self.reject_misfits().await?;
-        let mut work = Vec::new();
-        for (at, task) in self.tasks() {
-            match task {
-                // Graph takes neither given name nor surname with an invitation, and whether it takes the user type depends
-                // on the tenant.
-                Task::Invite(invite) => {
-                    if let Some(account) = self.invited.get(&invite.email) {
-                        work.push((
-                            at,
-                            AccountUpdate {
-                                account: account.clone(),
-                                set: invite.set.clone(),
-                                cleared: ClearedNames::default(),
-                                is_new: true,
-                            },
-                        ));
-                    }
-                }
-                Task::Update {
-                    account,
-                    set,
-                    cleared,
-                    of_invitation,
-                } => {
-                    work.push((
-                        at,
-                        AccountUpdate {
-                            account: account.clone(),
-                            set: set.clone(),
-                            cleared: *cleared,
-                            is_new: *of_invitation,
-                        },
-                    ));
-                }
-                Task::Add { .. } | Task::Remove { .. } => {}
-            }
-        }
-        let (empty, work): (Vec<_>, Vec<_>) =
-            work.into_iter().partition(|(_, update)| update.is_empty());
-        for (at, _) in empty {
-            self.settle(at, Outcome::Done, "", &Written::default())?;
-        }
-        self.observer.begin("Updating", work.len());
-        let directory = self.directory;
-        let call = async |items: &[AccountUpdate]| directory.update(items).await;
-        let handle = |run: &mut Self,
-                      at: usize,
-                      update: &AccountUpdate,
-                      result: Result<Written, WriteError>| match result {
-            Ok(written) => {
-                let event = format!(
-                    "updated azure user: {} - {}",
-                    update.account,
-                    run.name_of(at)
-                );
-                run.write_down(at, Write::Updated, &update.account, &written, &event)?;
-                run.settle(at, Outcome::Done, "", &written)
-            }
-            Err(error) => {
-                let what = if update.is_new {
-                    format!("{INVITED_ONLY}: ")
-                } else {
-                    String::new()
-                };
-                run.fail(at, &what, &error)
-            }
-        };
-        self.carry_out(batches(work, PARTS_PER_BATCH), call, handle)
-            .await
-    }
-
     async fn add(&mut self) -> anyhow::Result<()> {
         let mut work = Vec::new();
         let mut without_account = Vec::new();
+        let is_invited = self.invitations_done();
         for (at, task) in self.tasks() {
             let Task::Add { group, member } = task else {
                 continue;
@@ -331,12 +185,12 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
                 Member::Account(id) => (Some(id.clone()), false),
                 // An invitation is done when its account is as the plan says. What is not there cannot be brought into a group.
                 Member::InvitedBefore(id, email) => {
-                    (self.is_invited(email).then(|| id.clone()), true)
+                    (is_invited.contains(email).then(|| id.clone()), true)
                 }
                 Member::Invited(email) => (
                     self.invited
                         .get(email)
-                        .filter(|_| self.is_invited(email))
+                        .filter(|_| is_invited.contains(email))
                         .cloned(),
                     true,
                 ),
@@ -431,15 +285,17 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             .await
     }
 
-    /// Whether the plan's invitation of an address is done.
-    fn is_invited(&self, email: &Address) -> bool {
-        let mut changes = self.assignment.plan.changes.iter().zip(&self.outcomes);
-        changes.any(|(change, outcome)| match (change, outcome) {
-            (Change::Invite(invite), Some(outcome)) => {
-                invite.email == *email && !outcome.outcome.is_unfinished()
-            }
-            _ => false,
-        })
+    /// The addresses whose invitations by the plan are done.
+    fn invitations_done(&self) -> BTreeSet<&Address> {
+        let changes = self.assignment.plan.changes.iter().zip(&self.outcomes);
+        changes
+            .filter_map(|(change, outcome)| match (change, outcome) {
+                (Change::Invite(invite), Some(outcome)) if !outcome.outcome.is_unfinished() => {
+                    Some(&invite.email)
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     /// The accounts of additions that should have been carried out and were not.
@@ -516,7 +372,18 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             })
             .buffer_unordered(BATCHES_IN_FLIGHT);
         let mut record_error = None;
-        while let Some((places, items, results)) = answers.next().await {
+        loop {
+            let answer = tokio::select! {
+                biased;
+                answer = answers.next() => answer,
+                () = self.observer.next_look() => {
+                    self.observer.look(self.directory.paused_for());
+                    continue;
+                }
+            };
+            let Some((places, items, results)) = answer else {
+                break;
+            };
             let Some(results) = results else {
                 for at in places {
                     let reason = self.reason_not_to_begin().unwrap_or_default();
@@ -528,14 +395,9 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             };
             let mut results = results.into_iter();
             for (at, item) in places.into_iter().zip(&items) {
-                let result = results.next().unwrap_or_else(|| {
-                    Err(WriteError {
-                        kind: WriteErrorKind::Unknown,
-                        message: "Graph did not answer this part".to_owned(),
-                        request_id: None,
-                        attempts: 1,
-                    })
-                });
+                let result = results
+                    .next()
+                    .unwrap_or_else(|| Err(accounts::unanswered()));
                 // What is in flight is finished even if the record cannot be kept: its effects are there in any case.
                 if let Err(error) = handle(self, at, item, result) {
                     halt.store(true, Ordering::SeqCst);
