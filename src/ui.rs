@@ -1,27 +1,25 @@
 //! The streams: results to stdout, everything else to stderr and to the log file. Colours are decided here, once.
 
+mod progress;
+
+pub use self::progress::Progress;
+
 use std::error::Error;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ColorChoice;
 use crate::commands::UnusableMappings;
 use crate::config::{ConfigErrors, EnvironmentErrors};
-use crate::execute::Observer;
 use crate::render::{Style, escape};
-use crate::report::{ChangeOutcome, Outcome};
 use crate::{entra, keycloak};
 
 /// How wide text is where there is no terminal.
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
-/// How often a run says where it is where there is no terminal.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The streams of one invocation.
 pub struct Ui {
@@ -237,104 +235,6 @@ fn wants_colour(
             true
         }
         ColorChoice::Auto => is_terminal && variable("TERM").as_deref() != Some("dumb"),
-    }
-}
-
-/// Shows how far an apply is: a bar on a terminal, a line every few seconds elsewhere.
-pub struct Progress<'a> {
-    ui: &'a mut Ui,
-    bar: Option<ProgressBar>,
-    what: &'static str,
-    total: usize,
-    settled: usize,
-    last_said: Instant,
-}
-
-impl<'a> Progress<'a> {
-    /// Progress on the streams.
-    pub fn new(ui: &'a mut Ui) -> Self {
-        Self {
-            ui,
-            bar: None,
-            what: "",
-            total: 0,
-            settled: 0,
-            last_said: Instant::now(),
-        }
-    }
-
-    fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-
-    fn beside_bar(&mut self, print: impl FnOnce(&mut Ui)) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| print(self.ui)),
-            None => print(self.ui),
-        }
-    }
-}
-
-impl Observer for Progress<'_> {
-    fn begin(&mut self, what: &'static str, total: usize) {
-        self.finish();
-        (self.what, self.total, self.settled) = (what, total, 0);
-        self.last_said = Instant::now();
-        if total > 0 && self.ui.err_is_terminal {
-            let bar = ProgressBar::new(total as u64);
-            let template = "{msg:<9} {bar:30} {pos}/{len}   about {eta} left";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("━╸ "));
-            }
-            bar.set_message(what);
-            self.bar = Some(bar);
-        }
-    }
-
-    fn advance(&mut self) {
-        self.settled += 1;
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-        } else if self.last_said.elapsed() >= PROGRESS_INTERVAL {
-            self.last_said = Instant::now();
-            let line = format!("{}: {} of {}", self.what, self.settled, self.total);
-            self.ui.say(&line);
-        }
-        if self.settled == self.total {
-            self.finish();
-        }
-    }
-
-    fn wrote(&mut self, message: &str) {
-        self.beside_bar(|ui| ui.event(message));
-    }
-
-    fn not_done(&mut self, outcome: &ChangeOutcome, object: &str) {
-        let level = if outcome.outcome == Outcome::Failed {
-            "ERROR"
-        } else {
-            "WARNING"
-        };
-        let request = outcome
-            .request_id
-            .as_ref()
-            .map(|id| format!(" (request {id})"));
-        let line = format!(
-            "{} {} {object}: {}{}",
-            outcome.outcome,
-            outcome.action,
-            outcome.message,
-            request.unwrap_or_default()
-        );
-        self.beside_bar(|ui| ui.log_line(level, &line));
-    }
-}
-
-impl Drop for Progress<'_> {
-    fn drop(&mut self) {
-        self.finish();
     }
 }
 

@@ -166,7 +166,8 @@ async fn carry_out(
         };
         let writer = Writer::new(directories.entra());
         let watch = stop_on_signal(Arc::clone(&stop));
-        let mut progress = Progress::new(&mut context.ui);
+        let clock = context.timing.clock.clone();
+        let mut progress = Progress::new(&mut context.ui, clock);
         let outcomes = execute(assignment, &writer, &mut report, &mut progress, &stop).await;
         watch.abort();
         outcomes?
