@@ -339,7 +339,8 @@ pub async fn survey_objects(
     accounts: &BTreeSet<&ObjectId>,
     context: &mut Context,
 ) -> anyhow::Result<EntraSnapshot> {
-    let begun = Instant::now();
+    let clock = context.timing.clock.clone();
+    let begun = clock.now();
     let ids: BTreeSet<String> = groups.iter().map(ToString::to_string).collect();
     let mut resolution = entra.resolve(&ids).await?;
     resolution.unresolved.clear();
@@ -349,7 +350,7 @@ pub async fn survey_objects(
     let seen: BTreeSet<&ObjectId> = snapshot.accounts.iter().map(|it| &it.id).collect();
     let unseen: Vec<&ObjectId> = accounts.difference(&seen).copied().collect();
     snapshot.accounts.extend(entra.accounts(&unseen).await?);
-    context.ui.say(&entra_line(&snapshot, begun));
+    context.ui.say(&entra_line(&snapshot, clock.now() - begun));
     Ok(snapshot)
 }
 

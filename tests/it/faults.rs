@@ -201,7 +201,7 @@ impl Case<'_> {
         let stage = &crew.stage;
         crew.begin_anew(command == Command::Apply);
         let met = self.arm(model, stage);
-        let mut ended = stage.run_with(command.line(), self.timing).await;
+        let mut ended = stage.run_with(command.line(), self.timing.clone()).await;
         ensure!(met(stage), "the fault was not met");
         stage.sandbox.faults().clear();
         stage.sandbox.with_world(|world| world.entra.faults.clear());

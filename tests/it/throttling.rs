@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keycloak_to_azure::plan::Change;
 use keycloak_to_azure::plan_file;
-use keycloak_to_azure::report::{Line, Outcome};
+use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
 use keycloak_to_azure::sandbox::graph::{BindCost, Limit, PerformedCall, PlannedFault, Quotas};
 use keycloak_to_azure::sandbox::keycloak::{ProviderKind, Version};
 use keycloak_to_azure::sandbox::{Fault, RecordedRequest, Service, When};
@@ -45,7 +45,9 @@ pub fn outcomes(stage: &Stage) -> BTreeMap<Outcome, usize> {
     for line in text.lines() {
         match serde_json::from_str(line).unwrap() {
             Line::Start(_) => outcomes.clear(),
-            Line::Outcome(outcome) => *outcomes.entry(outcome.outcome).or_default() += 1,
+            Line::Outcome(ReportedOutcome { outcome, .. }) => {
+                *outcomes.entry(outcome.outcome).or_default() += 1;
+            }
             Line::Step(_) | Line::End(_) => {}
         }
     }
