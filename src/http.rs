@@ -82,6 +82,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// How often the request was sent.
     pub attempts: u32,
+    /// Whether an earlier try may have been carried out: its answer was lost, or the service failed.
+    pub after_unknown: bool,
     /// How long it took to come, the last time.
     pub took: Duration,
 }
@@ -243,6 +245,7 @@ impl Http {
     pub async fn send(&self, class: Class, request: Request) -> Result<Answer, Error> {
         let target = shown_target(&request);
         let mut attempts = 0;
+        let mut after_unknown = false;
         loop {
             attempts += 1;
             if let Err(wait) = self.wait_for_clearance(class).await {
@@ -261,7 +264,10 @@ impl Http {
                     attempts,
                 });
             };
-            let exchange = self.exchange(copy, attempts, &target).await;
+            let mut exchange = self.exchange(copy, attempts, &target).await;
+            if let Ok(answer) = &mut exchange {
+                answer.after_unknown = after_unknown;
+            }
             let wait = match &exchange {
                 Ok(answer) if may_repeat_after_status(class, answer.status) => {
                     match retry_after(&answer.headers, answer.sent_at()) {
@@ -291,6 +297,10 @@ impl Http {
             if attempts >= self.tries(is_throttled) {
                 return exchange;
             }
+            after_unknown |= match &exchange {
+                Ok(_) => !is_throttled,
+                Err(error) => error.kind != ErrorKind::NotSent,
+            };
             if !is_throttled {
                 self.timing.clock.sleep(wait).await;
             }
@@ -398,6 +408,7 @@ impl Http {
             headers,
             body,
             attempts,
+            after_unknown: false,
             took: clock.now() - begun,
         })
     }

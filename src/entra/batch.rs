@@ -104,6 +104,8 @@ pub(super) struct Outcome {
     pub(super) request_id: Option<String>,
     /// How often the part was sent.
     pub(super) attempts: u32,
+    /// Whether an earlier try may have been carried out.
+    pub(super) after_unknown: bool,
 }
 
 /// Reads from Graph. There is no way to make it send anything but GETs.
@@ -285,6 +287,7 @@ impl Graph {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; parts.len()];
         let mut attempts = vec![0; parts.len()];
         let mut renewed = vec![false; parts.len()];
+        let mut after_unknown = vec![false; parts.len()];
         let mut pending: Vec<usize> = Vec::new();
         for (at, part) in parts.iter().enumerate() {
             if part.would_delete_an_object() {
@@ -292,6 +295,7 @@ impl Graph {
                     result: Err(Failure::Withheld),
                     request_id: None,
                     attempts: 0,
+                    after_unknown: false,
                 });
             } else {
                 pending.push(at);
@@ -304,6 +308,7 @@ impl Graph {
             let mut is_throttled = false;
             for at in std::mem::take(&mut pending) {
                 attempts[at] += batch.attempts;
+                after_unknown[at] |= batch.after_unknown;
                 let PartAnswer {
                     result,
                     request_id,
@@ -343,10 +348,12 @@ impl Graph {
                                 })),
                                 request_id,
                                 attempts: attempts[at],
+                                after_unknown: after_unknown[at],
                             });
                             continue;
                         }
                         Repeat::After(wait) => {
+                            after_unknown[at] |= meaning == Meaning::Unavailable;
                             is_throttled |= meaning == Meaning::Throttled;
                             longest_wait = longest_wait.max(wait);
                             again.push(at);
@@ -359,6 +366,7 @@ impl Graph {
                     result,
                     request_id,
                     attempts: attempts[at],
+                    after_unknown: after_unknown[at],
                 });
             }
             if is_throttled {
@@ -375,6 +383,7 @@ impl Graph {
                     result: Err(Failure::Missing),
                     request_id: None,
                     attempts: 0,
+                    after_unknown: false,
                 })
             })
             .collect()
@@ -431,6 +440,7 @@ impl Graph {
                     answered: Err(failure),
                     token: None,
                     attempts,
+                    after_unknown: false,
                 };
             }
         };
@@ -456,6 +466,7 @@ impl Graph {
             answered,
             token: Some(token),
             attempts: answer.attempts,
+            after_unknown: answer.after_unknown,
         }
     }
 
@@ -497,6 +508,8 @@ struct Batch {
     answered: Result<BatchAnswer, Failure>,
     token: Option<Token>,
     attempts: u32,
+    /// Whether an earlier try of it may have been carried out.
+    after_unknown: bool,
 }
 
 /// How much of a limit is used. What cannot be read says nothing.

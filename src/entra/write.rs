@@ -131,7 +131,10 @@ impl Directory for Writer {
     }
 
     async fn add(&self, memberships: &[Membership]) -> Vec<Result<Written, WriteError>> {
-        let mut added = self.add_together(memberships).await;
+        let Together {
+            mut added,
+            perhaps_added,
+        } = self.add_together(memberships).await;
         let is_added = |membership: &&Membership| {
             added.contains_key(&(&membership.group, &membership.account))
         };
@@ -141,7 +144,7 @@ impl Directory for Writer {
             .filter(|membership| !is_added(membership))
             .map(|membership| ((&membership.group, &membership.account), membership))
             .collect();
-        added.extend(self.add_singly(&rest).await);
+        added.extend(self.add_singly(&rest, &perhaps_added).await);
         memberships
             .iter()
             .map(|membership| {
@@ -191,6 +194,15 @@ impl Directory for Writer {
     }
 }
 
+/// What became of additions that were tried together.
+#[derive(Default)]
+struct Together<'a> {
+    /// Those that were answered for good.
+    added: Additions<'a>,
+    /// Of the others, those that a try without an answer may have added.
+    perhaps_added: BTreeSet<(&'a ObjectId, &'a ObjectId)>,
+}
+
 type Additions<'a> = BTreeMap<(&'a ObjectId, &'a ObjectId), Result<Written, WriteError>>;
 
 impl Writer {
@@ -206,10 +218,11 @@ impl Writer {
 
     /// Adds the members of each group twenty at a time. What is not in the result has to be added singly: one account in
     /// twenty that cannot be added, or is in the group already, refuses all.
-    async fn add_together<'a>(&self, memberships: &'a [Membership]) -> Additions<'a> {
+    async fn add_together<'a>(&self, memberships: &'a [Membership]) -> Together<'a> {
         let mut added = Additions::new();
+        let mut perhaps_added = BTreeSet::new();
         if self.binds_refused.load(Ordering::Relaxed) {
-            return added;
+            return Together::default();
         }
         let mut by_group: BTreeMap<&ObjectId, BTreeSet<&ObjectId>> = BTreeMap::new();
         for membership in memberships {
@@ -246,6 +259,9 @@ impl Writer {
             );
             if is_for_single_ones {
                 refused_for_permission |= is_permission_missing(&outcome);
+                if outcome.after_unknown {
+                    perhaps_added.extend(accounts.iter().map(|&account| (*group, account)));
+                }
                 continue;
             }
             for &account in *accounts {
@@ -267,12 +283,16 @@ impl Writer {
         if refused_for_permission {
             self.binds_refused.store(true, Ordering::Relaxed);
         }
-        added
+        Together {
+            added,
+            perhaps_added,
+        }
     }
 
     async fn add_singly<'a>(
         &self,
         memberships: &BTreeMap<(&'a ObjectId, &'a ObjectId), &'a Membership>,
+        perhaps_added: &BTreeSet<(&'a ObjectId, &'a ObjectId)>,
     ) -> Additions<'a> {
         let writes: Vec<NewOrOld<'a>> = memberships
             .iter()
@@ -288,7 +308,8 @@ impl Writer {
                 Err(Failure::Refused(refusal))
                     if meaning(Operation::Add, refusal) == Meaning::AlreadyMember =>
                 {
-                    Ok(written(&outcome, true))
+                    let was_so = !perhaps_added.contains(&(group, account));
+                    Ok(written(&outcome, was_so))
                 }
                 Err(failure) => Err(self.error(write.about(Some(group)), &outcome, failure)),
             };
@@ -317,7 +338,10 @@ impl Writer {
                 let (Some(write), Some(slot)) = (writes.get(at), outcomes.get_mut(at)) else {
                     continue;
                 };
-                outcome.attempts += slot.as_ref().map_or(0, |earlier| earlier.attempts);
+                if let Some(earlier) = slot {
+                    outcome.attempts += earlier.attempts;
+                    outcome.after_unknown |= earlier.after_unknown;
+                }
                 if write.may_be_not_yet(&outcome) {
                     again.push(at);
                 }
@@ -531,6 +555,7 @@ fn written(outcome: &Outcome, was_so_already: bool) -> Written {
     Written {
         request_id: outcome.request_id.clone(),
         attempts: outcome.attempts,
-        was_so_already,
+        // What a try of this run may have done, whose answer was lost, was not so before it.
+        was_so_already: was_so_already && !outcome.after_unknown,
     }
 }

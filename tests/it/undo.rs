@@ -4,7 +4,7 @@ use keycloak_to_azure::plan::{Change, Plan, PlanKind, ProblemCode};
 use keycloak_to_azure::report::{Outcome, Report, Write};
 use keycloak_to_azure::report_file;
 use keycloak_to_azure::sandbox::graph::EntraWorld;
-use keycloak_to_azure::sandbox::{Service, seed};
+use keycloak_to_azure::sandbox::{Fault, Service, When, seed};
 
 use crate::house::plan;
 use crate::program::Stage;
@@ -321,4 +321,57 @@ async fn explain_and_a_redacted_page_of_an_undo() {
         .await;
     assert_eq!(explained.status, 1);
     assert!(explained.err.contains("--dry-run"), "{}", explained.err);
+}
+
+#[tokio::test]
+async fn what_a_write_did_whose_answer_was_lost_is_taken_back_as_well() {
+    for method in ["PATCH", "POST", "DELETE"] {
+        for fault in [Fault::DropAfterEffect, after_effect(503)] {
+            let stage = Stage::company().await;
+            let before = entra(&stage);
+            assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+            let write = When::to(Service::Graph)
+                .path("/$batch")
+                .body(&format!("\"method\":\"{method}\""));
+            stage.sandbox.faults().add(write, 1, fault);
+            let applied = stage.run("apply @plan.json").await;
+            assert_eq!(stage.sandbox.faults().pending(), 0, "{method}");
+            // A lost answer to an invitation is looked for; a failed one is finished by the next run.
+            if applied.status != 0 {
+                assert_eq!(method, "POST", "{}", applied.err);
+                assert_eq!(stage.run("apply @plan.json").await.status, 0);
+            }
+            let runs = report(&stage, "plan.report.jsonl").runs;
+            let outcomes = runs.iter().flat_map(|run| &run.outcomes);
+            let already = outcomes.filter(|reported| {
+                reported.outcome.outcome == Outcome::AlreadyDone && runs.len() == 1
+            });
+            assert_eq!(already.count(), 0, "{method}: {}", applied.out);
+            let mut invited = Vec::new();
+            for run in &runs {
+                let steps = run.steps.iter();
+                invited.extend(
+                    steps
+                        .filter(|step| step.write == Write::Invited)
+                        .filter_map(|step| Some(step.account.id.as_ref()?.to_string())),
+                );
+                let id = &run.start.run_id;
+                let undo = format!("undo @plan.report.jsonl --out @undo.json --run {id}");
+                assert_eq!(stage.run(&undo).await.status, 0);
+                assert_eq!(stage.run("apply @undo.json").await.status, 0);
+            }
+            assert_eq!(
+                state(&entra(&stage), &invited),
+                state(&before, &invited),
+                "{method}"
+            );
+        }
+    }
+}
+
+fn after_effect(status: u16) -> Fault {
+    let Fault::Answer(response) = Fault::status(status) else {
+        unreachable!()
+    };
+    Fault::AnswerAfterEffect(response)
 }
