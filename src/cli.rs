@@ -90,7 +90,7 @@ pub enum Format {
     Text,
     /// For a pull request.
     Markdown,
-    /// The plan itself.
+    /// The data itself.
     Json,
 }
 
@@ -249,7 +249,7 @@ pub struct ApplyArgs {
     /// Do everything but write to Entra, and say what would become of each change
     #[arg(long)]
     pub dry_run: bool,
-    /// Refuse any plan but this one (the id that was approved)
+    /// Refuse any plan but this one (the id that was approved); a plan that takes back a run is applied only with it
     #[arg(long, value_name = "ID")]
     pub plan_id: Option<String>,
     /// Where the report is appended to [default: beside the plan, ….report.jsonl]

@@ -107,6 +107,8 @@ pub struct UndoneRun {
     pub run_id: String,
     /// The plan that it carried out.
     pub plan_id: String,
+    /// What kind of plan that was.
+    pub kind: PlanKind,
     /// When it began.
     pub time: jiff::Timestamp,
 }
@@ -525,6 +527,10 @@ impl ProblemCode {
                 | Self::NameTooLong
                 | Self::AddressMayHaveChanged
                 | Self::GroupNotMapped
+                | Self::InvitationNotUndone
+                | Self::ValueNotRestorable
+                | Self::RunCutOff
+                | Self::OutcomeNotKnown
         )
     }
 }
@@ -569,8 +575,10 @@ pub enum ProblemCode {
     ChangedSinceRun,
     /// An account had no value where Entra requires one.
     ValueNotRestorable,
-    /// The run that is taken back did not come to its end.
+    /// The run that is taken back did not come to its end, or has not yet.
     RunCutOff,
+    /// Whether the run that is taken back made a change is not known.
+    OutcomeNotKnown,
     /// The run that is taken back changed a group that no mapping leads to any more.
     GroupNotMapped,
 }

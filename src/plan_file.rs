@@ -8,9 +8,10 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::model::ObjectId;
 use crate::plan::{
-    Add, Change, FORMAT_VERSION, FieldChange, Fields, NewMember, Plan, PlanKind, RemovalReason,
-    Summary,
+    Add, Change, FORMAT_VERSION, FieldChange, Fields, NewMember, Overrides, Plan, PlanKind,
+    RemovalReason, Summary, UndoneRun,
 };
 use crate::render::escape;
 use crate::report;
@@ -51,10 +52,13 @@ impl fmt::Display for Refusal {
             ),
             Self::DigestMismatch { stated, actual } => write!(
                 f,
-                "it was changed after it was made: it says {stated}, its content is {actual}; plan again instead of editing a plan"
+                "it was changed after it was made: it says {stated}, its content is {actual}; make a new plan instead of editing one"
             ),
             Self::Inconsistent(reason) => {
-                write!(f, "its parts contradict each other: {reason}; plan again")
+                write!(
+                    f,
+                    "its parts contradict each other: {reason}; make a new plan"
+                )
             }
         }
     }
@@ -240,8 +244,8 @@ fn check_kind(plan: &Plan) -> Result<(), String> {
     if is_undo != plan.undoes.is_some() {
         return Err("its kind and the run that it takes back do not fit".to_owned());
     }
-    if is_undo && plan.scope.is_some() {
-        return Err("it takes back a run, and is for some mappings".to_owned());
+    if let Some(run) = &plan.undoes {
+        check_undo(plan, run)?;
     }
     for change in &plan.changes {
         let fits = match change {
@@ -260,6 +264,33 @@ fn check_kind(plan: &Plan) -> Result<(), String> {
                 report::Action::of(change)
             ));
         }
+    }
+    Ok(())
+}
+
+/// What only a plan that Keycloak is asked for can hold. The run is named in a sentence, and has to look like one.
+fn check_undo(plan: &Plan, run: &UndoneRun) -> Result<(), String> {
+    let is_digest = |id: &str| {
+        id.strip_prefix("sha256:").is_some_and(|digits| {
+            digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    if run.run_id.parse::<ObjectId>().is_err() || !is_digest(&run.plan_id) {
+        return Err("the run that it takes back has no id of a run and a plan".to_owned());
+    }
+    let Overrides {
+        max_removals: _,
+        max_removals_percent: _,
+        max_invitations,
+        allow_empty: _,
+        without_witness,
+    } = &plan.overrides;
+    if plan.scope.is_some()
+        || plan.source.federation.is_some()
+        || max_invitations.is_some()
+        || !without_witness.is_empty()
+    {
+        return Err("it takes back a run, and says what only other plans do".to_owned());
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The record of an apply, one line for each thing that happened. The types are the report's format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -227,6 +227,17 @@ pub struct ChangeOutcome {
     /// Graph's id of the last request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Of one that failed: whether it may have been carried out all the same, because no answer told.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub uncertain: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde gives it a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What became of a change.
@@ -348,9 +359,96 @@ impl Run {
         totals
     }
 
-    /// How many changes of the plan have no outcome.
-    pub fn without_outcome(&self) -> usize {
-        self.start.changes.saturating_sub(self.outcomes.len())
+    /// The numbers of the changes of the plan that have no outcome.
+    pub fn without_outcome(&self) -> Vec<usize> {
+        let settled: BTreeSet<usize> = self
+            .outcomes
+            .iter()
+            .map(|reported| reported.outcome.change)
+            .collect();
+        (1..=self.start.changes)
+            .filter(|number| !settled.contains(number))
+            .collect()
+    }
+
+    /// Returns why the lines of the run do not fit together, if so: some are missing, or were changed. A run that was killed has fewer
+    /// lines, and those fit.
+    pub fn contradiction(&self) -> Option<String> {
+        let is_change = |number: usize| (1..=self.start.changes).contains(&number);
+        let mut written: BTreeMap<usize, Vec<&Step>> = BTreeMap::new();
+        for step in &self.steps {
+            if !is_change(step.change) {
+                return Some(format!(
+                    "it wrote change {} of {}",
+                    step.change, self.start.changes
+                ));
+            }
+            if !step.is_complete() {
+                return Some(format!(
+                    "a write for change {} lacks its object",
+                    step.change
+                ));
+            }
+            let steps = written.entry(step.change).or_default();
+            if steps.iter().any(|earlier| earlier.write == step.write) {
+                return Some(format!("it wrote change {} twice", step.change));
+            }
+            steps.push(step);
+        }
+        if self.start.dry_run && !self.steps.is_empty() {
+            return Some("it was a dry run, and wrote".to_owned());
+        }
+        let mut settled = BTreeSet::new();
+        for ReportedOutcome { outcome, .. } in &self.outcomes {
+            let number = outcome.change;
+            if !is_change(number) || !settled.insert(number) {
+                return Some(format!("change {number} has an outcome too many"));
+            }
+            let steps = written.get(&number).map_or(&[][..], Vec::as_slice);
+            let of_action = steps
+                .iter()
+                .all(|step| step.write.belongs_to(outcome.action));
+            let is_done = outcome.outcome == Outcome::Done && !self.start.dry_run;
+            if !of_action || is_done && steps.is_empty() {
+                return Some(format!(
+                    "what it wrote for change {number} is not its outcome"
+                ));
+            }
+        }
+        let end = self.end.as_ref()?;
+        (end.totals != self.totals() || settled.len() != self.start.changes)
+            .then(|| "its lines are not those that it counted at its end".to_owned())
+    }
+}
+
+impl Step {
+    /// Whether it says what it was about.
+    fn is_complete(&self) -> bool {
+        let has_group = match self.write {
+            Write::Invited | Write::Updated => true,
+            Write::Added | Write::Removed => self.group.is_some(),
+        };
+        self.account.id.is_some() && has_group
+    }
+
+    /// Whether it belongs to an invitation: only the updates of a plan name their fields.
+    pub fn is_of_invitation(&self) -> bool {
+        match self.write {
+            Write::Invited => true,
+            Write::Updated => self.fields.is_empty(),
+            Write::Added | Write::Removed => false,
+        }
+    }
+}
+
+impl Write {
+    fn belongs_to(self, action: Action) -> bool {
+        match self {
+            Self::Invited => action == Action::Invite,
+            Self::Updated => matches!(action, Action::Invite | Action::Update),
+            Self::Added => action == Action::Add,
+            Self::Removed => action == Action::Remove,
+        }
     }
 }
 
@@ -372,10 +470,12 @@ impl fmt::Display for NotAReport {
 impl std::error::Error for NotAReport {}
 
 impl Report {
-    /// Reads a report. A line that a killed run did not finish is passed over; every other has to be one of this program.
+    /// Reads a report. A line that a killed run did not finish is passed over: the last one of all or before the next run. Every other
+    /// has to be one of this program.
     pub fn parse(bytes: &[u8]) -> Result<Self, NotAReport> {
         let mut report = Self::default();
         let mut places = BTreeMap::new();
+        let mut cut_off = None;
         for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let refused = |reason: String| NotAReport {
                 line: at + 1,
@@ -386,9 +486,21 @@ impl Report {
             }
             let line: Line = match serde_json::from_slice(line) {
                 Ok(line) => line,
-                Err(error) if error.is_eof() => continue,
+                Err(error) if error.is_eof() && cut_off.is_none() => {
+                    cut_off = Some(at + 1);
+                    continue;
+                }
                 Err(error) => return Err(refused(error.to_string())),
             };
+            // Only a run that was killed leaves a line unfinished, and then the next one begins another run.
+            if let Some(cut_off) = cut_off.take()
+                && !matches!(line, Line::Start(_))
+            {
+                return Err(NotAReport {
+                    line: cut_off,
+                    reason: "the line is cut off".to_owned(),
+                });
+            }
             let run_id = line.run_id().to_owned();
             if let Line::Start(start) = line {
                 if places.insert(run_id, report.runs.len()).is_some() {

@@ -122,7 +122,17 @@ fn earlier_runs(report: &Report, of: &OfPlan<'_>) -> EarlierRuns {
     earlier
 }
 
-/// Reads a report.
+/// Reads a report that no run is writing.
+pub fn read_ended(path: &Path) -> anyhow::Result<Report> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("failed to read the report {shown}"))?;
+    lock(&file, path)?;
+    let report = read(path);
+    let _ = file.unlock();
+    report
+}
+
+/// Reads a report, also of a run that is still going.
 pub fn read(path: &Path) -> anyhow::Result<Report> {
     let shown = path.display();
     let bytes =

@@ -13,10 +13,13 @@ use crate::plan::{
     NewMember, Overrides, Plan, PlannedGroup, Problem, ProblemCode, RemovalReason, Remove, Summary,
     Update,
 };
-use crate::report::{Outcome, Run, Step, Subject, Write};
+use crate::report::{Outcome, ReportedOutcome, Run, Step, Subject, Write};
 use crate::settings::{Limits, Mapping, Settings};
 use crate::snapshot::{Account, EntraGroup, EntraSnapshot};
 use crate::verify::{Member, Task, Verdict, Verification, hold_back_removals, settled};
+
+/// How many changes of a run that was cut off are named one by one.
+const SHOWN_CHANGES: usize = 20;
 
 /// Entra as it is, and what the configuration says about it.
 #[derive(Debug, Clone)]
@@ -43,24 +46,33 @@ pub struct Undoing {
     pub problems: Vec<Problem>,
 }
 
-/// Decides how to take back what a run did.
+/// Decides how to take back what a run did. Its lines have to fit together ([`Run::contradiction`]).
 pub fn undo(run: &Run, present: &Present<'_>) -> Undoing {
-    let cannot = |step: &Step| what_cannot_be_undone(step).or_else(|| present.nameless(step));
-    let mut problems: Vec<Problem> = run.steps.iter().filter_map(cannot).collect();
+    let mut problems: Vec<Problem> = run.outcomes.iter().filter_map(not_known).collect();
     problems.extend(cut_off(run));
     let mut changes = Vec::new();
     let mut unchanged = 0;
-    for change in run.steps.iter().filter_map(|step| present.reversed(step)) {
+    for step in &run.steps {
+        problems.extend(value_not_restorable(step));
+        let change = match present.reversed(step, run) {
+            Ok(Some(change)) => change,
+            Ok(None) => continue,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
         match present.state(&change) {
-            State::AsTheRunLeftIt(_) => changes.push(change),
+            State::AsTheRunLeftIt(task) => changes.push(as_due(change, &task)),
             State::AsBefore => unchanged += 1,
             State::Otherwise(reason) => problems.push(changed_since(&change, &reason)),
         }
     }
     changes.sort_by(|a, b| order(a).cmp(&order(b)));
     let groups = present.planned_groups(run, &changes);
-    problems.extend(present.groups_not_mapped(&groups));
+    problems.extend(present.groups_not_mapped(&changes));
     problems.sort();
+    problems.dedup();
     let blocks = present.blocks(&changes);
     let mut summary = Summary {
         unchanged,
@@ -92,7 +104,30 @@ pub fn verify(reviewed: &Plan, present: &Present<'_>) -> Verification {
         .into_iter()
         .filter_map(|block| Some(block.group?.id))
         .collect();
+    // Its readers were told of each group that no mapping led to.
+    let told: BTreeSet<&str> = reviewed
+        .problems
+        .iter()
+        .filter(|problem| problem.code == ProblemCode::GroupNotMapped)
+        .map(|problem| problem.subject.as_str())
+        .collect();
+    let untold: BTreeSet<String> = present
+        .groups_not_mapped(&reviewed.changes)
+        .into_iter()
+        .map(|problem| problem.subject)
+        .filter(|name| !told.contains(name.as_str()))
+        .collect();
+    let is_untold = |change: &Change| match change {
+        Change::Add(Add { group, .. }) | Change::Remove(Remove { group, .. }) => {
+            untold.contains(&group.name)
+        }
+        Change::Invite(_) | Change::Update(_) => false,
+    };
     let judge = |change: &Change| match present.state(change) {
+        State::AsTheRunLeftIt(_) if is_untold(change) => settled(
+            Outcome::Conflict,
+            "no mapping leads to the group, and the plan does not say so; undo the run again",
+        ),
         State::AsTheRunLeftIt(Task::Remove { group, .. }) if blocked.contains(&group) => settled(
             Outcome::Conflict,
             "a safety limit blocks this group now; undo the run again to see it",
@@ -162,79 +197,137 @@ fn reversed_fields(fields: &Fields) -> Fields {
     }
 }
 
-fn what_cannot_be_undone(step: &Step) -> Option<Problem> {
-    let subject = named(&step.account);
-    let problem = |code, message: String, hint: &str| {
-        Some(Problem {
-            code,
-            subject: subject.clone(),
-            message,
-            hint: Some(hint.to_owned()),
-        })
+/// What somebody is told whose account had no value where Entra requires one.
+fn value_not_restorable(step: &Step) -> Option<Problem> {
+    let Fields {
+        user_type,
+        display_name,
+        given_name: _,
+        surname: _,
+    } = &step.fields;
+    let had_no_type = user_type
+        .as_ref()
+        .is_some_and(|change| change.before.is_none());
+    let had_no_name = display_name
+        .as_ref()
+        .is_some_and(|change| change.before.is_none());
+    let what = match (had_no_type, had_no_name) {
+        (true, true) => "user type and no display name",
+        (true, false) => "user type",
+        (false, true) => "display name",
+        (false, false) => return None,
     };
-    match step.write {
-        Write::Invited => {
-            let account = step.account.id.as_ref()?;
-            problem(
-                ProblemCode::InvitationNotUndone,
-                format!("was invited as account {account}; an invitation is not taken back"),
-                "Delete the account in Entra if nobody needs it.",
-            )
-        }
-        Write::Updated => {
-            let Fields {
-                user_type,
-                display_name,
-                given_name: _,
-                surname: _,
-            } = &step.fields;
-            let had_no_type = user_type
-                .as_ref()
-                .is_some_and(|change| change.before.is_none());
-            let had_no_name = display_name
-                .as_ref()
-                .is_some_and(|change| change.before.is_none());
-            let what = match (had_no_type, had_no_name) {
-                (true, true) => "user type and no display name",
-                (true, false) => "user type",
-                (false, true) => "display name",
-                (false, false) => return None,
-            };
-            problem(
-                ProblemCode::ValueNotRestorable,
-                format!("had no {what} before the run, which Entra does not allow to be restored"),
-                "See whether the account is to keep what the run gave it.",
-            )
-        }
-        Write::Added | Write::Removed if step.account.id.is_none() || step.group.is_none() => {
-            problem(
-                ProblemCode::ChangedSinceRun,
-                format!(
-                    "change {} of the run is not recorded completely",
-                    step.change
-                ),
-                "See in Entra's audit log what was done, and take it back by hand if need be.",
-            )
-        }
-        Write::Added | Write::Removed => None,
+    Some(Problem {
+        code: ProblemCode::ValueNotRestorable,
+        subject: named(&step.account),
+        message: format!("had no {what} before the run, which Entra does not allow to be restored"),
+        hint: Some("See whether the account is to keep what the run gave it.".to_owned()),
+    })
+}
+
+/// What is said of what belongs to an invitation, which is not taken back.
+fn invitation_not_undone(step: &Step, run: &Run) -> Problem {
+    let account = step.account.id.as_ref().map(ToString::to_string);
+    let account = account.unwrap_or_default();
+    let mut outcomes = run.outcomes.iter().map(|reported| &reported.outcome);
+    let of_change = outcomes.find(|outcome| outcome.change == step.change);
+    let failed = of_change.filter(|outcome| outcome.outcome == Outcome::Failed);
+    let (message, hint) = match (step.write, failed) {
+        // It may be an account that was there before.
+        (_, Some(failed)) => (
+            format!(
+                "was invited as account {account}; the run says of it: {}",
+                failed.message
+            ),
+            "See whose account it is before anything is done about it.",
+        ),
+        (Write::Invited, None) => (
+            format!("was invited as account {account}; an invitation is not taken back"),
+            "Delete the account in Entra if nobody needs it.",
+        ),
+        (_, None) => (
+            format!(
+                "was invited earlier as account {account}, and got its values by this run; an invitation is not taken back"
+            ),
+            "Delete the account in Entra if nobody needs it.",
+        ),
+    };
+    Problem {
+        code: ProblemCode::InvitationNotUndone,
+        subject: named(&step.account),
+        message,
+        hint: Some(hint.to_owned()),
     }
 }
 
-/// What is to be known of a run that did not come to its end.
+/// A change of which it is not known whether it was made is not taken back, and has to be looked at.
+fn not_known(reported: &ReportedOutcome) -> Option<Problem> {
+    let ReportedOutcome {
+        outcome,
+        account,
+        group,
+    } = reported;
+    let of_group = group.as_ref().map(|group| format!(" ({})", group.name));
+    outcome.uncertain.then(|| Problem {
+        code: ProblemCode::OutcomeNotKnown,
+        subject: named(account),
+        message: format!(
+            "{} of change {}{} had no answer: whether the run made it is not known, and it is not taken back",
+            outcome.action,
+            outcome.change,
+            of_group.unwrap_or_default()
+        ),
+        hint: Some("Compare with Entra's audit log.".to_owned()),
+    })
+}
+
+/// An update is taken back as far as it is still there.
+fn as_due(change: Change, task: &Task) -> Change {
+    match (change, task) {
+        (Change::Update(update), Task::Update { set, cleared, .. }) => Change::Update(Update {
+            fields: update.fields.only(set, *cleared),
+            ..update
+        }),
+        (change, _) => change,
+    }
+}
+
+/// What is to be known of a run that did not come to its end, or has not yet.
 fn cut_off(run: &Run) -> Option<Problem> {
     let missing = run.without_outcome();
-    (run.end.is_none() && missing > 0).then(|| Problem {
+    let shown: Vec<String> = missing
+        .iter()
+        .take(SHOWN_CHANGES)
+        .map(ToString::to_string)
+        .collect();
+    let more = if missing.len() > SHOWN_CHANGES {
+        " and more"
+    } else {
+        ""
+    };
+    (run.end.is_none() && !missing.is_empty()).then(|| Problem {
         code: ProblemCode::RunCutOff,
         subject: format!("run {}", run.start.run_id),
         message: format!(
-            "did not come to its end: {} of its {} changes have no outcome, and a write that was on its way then is not recorded",
-            missing, run.start.changes
+            "was killed, or is still going: {} of its {} changes have no outcome ({}{more}), and a write that was on its way is not recorded",
+            missing.len(),
+            run.start.changes,
+            shown.join(", ")
         ),
         hint: Some(
-            "Apply the same plan again first, or compare with Entra's audit log: what is not in the report is not taken back."
+            "Compare these with Entra's audit log: what is not in the report is not taken back."
                 .to_owned(),
         ),
     })
+}
+
+fn changed(step: &Step, message: String) -> Problem {
+    Problem {
+        code: ProblemCode::ChangedSinceRun,
+        subject: named(&step.account),
+        message,
+        hint: Some("Take it back by hand if need be.".to_owned()),
+    }
 }
 
 fn changed_since(change: &Change, reason: &str) -> Problem {
@@ -307,35 +400,57 @@ impl<'a> Present<'a> {
         }
     }
 
-    /// The change that takes a write back; `None` for an invitation, and for the update that belongs to one.
-    fn reversed(&self, step: &Step) -> Option<Change> {
-        let id = step.account.id.clone()?;
-        let account = AccountName {
-            id: id.clone(),
-            email: self.address_of(&id, &step.account.email),
-            display_name: step.account.display_name.clone(),
+    /// The change that takes a write back. An error is what is said of a write that cannot be; nothing is to be said of the second write
+    /// for an invitation.
+    fn reversed(&self, step: &Step, run: &Run) -> Result<Option<Change>, Problem> {
+        if step.is_of_invitation() {
+            let mut steps = run.steps.iter();
+            let is_said = step.write == Write::Updated
+                && steps.any(|other| other.change == step.change && other.write == Write::Invited);
+            return if is_said {
+                Ok(None)
+            } else {
+                Err(invitation_not_undone(step, run))
+            };
+        }
+        let incomplete = || {
+            let message = format!(
+                "change {} of the run is not recorded completely",
+                step.change
+            );
+            changed(step, message)
         };
-        match (step.write, &step.group) {
-            (Write::Updated, _) => {
-                let fields = reversed_fields(&step.fields);
-                (!fields.is_empty()).then_some(Change::Update(Update { account, fields }))
-            }
-            (Write::Added, Some(group)) => Some(Change::Remove(Remove {
-                group: group.clone(),
+        let id = step.account.id.clone().ok_or_else(incomplete)?;
+        let account = AccountName {
+            email: self.address_of(&id, &step.account.email),
+            display_name: match self.accounts.get(&id) {
+                Some(account) => account.display_name.clone(),
+                None => step.account.display_name.clone(),
+            },
+            id,
+        };
+        if step.write == Write::Updated {
+            let fields = reversed_fields(&step.fields);
+            return Ok((!fields.is_empty()).then_some(Change::Update(Update { account, fields })));
+        }
+        let group = step.group.clone().ok_or_else(incomplete)?;
+        if step.write == Write::Added {
+            return Ok(Some(Change::Remove(Remove {
+                group,
                 account,
                 because: RemovalReason::Undo,
-            })),
-            (Write::Removed, Some(group)) => Some(Change::Add(Add {
-                group: group.clone(),
-                account: NewMember {
-                    id: Some(id),
-                    email: account.email.parse().ok()?,
-                    display_name: account.display_name,
-                },
-                because: Vec::new(),
-            })),
-            (Write::Invited | Write::Added | Write::Removed, _) => None,
+            })));
         }
+        let nameless = |_| changed(step, "has no address that the plan could name".to_owned());
+        Ok(Some(Change::Add(Add {
+            group,
+            account: NewMember {
+                email: account.email.parse().map_err(nameless)?,
+                id: Some(account.id),
+                display_name: account.display_name,
+            },
+            because: Vec::new(),
+        })))
     }
 
     /// What people know the account by now: the address that the report has, as long as it is one of the account's, or else the
@@ -355,21 +470,6 @@ impl<'a> Present<'a> {
         .chain(addresses_of(account).iter().map(ToString::to_string))
         .find(is_address)
         .unwrap_or_else(|| reported.to_owned())
-    }
-
-    /// Whoever was removed and has nothing by which a plan could name them.
-    fn nameless(&self, step: &Step) -> Option<Problem> {
-        let id = step.account.id.as_ref()?;
-        let email = self.address_of(id, &step.account.email);
-        let is_nameless = step.write == Write::Removed && email.parse::<Address>().is_err();
-        is_nameless.then(|| Problem {
-            code: ProblemCode::ChangedSinceRun,
-            subject: named(&step.account),
-            message: "has no address that the plan could name".to_owned(),
-            hint: Some(
-                "Add the account to the group by hand if it is to be a member again.".to_owned(),
-            ),
-        })
     }
 
     fn state(&self, change: &Change) -> State {
@@ -535,15 +635,24 @@ impl<'a> Present<'a> {
     }
 
     /// Every other plan changes mapped groups alone, so whoever reads this one has to know.
-    fn groups_not_mapped(&self, groups: &[PlannedGroup]) -> Vec<Problem> {
+    fn groups_not_mapped(&self, changes: &[Change]) -> Vec<Problem> {
         let is_mapped =
             |group: &GroupName| self.mappings_of(&group.id, &group.name).next().is_some();
-        groups
+        let groups: BTreeSet<&GroupName> = changes
             .iter()
-            .filter(|group| !is_mapped(&group.azure))
+            .filter_map(|change| match change {
+                Change::Add(Add { group, .. }) | Change::Remove(Remove { group, .. }) => {
+                    Some(group)
+                }
+                Change::Invite(_) | Change::Update(_) => None,
+            })
+            .collect();
+        groups
+            .into_iter()
+            .filter(|group| !is_mapped(group))
             .map(|group| Problem {
                 code: ProblemCode::GroupNotMapped,
-                subject: group.azure.name.clone(),
+                subject: group.name.clone(),
                 message:
                     "is in no mapping of this configuration, and this plan changes it all the same"
                         .to_owned(),

@@ -33,13 +33,16 @@ pub async fn run(
         return Ok(ExitStatus::Blocked);
     }
     let setup = Setup::prepare(config, args.directories, context).await?;
-    refuse_other_directories(&plan, &setup.config, setup.tenant_id().as_ref())?;
+    refuse_other_directories("plan", &plan, &setup.config, setup.tenant_id().as_ref())?;
     context.ui.event("start run");
     if setup.config.sha256 != plan.config_sha256 {
-        context.ui.warn("the configuration has changed since the plan was made; what it does not ask for any more is not done");
+        context.ui.warn(match plan.kind {
+            PlanKind::Sync => "the configuration has changed since the plan was made; what it does not ask for any more is not done",
+            PlanKind::Undo => "the configuration has changed since the plan was made; its limits and protected accounts are those of now",
+        });
     }
     let directories = Directories::connect(&plan, &setup, context).await?;
-    refuse_other_tenant(&plan, &directories.entra().tenant().id)?;
+    refuse_other_tenant("plan", &plan, &directories.entra().tenant().id)?;
     let totals = carry_out(&plan, &setup, &directories, args, context).await?;
     context.ui.event("end run");
     setup.finish().await?;
@@ -205,6 +208,13 @@ fn operator(variable: &Variables) -> Option<String> {
 
 fn refuse_unapproved(plan: &Plan, args: &ApplyArgs) -> anyhow::Result<()> {
     let Some(approved) = &args.plan_id else {
+        // Every other plan is held against Keycloak as well, so that one that was tampered with can do little.
+        anyhow::ensure!(
+            plan.kind == PlanKind::Sync || args.dry_run,
+            "refused {}: it takes back a run and is not held against Keycloak, so it is applied only with --plan-id, the id that was \
+             approved",
+            args.plan.display()
+        );
         return Ok(());
     };
     anyhow::ensure!(

@@ -33,11 +33,11 @@ pub async fn run(
     }
     let setup = Setup::prepare(config, args.directories, context).await?;
     if let Some(plan) = &reviewed {
-        refuse_other_directories(plan, &setup.config, setup.tenant_id().as_ref())?;
+        refuse_other_directories("plan", plan, &setup.config, setup.tenant_id().as_ref())?;
     }
     let session = setup.connect(context).await?;
     if let Some(plan) = &reviewed {
-        refuse_other_tenant(plan, &session.entra.tenant().id)?;
+        refuse_other_tenant("plan", plan, &session.entra.tenant().id)?;
     }
     let settings = &setup.config.settings;
     let survey = session.survey(settings, &BTreeMap::new(), context).await?;

@@ -84,7 +84,7 @@ pub fn finish(
 }
 
 /// Keeps an error to the log where people must not be named: what services say about people may name them.
-fn withhold(what: &str, error: anyhow::Error, presentation: &Presentation) -> anyhow::Error {
+pub fn withhold(what: &str, error: anyhow::Error, presentation: &Presentation) -> anyhow::Error {
     if presentation.is_redacted() && !error.is::<UnusableMappings>() {
         Withheld::new(what.to_owned(), error).into()
     } else {

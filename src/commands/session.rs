@@ -1,4 +1,4 @@
-//! What `plan`, `apply`, `check` and `explain` share: setting up, connecting to both services, reading them, deciding, and refusing a plan
+//! What `plan`, `apply`, `undo`, `check` and `explain` share: setting up, connecting to both services, reading them, deciding, and refusing a plan
 //! of other directories.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -434,93 +434,79 @@ pub fn name_groups(
     settings: &Settings,
     entra: &EntraSnapshot,
 ) -> anyhow::Result<Overrides> {
-    let resolve = |names: &BTreeSet<String>| -> anyhow::Result<BTreeSet<String>> {
-        check_names(names.iter().map(String::as_str), settings, entra)?;
-        let one = |name: &String| {
-            let groups = groups_named(name, settings, entra);
-            let shown = groups
-                .values()
-                .map(|group| format!("{} ({})", group.name, group.id));
-            anyhow::ensure!(
-                groups.len() == 1,
-                "{name} means several Azure groups: {}; give the id of one",
-                listed(shown)
-            );
-            let is_shared = |name: &str| {
-                entra
-                    .groups
-                    .iter()
-                    .filter(|group| group.name == name)
-                    .count()
-                    > 1
-            };
-            Ok(groups
-                .into_values()
-                .map(|group| {
-                    if is_shared(&group.name) {
-                        group.id.to_string()
-                    } else {
-                        group.name.clone()
-                    }
-                })
-                .collect::<String>())
+    let names = overrides
+        .allow_empty
+        .iter()
+        .chain(&overrides.without_witness);
+    check_names(names.map(String::as_str), settings, entra)?;
+    named_with(overrides, entra, |name| groups_named(name, settings, entra))
+}
+
+/// The same for the groups that a run changed, which need not be mapped any more.
+pub fn name_run_groups(
+    overrides: &Overrides,
+    settings: &Settings,
+    entra: &EntraSnapshot,
+) -> anyhow::Result<Overrides> {
+    let meant = |name: &str| {
+        let by_mapping = groups_named(name, settings, entra);
+        let is_called = |group: &&EntraGroup| {
+            name == group.name || name.eq_ignore_ascii_case(group.id.as_str())
         };
+        let called = entra.groups.iter().filter(is_called);
+        by_mapping
+            .into_iter()
+            .chain(called.map(|group| (&group.id, group)))
+            .collect::<BTreeMap<_, _>>()
+    };
+    for name in &overrides.allow_empty {
+        let changed = entra
+            .groups
+            .iter()
+            .map(|group| format!("{} ({})", group.name, group.id));
+        anyhow::ensure!(
+            !meant(name).is_empty(),
+            "the run changed no group called {name}; it changed {}",
+            listed(changed)
+        );
+    }
+    named_with(overrides, entra, meant)
+}
+
+fn named_with<'e>(
+    overrides: &Overrides,
+    entra: &'e EntraSnapshot,
+    meant: impl Fn(&str) -> BTreeMap<&'e ObjectId, &'e EntraGroup>,
+) -> anyhow::Result<Overrides> {
+    let is_shared = |name: &str| {
+        let bearers = entra.groups.iter().filter(|group| group.name == name);
+        bearers.count() > 1
+    };
+    let one = |name: &String| {
+        let groups = meant(name);
+        let shown = groups
+            .values()
+            .map(|group| format!("{} ({})", group.name, group.id));
+        anyhow::ensure!(
+            groups.len() == 1,
+            "{name} means several Azure groups: {}; give the id of one",
+            listed(shown)
+        );
+        let group = groups.into_values().next();
+        Ok(group.map_or_else(String::new, |group| {
+            if is_shared(&group.name) {
+                group.id.to_string()
+            } else {
+                group.name.clone()
+            }
+        }))
+    };
+    let resolve = |names: &BTreeSet<String>| -> anyhow::Result<BTreeSet<String>> {
         names.iter().map(one).collect()
     };
     Ok(Overrides {
         allow_empty: resolve(&overrides.allow_empty)?,
         without_witness: resolve(&overrides.without_witness)?,
-        ..overrides.clone()
-    })
-}
-
-/// The same for groups that need not be mapped any more.
-pub fn name_groups_among(
-    overrides: &Overrides,
-    settings: &Settings,
-    entra: &EntraSnapshot,
-) -> anyhow::Result<Overrides> {
-    let means = |name: &str, group: &EntraGroup| {
-        let mut mappings = settings.mappings.iter();
-        name == group.name
-            || name.eq_ignore_ascii_case(group.id.as_str())
-            || mappings.any(|mapping| {
-                (mapping.azure == group.name
-                    || mapping.azure.eq_ignore_ascii_case(group.id.as_str()))
-                    && is_named(name, mapping, group)
-            })
-    };
-    let one = |name: &String| {
-        let groups: Vec<&EntraGroup> = entra
-            .groups
-            .iter()
-            .filter(|group| means(name, group))
-            .collect();
-        let shown = |groups: &[&EntraGroup]| {
-            listed(
-                groups
-                    .iter()
-                    .map(|group| format!("{} ({})", group.name, group.id)),
-            )
-        };
-        match groups.as_slice() {
-            [group] => Ok(group.id.to_string()),
-            [] => Err(anyhow::anyhow!(
-                "the run changed no group called {name}; it changed {}",
-                shown(&entra.groups.iter().collect::<Vec<_>>())
-            )),
-            several => Err(anyhow::anyhow!(
-                "{name} means several Azure groups: {}; give the id of one",
-                shown(several)
-            )),
-        }
-    };
-    Ok(Overrides {
-        allow_empty: overrides
-            .allow_empty
-            .iter()
-            .map(one)
-            .collect::<anyhow::Result<_>>()?,
         ..overrides.clone()
     })
 }
@@ -568,15 +554,17 @@ pub fn assemble(
     .sealed()
 }
 
-/// A plan is only ever applied to the directories that it was made from. Nothing has been asked of anybody yet.
+/// A plan is only ever applied to the directories that it was made from, and a run taken back where it was. Nothing has been asked of
+/// anybody yet. `file` says where that comes from: "plan", "report".
 pub fn refuse_other_directories(
+    file: &str,
     plan: &Plan,
     config: &Config,
     tenant: Option<&ObjectId>,
 ) -> anyhow::Result<()> {
     let differs = |what: &str, of_plan: &str, of_config: &str| {
         anyhow::bail!(
-            "refused the plan: it was made for the {what} {of_plan}, and here it is {of_config}"
+            "refused the {file}: it was made for the {what} {of_plan}, and here it is {of_config}"
         )
     };
     if without_prefix(&plan.source.url) != without_prefix(&config.keycloak.url) {
@@ -593,16 +581,16 @@ pub fn refuse_other_directories(
         );
     }
     match tenant {
-        Some(tenant) => refuse_other_tenant(plan, tenant),
+        Some(tenant) => refuse_other_tenant(file, plan, tenant),
         None => Ok(()),
     }
 }
 
 /// The same for the tenant, once that is known.
-pub fn refuse_other_tenant(plan: &Plan, tenant: &ObjectId) -> anyhow::Result<()> {
+pub fn refuse_other_tenant(file: &str, plan: &Plan, tenant: &ObjectId) -> anyhow::Result<()> {
     anyhow::ensure!(
         plan.target.tenant_id == *tenant,
-        "refused the plan: it was made for the tenant {} ({}), and the credentials are for {tenant}",
+        "refused the {file}: it was made for the tenant {} ({}), and the credentials are for {tenant}",
         plan.target.tenant_id,
         plan.target.tenant_name
     );

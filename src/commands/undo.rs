@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use crate::cli::UndoArgs;
-use crate::commands::plan::{finish, flags_of_directories};
+use crate::commands::plan::{finish, flags_of_directories, withhold};
 use crate::commands::session::{
-    Setup, name_groups_among, refuse_other_directories, refuse_other_tenant, survey_objects,
+    Setup, name_run_groups, refuse_other_directories, refuse_other_tenant, survey_objects,
 };
 use crate::commands::show::Presentation;
 use crate::commands::{Context, ExitStatus};
 use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, Source, Summary, UndoneRun};
-use crate::report::{Report, Run};
+use crate::report::{Report, ReportedOutcome, Run, Start};
 use crate::undo::{Present, Undoing, accounts_of_run, groups_of_run, undo};
 use crate::{plan_file, report_file};
 
@@ -21,19 +23,24 @@ pub async fn run(
 ) -> anyhow::Result<ExitStatus> {
     let overrides = args.limits.overrides()?;
     let presentation = Presentation::of(args.format, args.redact, context)?;
+    refuse_own_report(args)?;
     plan_file::check_writable(&args.out)?;
-    let report = report_file::read(&args.report)?;
-    let run = choose_run(&report, args, context)?;
+    let report = report_file::read_ended(&args.report)
+        .map_err(|error| withhold("reading the report failed", error, &presentation))?;
+    let run = choose_run(&report, args)?;
     let setup = Setup::prepare(config, args.directories, context).await?;
     let plan = empty_plan(run, &setup.config.sha256);
-    refuse_other_directories(&plan, &setup.config, setup.tenant_id().as_ref())?;
+    refuse_other_directories("report", &plan, &setup.config, setup.tenant_id().as_ref())?;
     context.ui.event("start run");
     let entra = setup.connect_entra(context).await?;
-    refuse_other_tenant(&plan, &entra.tenant().id)?;
+    refuse_other_tenant("report", &plan, &entra.tenant().id)?;
+    say_which_others(&report, run, args, context);
     let (groups, accounts) = (groups_of_run(run), accounts_of_run(run));
-    let snapshot = survey_objects(&entra, &groups, &accounts, context).await?;
+    let snapshot = survey_objects(&entra, &groups, &accounts, context)
+        .await
+        .map_err(|error| withhold("reading Entra failed", error, &presentation))?;
     let settings = &setup.config.settings;
-    let overrides = name_groups_among(&overrides, settings, &snapshot)?;
+    let overrides = name_run_groups(&overrides, settings, &snapshot)?;
     let undoing = undo(run, &Present::new(&snapshot, settings, &overrides));
     let plan = complete(plan, undoing, overrides);
     let flags = flags_of_directories(config, args.directories);
@@ -42,37 +49,80 @@ pub async fn run(
     Ok(status)
 }
 
-/// The run that is meant: the last that wrote, or the one that is named.
-fn choose_run<'r>(
-    report: &'r Report,
-    args: &UndoArgs,
-    context: &mut Context,
-) -> anyhow::Result<&'r Run> {
+/// The report is evidence, and the memory of who was invited.
+fn refuse_own_report(args: &UndoArgs) -> anyhow::Result<()> {
+    let resolved = |path: &Path| path.canonicalize().ok();
+    let is_report =
+        resolved(&args.report).is_some_and(|report| resolved(&args.out) == Some(report));
+    anyhow::ensure!(
+        !is_report,
+        "{} is the report itself; name another file for the plan with --out",
+        args.out.display()
+    );
+    Ok(())
+}
+
+/// The run that is meant: the last that wrote or may have written, or the one that is named.
+fn choose_run<'r>(report: &'r Report, args: &UndoArgs) -> anyhow::Result<&'r Run> {
     let shown = args.report.display();
-    if let Some(id) = &args.run {
-        let run = report.runs.iter().find(|run| run.start.run_id == *id);
-        let run = run.ok_or_else(|| anyhow::anyhow!("{shown} holds no run {id}"))?;
-        anyhow::ensure!(
-            !run.start.dry_run,
-            "the run {id} was a dry run: it wrote nothing that could be taken back"
-        );
-        return Ok(run);
-    }
-    let wrote: Vec<&Run> = report
-        .runs
-        .iter()
-        .filter(|run| !run.steps.is_empty())
-        .collect();
-    let Some((last, others)) = wrote.split_last() else {
-        anyhow::bail!("{shown} holds no run that wrote anything, so there is nothing to take back");
+    let run = match &args.run {
+        Some(id) => report
+            .runs
+            .iter()
+            .find(|run| run.start.run_id == *id)
+            .with_context(|| format!("{shown} holds no run {id}"))?,
+        None => report
+            .runs
+            .iter()
+            .rfind(|run| may_have_written(run))
+            .with_context(|| {
+                format!(
+                    "{shown} holds no run that wrote anything, so there is nothing to take back"
+                )
+            })?,
     };
-    for other in others {
-        context.ui.warn(&format!(
-            "{shown} also holds the run {} of {}, which is not taken back; name it with --run",
-            other.start.run_id, other.start.time
-        ));
+    let Start {
+        run_id,
+        plan_id,
+        dry_run,
+        ..
+    } = &run.start;
+    if run_id.parse::<uuid::Uuid>().is_err() || !plan_id.starts_with("sha256:") {
+        anyhow::bail!(
+            "the run in {shown} has no id of a run and a plan, so this program did not write it"
+        );
     }
-    Ok(last)
+    anyhow::ensure!(
+        !dry_run,
+        "the run {run_id} was a dry run: it wrote nothing that could be taken back"
+    );
+    if let Some(contradiction) = run.contradiction() {
+        anyhow::bail!(
+            "the lines of run {run_id} in {shown} do not fit together: {contradiction}. Lines are missing or were changed, so it is \
+             not clear what the run did; see Entra's audit log"
+        );
+    }
+    Ok(run)
+}
+
+fn may_have_written(run: &Run) -> bool {
+    let is_uncertain = |reported: &ReportedOutcome| reported.outcome.uncertain;
+    let wrote = !run.steps.is_empty() || run.end.is_none();
+    !run.start.dry_run && (wrote || run.outcomes.iter().any(is_uncertain))
+}
+
+fn say_which_others(report: &Report, chosen: &Run, args: &UndoArgs, context: &mut Context) {
+    let others = report.runs.iter().filter(|run| may_have_written(run));
+    for other in others.filter(|run| run.start.run_id != chosen.start.run_id) {
+        let Start { run_id, time, .. } = &other.start;
+        // Whatever else stands in its place would be repeated here.
+        if run_id.parse::<uuid::Uuid>().is_ok() {
+            context.ui.warn(&format!(
+                "{} also holds the run {run_id} of {time}, which is not taken back; name it with --run",
+                args.report.display()
+            ));
+        }
+    }
 }
 
 fn empty_plan(run: &Run, config_sha256: &str) -> Plan {
@@ -93,6 +143,7 @@ fn empty_plan(run: &Run, config_sha256: &str) -> Plan {
         undoes: Some(UndoneRun {
             run_id: start.run_id.clone(),
             plan_id: start.plan_id.clone(),
+            kind: start.kind,
             time: start.time,
         }),
         overrides: Overrides::default(),

@@ -153,6 +153,7 @@ mod tests {
             headers: headers.into_iter().collect(),
             body: br#"{"responses":[{"id":"0","status":429,"headers":{"retry-after":"Mon, 05 Jan 2026 08:00:07 GMT"}}]}"#.to_vec(),
             attempts: 1,
+            after_unknown: false,
             took: Duration::ZERO,
         })
         .unwrap();
@@ -166,6 +167,7 @@ mod tests {
             headers: reqwest::header::HeaderMap::new(),
             body: br#"{"responses":[{"id":"1","status":200},{"id":0,"status":204,"headers":{"Request-Id":"r"}},{"id":"1","status":404}]}"#.to_vec(),
             attempts: 1,
+            after_unknown: false,
             took: Duration::ZERO,
         })
         .unwrap();

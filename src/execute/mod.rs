@@ -136,6 +136,7 @@ pub fn rehearse(
                 attempts: 0,
                 time: now,
                 request_id: None,
+                uncertain: false,
             }
         })
         .collect()
@@ -489,7 +490,8 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             attempts: error.attempts,
             was_so_already: false,
         };
-        self.settle(at, Outcome::Failed, &message, &written)
+        let is_uncertain = error.kind == WriteErrorKind::Unknown;
+        self.settle_as(at, Outcome::Failed, is_uncertain, &message, &written)
     }
 
     /// A change that was not begun. An invitation may already be accepted by then, and only its update is missing.
@@ -513,6 +515,17 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         message: &str,
         written: &Written,
     ) -> anyhow::Result<()> {
+        self.settle_as(at, outcome, false, message, written)
+    }
+
+    fn settle_as(
+        &mut self,
+        at: usize,
+        outcome: Outcome,
+        uncertain: bool,
+        message: &str,
+        written: &Written,
+    ) -> anyhow::Result<()> {
         let Some(change) = self.assignment.plan.changes.get(at) else {
             return Ok(());
         };
@@ -525,6 +538,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             attempts: written.attempts,
             time: self.recorder.now(),
             request_id: written.request_id.clone(),
+            uncertain,
         };
         if let Some(place) = self.outcomes.get_mut(at) {
             *place = Some(line.clone());

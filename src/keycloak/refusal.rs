@@ -321,6 +321,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             attempts: 1,
+            after_unknown: false,
             took: std::time::Duration::ZERO,
         }
     }

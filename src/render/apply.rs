@@ -56,8 +56,8 @@ pub fn apply_header(
         ),
         (
             conflict,
-            "change is left alone, because its object has changed since the review",
-            "changes are left alone, because their objects have changed since the review",
+            "change is left alone, because of what has changed since the review",
+            "changes are left alone, because of what has changed since the review",
         ),
     ]
     .into_iter()
@@ -93,7 +93,7 @@ pub fn outcomes(
     text.push_str(&further_line(further_changes, *style));
     if totals.is_unfinished() {
         text.push('\n');
-        text.push_str(&hanging("", &advice(totals), style.width));
+        text.push_str(&hanging("", &advice(totals, plan.kind), style.width));
     }
     text
 }
@@ -284,7 +284,7 @@ fn further_line(number: usize, style: Style) -> String {
     style.lines(&hanging("  ", &further(number), style.width), Style::yellow)
 }
 
-fn advice(totals: &Totals) -> String {
+fn advice(totals: &Totals, kind: PlanKind) -> String {
     let mut advice = String::new();
     if totals.failed > 0 {
         advice.push_str(
@@ -297,7 +297,10 @@ fn advice(totals: &Totals) -> String {
         if !advice.is_empty() {
             advice.push(' ');
         }
-        advice.push_str("For what is in conflict, make a new plan and have it reviewed.");
+        advice.push_str(match kind {
+            PlanKind::Sync => "For what is in conflict, make a new plan and have it reviewed.",
+            PlanKind::Undo => "What is in conflict is not as that run left it any more, and is for people to decide.",
+        });
     }
     advice
 }

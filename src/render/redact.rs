@@ -455,6 +455,11 @@ fn general(code: ProblemCode) -> Option<(&'static str, &'static str)> {
             "had no value before the run where Entra requires one",
             "see whether the account is to keep what the run gave it",
         ),
+        ProblemCode::OutcomeNotKnown => (
+            "has a change of which it is not known whether the run made it",
+            "compare with Entra's audit log; it is not taken back",
+        ),
+        // Of groups, and of runs.
         ProblemCode::RunCutOff
         | ProblemCode::GroupNotMapped
         | ProblemCode::GroupDynamic

@@ -365,6 +365,7 @@ pub(super) fn undo() -> Plan {
     plan.undoes = Some(UndoneRun {
         run_id: "0b7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a11".to_owned(),
         plan_id: format!("sha256:{}", "4f".repeat(32)),
+        kind: PlanKind::Sync,
         time: "2026-11-23T15:10:00Z".parse().unwrap(),
     });
     plan.groups = vec![PlannedGroup {
@@ -510,6 +511,7 @@ pub(super) fn report() -> Report {
             time: at(i64::try_from(number).unwrap()),
             request_id: (outcome == Outcome::Done || outcome == Outcome::Failed)
                 .then(|| format!("5f1c0000-0000-4000-8000-{number:012}")),
+            uncertain: false,
         };
         ReportedOutcome::new(settled, change)
     };

@@ -106,6 +106,7 @@ fn ends(plan: &Plan, ends: &[(Outcome, &str)]) -> (Vec<ChangeOutcome>, Totals) {
                 attempts: 1,
                 time: plan.created_at,
                 request_id: Some("5f1c".to_owned()),
+                uncertain: false,
             }
         })
         .collect();

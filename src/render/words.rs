@@ -443,6 +443,7 @@ pub(super) fn undo_words(plan: &Plan) -> Option<UndoWords> {
     let UndoneRun {
         run_id,
         plan_id,
+        kind,
         time: began,
     } = plan.undoes.as_ref()?;
     Some(UndoWords {
@@ -452,7 +453,14 @@ pub(super) fn undo_words(plan: &Plan) -> Option<UndoWords> {
             time(*began),
             place(plan_id)
         ),
-        warning: "Keycloak is not asked. The next plan will want the same changes again, unless Keycloak or the mapping is put right first.",
+        warning: match kind {
+            PlanKind::Sync => {
+                "Keycloak is not asked. The next plan will want the same changes again, unless Keycloak or the mapping is put right first."
+            }
+            PlanKind::Undo => {
+                "Keycloak is not asked. That run took back another; this plan brings back what it took."
+            }
+        },
     })
 }
 

@@ -17,6 +17,8 @@ use keycloak_to_azure::verify::verify;
 use crate::execute::{Kept, Nobody};
 use crate::world::World;
 
+const RUN: &str = "5e6a9f1f-5d0c-4a59-9d0e-5e6a9f1f2a11";
+
 struct Tenant(Mutex<World>);
 
 impl Tenant {
@@ -132,7 +134,7 @@ pub fn apply_and_report(plan: &Plan, world: &World) -> (World, Run) {
     };
     let known_accounts: HashSet<ObjectId> = world.accounts.keys().cloned().collect();
     let assignment = Assignment {
-        run_id: "run",
+        run_id: RUN,
         plan,
         verification: &verification,
         known_accounts: &known_accounts,
@@ -158,8 +160,8 @@ pub fn apply_and_report(plan: &Plan, world: &World) -> (World, Run) {
 /// What is read from the report of a run that left these lines.
 fn reported(plan: &Plan, lines: &[Line]) -> Run {
     let start = Line::Start(Start {
-        run_id: "run".to_owned(),
-        plan_id: plan.plan_id.clone(),
+        run_id: RUN.to_owned(),
+        plan_id: plan.clone().sealed().plan_id,
         kind: plan.kind,
         changes: plan.changes.len(),
         tool_version: plan.tool_version.clone(),

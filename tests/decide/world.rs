@@ -451,7 +451,12 @@ impl World {
     /// A plan that takes back what a run did.
     pub fn undo(&self, run: &Run) -> Plan {
         let entra = self.entra();
-        let undoing = undo(run, &Present::new(&entra, &self.settings, &self.overrides));
+        let overrides = Overrides {
+            max_invitations: None,
+            without_witness: BTreeSet::new(),
+            ..self.overrides.clone()
+        };
+        let undoing = undo(run, &Present::new(&entra, &self.settings, &overrides));
         let Undoing {
             summary,
             groups,
@@ -465,8 +470,14 @@ impl World {
             undoes: Some(UndoneRun {
                 run_id: run.start.run_id.clone(),
                 plan_id: run.start.plan_id.clone(),
+                kind: run.start.kind,
                 time: run.start.time,
             }),
+            source: Source {
+                federation: None,
+                ..sync.source
+            },
+            overrides,
             scope: None,
             summary,
             groups,

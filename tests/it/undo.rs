@@ -7,7 +7,7 @@ use keycloak_to_azure::sandbox::graph::EntraWorld;
 use keycloak_to_azure::sandbox::{Fault, Service, When, seed};
 
 use crate::house::plan;
-use crate::program::Stage;
+use crate::program::{Ended, Stage};
 
 /// The company with its plan applied, and Entra as it was before.
 async fn applied() -> (Stage, EntraWorld) {
@@ -28,7 +28,17 @@ fn report(stage: &Stage, name: &str) -> Report {
 }
 
 fn undo_plan(stage: &Stage) -> Plan {
-    keycloak_to_azure::plan_file::read(&stage.path("undo.json")).unwrap()
+    plan_named(stage, "undo.json")
+}
+
+fn plan_named(stage: &Stage, name: &str) -> Plan {
+    keycloak_to_azure::plan_file::read(&stage.path(name)).unwrap()
+}
+
+/// Applies a plan as it was approved.
+async fn apply(stage: &Stage, name: &str) -> Ended {
+    let id = plan_named(stage, name).plan_id;
+    stage.run(&format!("apply @{name} --plan-id {id}")).await
 }
 
 /// Members of each group, and names and type of each account but those that were invited in between.
@@ -95,8 +105,10 @@ async fn a_run_is_read_from_its_report_taken_back_and_the_next_plan_wants_it_aga
     let rehearsed = stage.run("apply @undo.json --dry-run").await;
     assert_eq!(rehearsed.status, 0, "{}", rehearsed.err);
     assert_eq!(stage.writes(), Vec::<String>::new());
-    let id = &planned.plan_id;
-    let applied = stage.run(&format!("apply @undo.json --plan-id {id}")).await;
+    let unapproved = stage.run("apply @undo.json").await;
+    assert_eq!(unapproved.status, 1);
+    assert!(unapproved.err.contains("--plan-id"), "{}", unapproved.err);
+    let applied = apply(&stage, "undo.json").await;
     assert_eq!(applied.status, 0, "{}{}", applied.out, applied.err);
     // Keycloak has no part in it.
     let asked = stage.sandbox.requests();
@@ -136,9 +148,9 @@ async fn an_undo_is_repeated_and_undone_like_any_other_run() {
             .status,
         0
     );
-    assert_eq!(stage.run("apply @undo.json").await.status, 0);
+    assert_eq!(apply(&stage, "undo.json").await.status, 0);
     stage.sandbox.forget_requests();
-    let again = stage.run("apply @undo.json").await;
+    let again = apply(&stage, "undo.json").await;
     assert_eq!(again.status, 0, "{}", again.err);
     assert_eq!(stage.writes(), Vec::<String>::new());
     assert!(again.out.contains("already done"), "{}", again.out);
@@ -149,7 +161,7 @@ async fn an_undo_is_repeated_and_undone_like_any_other_run() {
 
     let redone = stage.run("undo @undo.report.jsonl --out @redo.json").await;
     assert_eq!(redone.status, 0, "{}", redone.err);
-    assert_eq!(stage.run("apply @redo.json").await.status, 0);
+    assert_eq!(apply(&stage, "redo.json").await.status, 0);
     assert_eq!(state(&entra(&stage), &[]), state(&after, &[]));
     assert_ne!(state(&after, &[]), state(&before, &[]));
 }
@@ -275,12 +287,12 @@ async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
         "{}",
         blocked.out
     );
-    assert_eq!(stage.run("apply @undo.json").await.status, 3);
+    assert_eq!(apply(&stage, "undo.json").await.status, 3);
     let lifted = stage
         .run("undo @plan.report.jsonl --out @undo.json --max-removals 50")
         .await;
     assert_eq!(lifted.status, 0, "{}{}", lifted.out, lifted.err);
-    assert_eq!(stage.run("apply @undo.json").await.status, 0);
+    assert_eq!(apply(&stage, "undo.json").await.status, 0);
 
     let unknown = stage
         .run("undo @plan.report.jsonl --out @undo.json --allow-empty nobody")
@@ -358,7 +370,7 @@ async fn what_a_write_did_whose_answer_was_lost_is_taken_back_as_well() {
                 let id = &run.start.run_id;
                 let undo = format!("undo @plan.report.jsonl --out @undo.json --run {id}");
                 assert_eq!(stage.run(&undo).await.status, 0);
-                assert_eq!(stage.run("apply @undo.json").await.status, 0);
+                assert_eq!(apply(&stage, "undo.json").await.status, 0);
             }
             assert_eq!(
                 state(&entra(&stage), &invited),
@@ -374,4 +386,182 @@ fn after_effect(status: u16) -> Fault {
         unreachable!()
     };
     Fault::AnswerAfterEffect(response)
+}
+
+/// The lines of the report, as something to tamper with.
+fn tampered(stage: &Stage, change: impl FnOnce(&mut Vec<String>)) {
+    let path = stage.path("plan.report.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    change(&mut lines);
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+}
+
+#[tokio::test]
+async fn a_report_whose_lines_do_not_fit_together_is_refused() {
+    type Change = fn(&mut Vec<String>);
+    let tamperings: [(&str, Change); 8] = [
+        ("a write is missing", |lines| {
+            let at = lines
+                .iter()
+                .position(|line| line.contains("\"removed\""))
+                .unwrap();
+            lines.remove(at);
+        }),
+        ("a write stands there twice", |lines| {
+            let at = lines
+                .iter()
+                .position(|line| line.contains("\"added\""))
+                .unwrap();
+            lines.insert(at, lines[at].clone());
+        }),
+        ("an outcome is missing", |lines| {
+            let at = lines
+                .iter()
+                .position(|line| line.contains("\"outcome\":\"done\""))
+                .unwrap();
+            lines.remove(at);
+        }),
+        ("an outcome stands there twice", |lines| {
+            let at = lines
+                .iter()
+                .position(|line| line.contains("\"outcome\":\"done\""))
+                .unwrap();
+            lines.insert(at, lines[at].clone());
+        }),
+        ("a write lacks its group", |lines| {
+            for line in lines {
+                if line.contains("\"added\"") {
+                    *line = line.replace("\"group\"", "\"other\"");
+                }
+            }
+        }),
+        ("an update lacks its fields", |lines| {
+            for line in lines {
+                if line.contains("\"updated\"") && line.contains("\"fields\"") {
+                    *line = line.replace("\"fields\"", "\"other\"");
+                    *line = line.replace("\"change\":2", "\"change\":3");
+                }
+            }
+        }),
+        ("a write is of no change of the plan", |lines| {
+            for line in lines {
+                if line.contains("\"removed\"") {
+                    *line = line.replace("\"change\":", "\"change\":9");
+                }
+            }
+        }),
+        ("a dry run wrote", |lines| {
+            lines[0] = lines[0].replace("\"dry_run\":false", "\"dry_run\":true");
+        }),
+    ];
+    let (stage, _) = applied().await;
+    let path = stage.path("plan.report.jsonl");
+    let whole = std::fs::read(&path).unwrap();
+    for (what, change) in tamperings {
+        std::fs::write(&path, &whole).unwrap();
+        tampered(&stage, change);
+        assert_ne!(std::fs::read(&path).unwrap(), whole, "{what}");
+        let refused = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+        assert_eq!(refused.status, 1, "{what}: {}", refused.out);
+        assert!(!stage.path("undo.json").exists(), "{what}");
+        let shown = stage.run("report @plan.report.jsonl").await;
+        assert!(
+            shown.out.contains("do not fit together"),
+            "{what}: {}",
+            shown.out
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_before_its_first_write_was_answered_is_named() {
+    let (stage, _) = applied().await;
+    tampered(&stage, |lines| lines.truncate(1));
+    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(undone.status, 0, "{}", undone.err);
+    let planned = undo_plan(&stage);
+    assert_eq!(planned.changes, []);
+    assert_eq!(planned.problems.len(), 1);
+    assert_eq!(planned.problems[0].code, ProblemCode::RunCutOff);
+}
+
+#[tokio::test]
+async fn a_write_that_never_had_an_answer_is_named() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let removals = When::to(Service::Graph)
+        .path("/$batch")
+        .body("\"method\":\"DELETE\"");
+    stage
+        .sandbox
+        .faults()
+        .add(removals, 100, Fault::DropAfterEffect);
+    assert_eq!(stage.run("apply @plan.json").await.status, 4);
+    stage.sandbox.faults().clear();
+    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(undone.status, 0, "{}", undone.err);
+    let problems = undo_plan(&stage).problems;
+    let not_known = problems
+        .iter()
+        .filter(|problem| problem.code == ProblemCode::OutcomeNotKnown);
+    assert_eq!(not_known.count(), 3, "{problems:?}");
+}
+
+#[tokio::test]
+async fn the_report_is_neither_overwritten_nor_taken_while_a_run_writes_it() {
+    let (stage, _) = applied().await;
+    let path = stage.path("plan.report.jsonl");
+    let whole = std::fs::read(&path).unwrap();
+    let refused = stage
+        .run("undo @plan.report.jsonl --out @plan.report.jsonl")
+        .await;
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.err.contains("is the report itself"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+
+    let held = std::fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    let refused = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.err.contains("another run is using"),
+        "{}",
+        refused.err
+    );
+    // Looking is no harm.
+    assert_eq!(stage.run("report @plan.report.jsonl").await.status, 0);
+}
+
+#[tokio::test]
+async fn a_redacted_undo_names_nobody_in_its_errors() {
+    let (mut stage, _) = applied().await;
+    stage.set(
+        "KEYCLOAK_TO_AZURE_REDACT_KEY",
+        "0123456789abcdef0123456789abcdef",
+    );
+    let path = stage.path("plan.report.jsonl");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let run_id = report(&stage, "plan.report.jsonl").runs[0]
+        .start
+        .run_id
+        .clone();
+    for (found, shown) in [
+        (
+            "\"write\":\"removed\"",
+            "\"write\":\"dana@partner.example\"",
+        ),
+        (run_id.as_str(), "dana@partner.example"),
+    ] {
+        std::fs::write(&path, whole.replace(found, shown)).unwrap();
+        let refused = stage
+            .run("undo @plan.report.jsonl --out @undo.json --redact")
+            .await;
+        assert_eq!(refused.status, 1);
+        assert!(!refused.err.contains("dana@"), "{}", refused.err);
+    }
 }
