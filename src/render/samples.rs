@@ -9,7 +9,6 @@ use crate::plan::{
 };
 use crate::report::{
     Action, ChangeOutcome, End, Outcome, Realm, Report, ReportedOutcome, Run, Start, Step, Write,
-    object_of,
 };
 use crate::settings::Limit;
 
@@ -537,22 +536,36 @@ pub(super) fn report() -> Report {
             "it is not proved any more that this account has to go; plan again to see what is missing",
         ),
     ];
-    let Change::Update(update) = &plan.changes[1] else {
-        unreachable!()
-    };
-    let updated = Step {
-        run_id: String::new(),
-        change: 2,
-        write: Write::Updated,
-        account: object_of(&plan.changes[1]).0,
-        group: None,
-        fields: update.fields.clone(),
-        time: at(2),
-        request_id: None,
+    let steps = |outcomes: &[ReportedOutcome]| {
+        let done = outcomes
+            .iter()
+            .filter(|reported| reported.outcome.outcome == Outcome::Done);
+        done.map(|reported| {
+            let change = &plan.changes[reported.outcome.change - 1];
+            Step {
+                run_id: String::new(),
+                change: reported.outcome.change,
+                write: match change {
+                    Change::Invite(_) => Write::Invited,
+                    Change::Update(_) => Write::Updated,
+                    Change::Add(_) => Write::Added,
+                    Change::Remove(_) => Write::Removed,
+                },
+                account: reported.account.clone(),
+                group: reported.group.clone(),
+                fields: match change {
+                    Change::Update(update) => update.fields.clone(),
+                    _ => Fields::default(),
+                },
+                time: reported.outcome.time,
+                request_id: None,
+            }
+        })
+        .collect::<Vec<_>>()
     };
     let mut first = Run {
         start: start("0b7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a11", false),
-        steps: vec![updated],
+        steps: steps(&all),
         outcomes: all.clone(),
         end: None,
     };
@@ -568,11 +581,11 @@ pub(super) fn report() -> Report {
             operator: None,
             ..start("1c7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a12", false)
         },
-        steps: Vec::new(),
+        steps: steps(&all[2..4]),
         outcomes: all[2..4].to_vec(),
         end: None,
     };
-    let rehearsed = vec![outcome(1, Outcome::Done, ""), outcome(6, Outcome::Done, "")];
+    let rehearsed = vec![outcome(1, Outcome::Done, ""), outcome(2, Outcome::Done, "")];
     let mut dry = Run {
         start: Start {
             changes: 2,
