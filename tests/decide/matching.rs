@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keycloak_to_azure::diff::draft;
 use keycloak_to_azure::mapping::Inputs;
-use keycloak_to_azure::matching::{has_name_of, wanted_addresses};
+use keycloak_to_azure::matching::{has_name_of, listed, wanted_addresses};
 use keycloak_to_azure::plan::{Change, ProblemCode};
 use keycloak_to_azure::removal::Proofs;
 use keycloak_to_azure::settings::{MatchAttribute, UnverifiedPolicy, UpdatePolicy};
@@ -401,4 +401,11 @@ fn everybody_who_counts_in_a_mapped_group_is_looked_for_in_entra() {
     let wanted = wanted_addresses(&world.settings, &world.keycloak());
     let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
     assert_eq!(wanted, ["ann@azure.example", "bob@azure.example"]);
+}
+
+#[test]
+fn a_list_in_a_sentence_names_ten_and_counts_the_rest() {
+    let numbers = |count: usize| listed((1..=count).map(|number| number.to_string()));
+    assert_eq!(numbers(10), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
+    assert_eq!(numbers(12), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more");
 }
