@@ -127,6 +127,8 @@ pub struct Error {
     pub reason: String,
     /// How often the request was sent.
     pub attempts: u32,
+    /// Whether an earlier try may have been carried out: its answer was lost, or the service failed.
+    pub after_unknown: bool,
 }
 
 /// Why there is no answer.
@@ -149,6 +151,7 @@ impl fmt::Display for Error {
             target,
             reason,
             attempts,
+            after_unknown: _,
         } = self;
         match kind {
             ErrorKind::NotSent => write!(f, "{target} cannot be reached: {reason}")?,
@@ -245,6 +248,7 @@ impl Http {
     pub async fn send(&self, class: Class, request: Request) -> Result<Answer, Error> {
         let target = shown_target(&request);
         let mut attempts = 0;
+        let mut throttled = 0;
         let mut after_unknown = false;
         loop {
             attempts += 1;
@@ -254,6 +258,7 @@ impl Http {
                     target,
                     reason: String::new(),
                     attempts: attempts - 1,
+                    after_unknown,
                 });
             }
             let Some(copy) = request.try_clone() else {
@@ -262,12 +267,18 @@ impl Http {
                     target,
                     reason: "its body cannot be sent again".to_owned(),
                     attempts,
+                    after_unknown,
                 });
             };
             let mut exchange = self.exchange(copy, attempts, &target).await;
-            if let Ok(answer) = &mut exchange {
-                answer.after_unknown = after_unknown;
+            match &mut exchange {
+                Ok(answer) => answer.after_unknown = after_unknown,
+                Err(error) => error.after_unknown = after_unknown,
             }
+            let is_throttled = matches!(
+                &exchange,
+                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS
+            );
             let wait = match &exchange {
                 Ok(answer) if may_repeat_after_status(class, answer.status) => {
                     match retry_after(&answer.headers, answer.sent_at()) {
@@ -278,6 +289,7 @@ impl Http {
                                 target,
                                 reason: String::new(),
                                 attempts,
+                                after_unknown: after_unknown || !is_throttled,
                             });
                         }
                         Some(wait) => wait,
@@ -287,14 +299,17 @@ impl Http {
                 Err(error) if may_repeat_after_error(class, error.kind) => self.own_wait(attempts),
                 Ok(_) | Err(_) => return exchange,
             };
-            let is_throttled = matches!(
-                &exchange,
-                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS
-            );
+            // What is throttled was not tried, and takes nothing from the tries of what fails.
+            throttled += u32::from(is_throttled);
             if is_throttled {
                 self.was_throttled(class, wait);
             }
-            if attempts >= self.tries(is_throttled) {
+            let tried = if is_throttled {
+                throttled
+            } else {
+                attempts - throttled
+            };
+            if tried >= self.tries(is_throttled) {
                 return exchange;
             }
             after_unknown |= match &exchange {
@@ -383,6 +398,7 @@ impl Http {
             target: target.to_owned(),
             reason,
             attempts,
+            after_unknown: false,
         };
         let clock = &self.timing.clock;
         let (_busy, begun) = (clock.busy(), clock.now());

@@ -34,6 +34,8 @@ pub struct Start {
     pub run_id: String,
     /// The plan that it carries out.
     pub plan_id: String,
+    /// When that plan was made. The same situation gives the same id again.
+    pub plan_created_at: jiff::Timestamp,
     /// What kind of plan that is.
     pub kind: PlanKind,
     /// How many changes the plan holds.

@@ -99,14 +99,14 @@ impl Drop for ReportFile {
     }
 }
 
-/// What happened before the plan was made is no concern of it: the same situation gives the same id again, and an account that was
-/// invited then may be gone since.
+/// Runs of a plan that was made earlier are no concern of it: the same situation gives the same id again, and an account that was invited
+/// then may be gone since. The clocks of who plans and who applies need not agree.
 fn earlier_runs(report: &Report, of: &OfPlan<'_>) -> EarlierRuns {
     let mut earlier = EarlierRuns::default();
     for Run { start, steps, .. } in &report.runs {
         let is_of_plan = start.plan_id == of.plan_id
             && start.target.tenant_id == *of.tenant
-            && start.time >= of.created_at
+            && start.plan_created_at == of.created_at
             && !start.dry_run;
         if !is_of_plan {
             continue;
@@ -147,8 +147,16 @@ impl Recorder for ReportFile {
             text.push_str(&escape::json(&serde_json::to_string(line)?));
             text.push('\n');
         }
+        let whole = self.file.metadata().map(|metadata| metadata.len());
         let write = |file: &mut File| {
-            file.write_all(text.as_bytes())?;
+            let written = file.write_all(text.as_bytes());
+            if written.is_err() {
+                // The next line must not be glued to one that the disk had no room for.
+                if let Ok(whole) = whole {
+                    let _ = file.set_len(whole);
+                }
+            }
+            written?;
             // An accepted invitation must not be forgotten even if the machine goes down: lists that lag could otherwise
             // cause a second one. The rest can be read from the directory again.
             let is_invitation =
@@ -176,7 +184,7 @@ mod tests {
 
     fn start(run: &str, plan: &str, dry_run: bool) -> String {
         format!(
-            r#"{{"type":"start","run_id":"{run}","plan_id":"{plan}","kind":"sync","changes":3,"tool_version":"0.1.0","source":{{"url":"https://auth.x.example","realm":"x"}},"target":{{"tenant_id":"{TENANT}","tenant_name":"X","graph_url":"https://graph.microsoft.com"}},"app_id":"app","time":"2026-11-24T08:00:00Z","dry_run":{dry_run}}}"#
+            r#"{{"type":"start","run_id":"{run}","plan_id":"{plan}","plan_created_at":"2026-11-24T07:00:00Z","kind":"sync","changes":3,"tool_version":"0.1.0","source":{{"url":"https://auth.x.example","realm":"x"}},"target":{{"tenant_id":"{TENANT}","tenant_name":"X","graph_url":"https://graph.microsoft.com"}},"app_id":"app","time":"2026-11-24T08:00:00Z","dry_run":{dry_run}}}"#
         )
     }
 
@@ -187,10 +195,13 @@ mod tests {
     }
 
     fn read(lines: &[String]) -> anyhow::Result<EarlierRuns> {
-        earlier_runs_since("2026-11-24T07:00:00Z", lines)
+        earlier_runs_of_plan_made("2026-11-24T07:00:00Z", lines)
     }
 
-    fn earlier_runs_since(created_at: &str, lines: &[String]) -> anyhow::Result<EarlierRuns> {
+    fn earlier_runs_of_plan_made(
+        created_at: &str,
+        lines: &[String],
+    ) -> anyhow::Result<EarlierRuns> {
         let of = OfPlan {
             plan_id: "sha256:a",
             tenant: &TENANT.parse().unwrap(),
@@ -225,12 +236,12 @@ mod tests {
     }
 
     #[test]
-    fn runs_before_the_plan_was_made_are_of_an_earlier_one_with_the_same_id() {
+    fn runs_of_an_earlier_plan_with_the_same_id_are_of_another_one() {
         let lines = [
             start("r1", "sha256:a", false),
             invited("r1", "ann@x.example"),
         ];
-        let earlier = earlier_runs_since("2026-11-24T09:00:00Z", &lines).unwrap();
+        let earlier = earlier_runs_of_plan_made("2026-11-24T06:59:59Z", &lines).unwrap();
         assert_eq!(earlier, EarlierRuns::default());
     }
 

@@ -48,7 +48,15 @@ pub struct Undoing {
 
 /// Decides how to take back what a run did. Its lines have to fit together ([`Run::contradiction`]).
 pub fn undo(run: &Run, present: &Present<'_>) -> Undoing {
-    let mut problems: Vec<Problem> = run.outcomes.iter().filter_map(not_known).collect();
+    let is_invited = |number: usize| {
+        let mut steps = run.steps.iter();
+        steps.any(|step| step.change == number && step.is_of_invitation())
+    };
+    let open = run
+        .outcomes
+        .iter()
+        .filter(|reported| !is_invited(reported.outcome.change));
+    let mut problems: Vec<Problem> = open.filter_map(not_known).collect();
     problems.extend(cut_off(run));
     let mut changes = Vec::new();
     let mut unchanged = 0;

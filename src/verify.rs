@@ -138,6 +138,29 @@ pub(crate) fn hold_back_removals(changes: &[Change], verdicts: &mut [Verdict]) {
     }
 }
 
+/// Keeps people from being invited again whom an earlier run of the plan invited: as long as the account that it was answered with is one
+/// of theirs, they have an account, and if not, another invitation would be answered with the same one and kill the first link.
+pub fn invite_nobody_again(
+    reviewed: &Plan,
+    verification: &mut Verification,
+    invited: &BTreeMap<Address, ObjectId>,
+) {
+    for (change, verdict) in reviewed.changes.iter().zip(&mut verification.verdicts) {
+        if let Change::Invite(invite) = change
+            && matches!(verdict, Verdict::Execute(Task::Invite(_)))
+            && let Some(account) = invited.get(&invite.email)
+        {
+            *verdict = settled(
+                Outcome::Conflict,
+                format!(
+                    "an earlier run invited the address, and Graph answered with the account {account}, which is not the person's; see \
+                     whose it is, and plan again"
+                ),
+            );
+        }
+    }
+}
+
 /// Returns why the account that an invitation was answered with is not the one that it should have made, if so.
 pub fn misfit(account: &Account, email: &Address, protected: &[String]) -> Option<String> {
     if !account.is_invited() {

@@ -17,7 +17,7 @@ use crate::report::{ChangeOutcome, End, Line, Realm, ReportedOutcome, Start, Tot
 use crate::report_file::{EarlierRuns, ReportFile};
 use crate::settings::Settings;
 use crate::ui::Progress;
-use crate::verify::{Verification, verify};
+use crate::verify::{Verification, invite_nobody_again, verify};
 use crate::{plan_file, render, undo};
 
 pub async fn run(
@@ -97,7 +97,9 @@ impl Directories {
                     .decide(&survey, settings, &plan.overrides, scope)
                     .await?;
                 session.keycloak.log_out().await;
-                (verify(plan, &fresh), survey.entra)
+                let mut verification = verify(plan, &fresh);
+                invite_nobody_again(plan, &mut verification, &earlier.invited);
+                (verification, survey.entra)
             }
             Self::Entra(entra) => {
                 let (groups, accounts) = (undo::groups_of_plan(plan), undo::accounts_of_plan(plan));
@@ -138,6 +140,7 @@ async fn carry_out(
     report.record(&[Line::Start(Start {
         run_id: run_id.clone(),
         plan_id: plan.plan_id.clone(),
+        plan_created_at: plan.created_at,
         kind: plan.kind,
         changes: plan.changes.len(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -74,7 +74,8 @@ fn choose_run<'r>(report: &'r Report, args: &UndoArgs) -> anyhow::Result<&'r Run
         None => report
             .runs
             .iter()
-            .rfind(|run| may_have_written(run))
+            .rfind(|run| may_have_written(run) && !run.steps.is_empty())
+            .or_else(|| report.runs.iter().rfind(|run| may_have_written(run)))
             .with_context(|| {
                 format!(
                     "{shown} holds no run that wrote anything, so there is nothing to take back"

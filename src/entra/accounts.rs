@@ -86,30 +86,37 @@ impl Reads {
 
     /// Reads accounts by id. Those that do not exist are left out.
     pub(super) async fn accounts(&self, ids: &[&ObjectId]) -> Result<Accounts, Failure> {
-        let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
-        let mut accounts = Accounts::new();
-        for (id, answer) in ids.iter().zip(self.get_all(&gets).await) {
-            match answer {
-                Ok(body) => {
-                    let account = asked_for(id, Account::try_from(parse::<WireAccount>(body)?)?)?;
-                    accounts.insert(account.id.clone(), account);
-                }
-                Err(Failure::Refused(refusal)) if refusal.status == 404 => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(accounts)
+        let read = self.each_account(ids).await;
+        read.map(|(id, account)| Ok((id, account?))).collect()
     }
 
-    /// Reads accounts that may not be there yet. Those that are not, or cannot be read, are left out.
-    pub(super) async fn accounts_there(&self, ids: &[&ObjectId]) -> Accounts {
+    /// Reads accounts that may not be there yet, which are left out. Of those that cannot be read, it says why.
+    pub(super) async fn accounts_there(
+        &self,
+        ids: &[&ObjectId],
+    ) -> BTreeMap<ObjectId, Result<Account, String>> {
+        let read = self.each_account(ids).await;
+        read.map(|(id, account)| (id, account.map_err(|failure| failure.to_string())))
+            .collect()
+    }
+
+    /// Each of the accounts that exists, or why it cannot be read.
+    async fn each_account(
+        &self,
+        ids: &[&ObjectId],
+    ) -> impl Iterator<Item = (ObjectId, Result<Account, Failure>)> {
         let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
         let answers = self.get_all(&gets).await;
-        answers
-            .into_iter()
-            .filter_map(|answer| Account::try_from(parse::<WireAccount>(answer.ok()?).ok()?).ok())
-            .map(|account| (account.id.clone(), account))
-            .collect()
+        ids.iter().zip(answers).filter_map(|(id, answer)| {
+            let account = match answer {
+                Err(Failure::Refused(refusal)) if refusal.status == 404 => return None,
+                answer => answer
+                    .and_then(parse::<WireAccount>)
+                    .and_then(Account::try_from)
+                    .and_then(|account| asked_for(id, account)),
+            };
+            Some(((*id).clone(), account))
+        })
     }
 
     async fn filter_accounts(&self, filters: Vec<String>) -> Result<Accounts, Failure> {

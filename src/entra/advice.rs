@@ -59,8 +59,15 @@ pub(super) fn write_error(
         ),
         Failure::Withheld => (WriteErrorKind::Refused, failure.to_string()),
     };
+    let is_uncertain = kind == WriteErrorKind::Unknown || outcome.after_unknown;
+    let message = if is_uncertain && kind != WriteErrorKind::Unknown {
+        format!("{message} (whether an earlier try was carried out is not known)")
+    } else {
+        message
+    };
     WriteError {
         kind,
+        is_uncertain,
         message,
         request_id: outcome.request_id.clone(),
         attempts: outcome.attempts,

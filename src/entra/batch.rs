@@ -262,19 +262,47 @@ impl Graph {
         &self,
         class: Class,
         request: impl Fn() -> reqwest::RequestBuilder,
-    ) -> Result<(Token, Answer), Failure> {
+    ) -> Result<(Token, Answer), Unanswered> {
         let mut renewed = false;
+        let mut attempts = 0;
+        let mut after_unknown = false;
         loop {
-            let token = self.login.token().await?;
+            let unanswered = |failure: Failure| Unanswered {
+                failure,
+                attempts,
+                after_unknown,
+            };
+            let token = self
+                .login
+                .token()
+                .await
+                .map_err(|failure| unanswered(failure.into()))?;
             let request = request()
-                .header(AUTHORIZATION, token.header()?)
+                .header(
+                    AUTHORIZATION,
+                    token
+                        .header()
+                        .map_err(|failure| unanswered(failure.into()))?,
+                )
                 .header("client-request-id", uuid::Uuid::new_v4().to_string())
                 .build()
-                .map_err(|error| Failure::Garbled(error.without_url().to_string()))?;
-            let mut answer = self.http.send(class, request).await?;
+                .map_err(|error| unanswered(Failure::Garbled(error.without_url().to_string())))?;
+            let mut answer = match self.http.send(class, request).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    return Err(Unanswered {
+                        attempts: attempts + error.attempts,
+                        after_unknown: after_unknown || error.after_unknown,
+                        failure: error.into(),
+                    });
+                }
+            };
             answer.strike_out(token.value());
+            answer.attempts += attempts;
+            answer.after_unknown |= after_unknown;
             if answer.status == StatusCode::UNAUTHORIZED && !renewed {
                 renewed = true;
+                (attempts, after_unknown) = (answer.attempts, answer.after_unknown);
                 self.login.forget(&token).await;
                 continue;
             }
@@ -287,6 +315,7 @@ impl Graph {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; parts.len()];
         let mut attempts = vec![0; parts.len()];
         let mut renewed = vec![false; parts.len()];
+        let mut throttled = vec![0; parts.len()];
         let mut after_unknown = vec![false; parts.len()];
         let mut pending: Vec<usize> = Vec::new();
         for (at, part) in parts.iter().enumerate() {
@@ -321,13 +350,16 @@ impl Graph {
                     && batch.answered.is_ok()
                 {
                     let meaning = meaning(parts[at].operation, refusal);
-                    let repeat = self.when_to_repeat(
-                        class,
-                        &meaning,
-                        attempts[at],
-                        renewed[at],
-                        retry_after,
-                    );
+                    // What is throttled was not tried, and takes nothing from the tries of what fails.
+                    let is_throttled_part = meaning == Meaning::Throttled;
+                    throttled[at] += u32::from(is_throttled_part);
+                    let tried = if is_throttled_part {
+                        throttled[at]
+                    } else {
+                        attempts[at].saturating_sub(throttled[at])
+                    };
+                    let repeat =
+                        self.when_to_repeat(class, &meaning, tried, renewed[at], retry_after);
                     match repeat {
                         Repeat::WithNewToken => {
                             renewed[at] = true;
@@ -339,12 +371,14 @@ impl Graph {
                         }
                         Repeat::After(wait) if wait > self.http.timing().longest_retry_after => {
                             self.http.pause(wait);
+                            after_unknown[at] |= meaning == Meaning::Unavailable;
                             outcomes[at] = Some(Outcome {
                                 result: Err(Failure::NoAnswer(http::Error {
                                     kind: ErrorKind::ComeBackLater(wait),
                                     target: format!("{}/$batch", self.base),
                                     reason: String::new(),
                                     attempts: attempts[at],
+                                    after_unknown: after_unknown[at],
                                 })),
                                 request_id,
                                 attempts: attempts[at],
@@ -354,7 +388,7 @@ impl Graph {
                         }
                         Repeat::After(wait) => {
                             after_unknown[at] |= meaning == Meaning::Unavailable;
-                            is_throttled |= meaning == Meaning::Throttled;
+                            is_throttled |= is_throttled_part;
                             longest_wait = longest_wait.max(wait);
                             again.push(at);
                             continue;
@@ -431,16 +465,12 @@ impl Graph {
             .await;
         let (token, answer) = match exchanged {
             Ok(exchanged) => exchanged,
-            Err(failure) => {
-                let attempts = match &failure {
-                    Failure::NoAnswer(error) => error.attempts,
-                    _ => 0,
-                };
+            Err(unanswered) => {
                 return Batch {
-                    answered: Err(failure),
+                    answered: Err(unanswered.failure),
                     token: None,
-                    attempts,
-                    after_unknown: false,
+                    attempts: unanswered.attempts,
+                    after_unknown: unanswered.after_unknown,
                 };
             }
         };
@@ -495,6 +525,20 @@ impl Graph {
             path: format!("{path}{query}"),
             eventual: of.eventual,
         })
+    }
+}
+
+/// A request that was not answered for good.
+struct Unanswered {
+    failure: Failure,
+    attempts: u32,
+    /// Whether an earlier try may have been carried out.
+    after_unknown: bool,
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.failure
     }
 }
 

@@ -78,7 +78,7 @@ impl Directory for Writer {
             .collect()
     }
 
-    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Account> {
+    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
         let accounts: Vec<&ObjectId> = accounts.iter().collect();
         self.reads.accounts_there(&accounts).await
     }
@@ -152,6 +152,7 @@ impl Directory for Writer {
                 added.get(&key).cloned().unwrap_or_else(|| {
                     Err(WriteError {
                         kind: WriteErrorKind::Unknown,
+                        is_uncertain: false,
                         message: "the addition was not tried".to_owned(),
                         request_id: None,
                         attempts: 0,
@@ -519,6 +520,7 @@ fn unknown_invitation(outcome: &Outcome) -> WriteError {
     };
     WriteError {
         kind: WriteErrorKind::Unknown,
+        is_uncertain: true,
         message: format!(
             "{reason}, and the address was not to be found for a minute; it is not invited a second time, because that would \
              kill the first invitation's link. Plan again in some minutes"

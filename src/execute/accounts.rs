@@ -230,7 +230,10 @@ async fn update<D: Directory>(
         if is_known(&update.account) {
             return Some("was there before".to_owned());
         }
-        misfit(there.get(&update.account)?, email, assignment.protected)
+        match there.get(&update.account)? {
+            Ok(account) => misfit(account, email, assignment.protected),
+            Err(reason) => Some(format!("cannot be looked at ({reason})")),
+        }
     };
     let misfits: Vec<Option<String>> = batch
         .iter()
@@ -263,6 +266,7 @@ async fn update<D: Directory>(
 pub(super) fn unanswered() -> WriteError {
     WriteError {
         kind: WriteErrorKind::Unknown,
+        is_uncertain: true,
         message: "Graph did not answer this part".to_owned(),
         request_id: None,
         attempts: 1,

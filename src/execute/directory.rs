@@ -15,11 +15,11 @@ pub trait Directory {
         &self,
         invitations: &[Invitation],
     ) -> impl Future<Output = Vec<Result<Invited, WriteError>>> + Send;
-    /// Shows accounts, at most 20, as far as they are there yet.
+    /// Shows accounts, at most 20. Those that are not there yet are left out; of those that cannot be shown, it says why.
     fn look(
         &self,
         accounts: &[ObjectId],
-    ) -> impl Future<Output = BTreeMap<ObjectId, Account>> + Send;
+    ) -> impl Future<Output = BTreeMap<ObjectId, Result<Account, String>>> + Send;
     /// Updates accounts, at most 20.
     fn update(
         &self,
@@ -111,6 +111,8 @@ pub struct Written {
 pub struct WriteError {
     /// What that means for the rest.
     pub kind: WriteErrorKind,
+    /// Whether it may have been carried out all the same, by this try or an earlier one.
+    pub is_uncertain: bool,
     /// What Graph answered and what to do next, as a sentence or two.
     pub message: String,
     /// Graph's id of the request.

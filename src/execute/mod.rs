@@ -490,8 +490,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             attempts: error.attempts,
             was_so_already: false,
         };
-        let is_uncertain = error.kind == WriteErrorKind::Unknown;
-        self.settle_as(at, Outcome::Failed, is_uncertain, &message, &written)
+        self.settle_as(at, Outcome::Failed, error.is_uncertain, &message, &written)
     }
 
     /// A change that was not begun. An invitation may already be accepted by then, and only its update is missing.

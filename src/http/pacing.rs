@@ -17,6 +17,9 @@ const NEAREST: f64 = 0.9;
 /// How much of the distance is kept when a request goes through and nothing is said of a limit.
 const KEPT: f64 = 0.9;
 
+/// More than anybody waits for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Whether a request may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clearance {
@@ -53,7 +56,8 @@ struct Lane {
 impl Pacing {
     /// Nothing goes out for so long. What is longer than `longest` nobody waits for.
     pub(super) fn pause(&mut self, now: Instant, wait: Duration, longest: Duration) {
-        let until = now + wait;
+        // A service may ask for more than a clock can hold.
+        let until = now + wait.min(LONGEST_PAUSE);
         if self.paused_until.is_none_or(|earlier| earlier < until) {
             self.paused_until = Some(until);
         }
@@ -127,7 +131,7 @@ impl Pacing {
         let Some(lane) = self.lane(class) else { return };
         lane.distance = (lane.distance * 2).max(unit).min(at(NEAREST, unit));
         if !lane.is_told {
-            lane.last = Some(now + wait);
+            lane.last = Some(now + wait.min(LONGEST_PAUSE));
         }
     }
 
@@ -187,6 +191,16 @@ mod tests {
         pacing.pause(over, seconds(1), LONGEST);
         let clearance = pacing.clear(Class::Read, over);
         assert_eq!(clearance, Clearance::NotBefore(over + seconds(1)));
+    }
+
+    #[test]
+    fn a_pause_without_end_is_a_long_one() {
+        let now = Instant::now();
+        let mut pacing = Pacing::default();
+        pacing.was_throttled(Class::RepeatableWrite, now, Duration::MAX, UNIT);
+        pacing.pause(now, Duration::MAX, LONGEST);
+        let clearance = pacing.clear(Class::Read, now);
+        assert_eq!(clearance, Clearance::ComeBackLater(LONGEST_PAUSE));
     }
 
     #[test]

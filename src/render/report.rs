@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::plan::PlanKind;
-use crate::report::{Action, End, Outcome, Report, ReportedOutcome, Run};
+use crate::report::{Action, End, Outcome, Report, ReportedOutcome, Run, Step, Write as Written};
 
 use super::Style;
 use super::apply::{outcome_in_lines, total_line, what_became};
@@ -12,8 +12,11 @@ use super::fit::{Part, fit};
 use super::layout::{hanging, hanging_named};
 use super::markdown::MAX_CHARACTERS;
 use super::words::{
-    GroupLabels, People, counted, field_changes, grouped, place, seconds_of, time_with_seconds,
+    GroupLabels, People, address, counted, field_changes, grouped, name, place, seconds_of,
+    time_with_seconds,
 };
+
+const UNSETTLED: &str = "Written, and nothing said of it after that";
 
 const NO_RUN: &str = "The report holds no run.";
 
@@ -57,6 +60,13 @@ fn run_text(run: &Run, style: Style) -> String {
         style.lines(&hanging("", &facts.totals, style.width), Style::bold)
     );
     let labels = GroupLabels::of_run(run);
+    let unsettled = unsettled(run, &labels);
+    if !unsettled.is_empty() {
+        let _ = writeln!(text, "{}", style.bold(UNSETTLED));
+    }
+    for line in unsettled {
+        text.push_str(&style.lines(&hanging_named("  ? ", &line, style.width), Style::yellow));
+    }
     for (heading, belongs) in SECTIONS {
         let outcomes = outcomes(run, belongs);
         if outcomes.is_empty() {
@@ -105,6 +115,18 @@ fn run_parts(run: &Run, is_first: bool) -> Vec<Part> {
         heading,
         ..Part::default()
     }];
+    let items: Vec<String> = unsettled(run, &labels)
+        .iter()
+        .map(|line| format!("- {}\n", code_span(line)))
+        .collect();
+    if !items.is_empty() {
+        parts.push(Part {
+            heading: format!("\n### {UNSETTLED} ({})\n\n", grouped(items.len())),
+            items,
+            noun: "writes",
+            ..Part::default()
+        });
+    }
     for (at, (heading, belongs)) in SECTIONS.into_iter().enumerate() {
         let items: Vec<String> = outcomes(run, belongs)
             .into_iter()
@@ -285,12 +307,62 @@ fn what(run: &Run, reported: &ReportedOutcome, labels: &GroupLabels<'_>) -> Stri
     let became = what_became(reported, labels, run.start.dry_run);
     let is_updated =
         reported.outcome.action == Action::Update && reported.outcome.outcome == Outcome::Done;
+    let invited = run
+        .steps
+        .iter()
+        .find(|step| step.change == reported.outcome.change && step.write == Written::Invited);
+    if let Some(Step { account, .. }) = invited
+        && let Some(id) = &account.id
+    {
+        return format!("{became} (account {id})");
+    }
     let mut steps = run.steps.iter().filter(|_| is_updated);
     let written = steps.find(|step| step.change == reported.outcome.change);
     match written.map(|step| field_changes(&step.fields, People::Named)) {
         Some(fields) if !fields.is_empty() => format!("{became}: {}", fields.join(", ")),
         _ => became,
     }
+}
+
+/// The writes of changes that have no outcome: what a run did that was killed before it could say what became of them.
+fn unsettled(run: &Run, labels: &GroupLabels<'_>) -> Vec<String> {
+    let missing = run.without_outcome();
+    let open = run
+        .steps
+        .iter()
+        .filter(|step| missing.contains(&step.change));
+    open.map(|step| {
+        let Step {
+            change,
+            write,
+            account,
+            group,
+            time,
+            request_id,
+            ..
+        } = step;
+        let group = group.as_ref().map(|group| labels.of_group(group));
+        let group = group.unwrap_or_default();
+        let done = match write {
+            Written::Invited => "was invited".to_owned(),
+            Written::Updated => "was updated".to_owned(),
+            Written::Added => format!("was added to {group}"),
+            Written::Removed => format!("was removed from {group}"),
+        };
+        let id = account.id.as_ref().map(ToString::to_string);
+        format!(
+            "{} ({}) {done} as account {}: change {change} · {} · {}",
+            name(account.display_name.as_deref()),
+            address(&account.email),
+            id.unwrap_or_default(),
+            time_with_seconds(*time),
+            request_id.as_ref().map_or_else(
+                || "no request".to_owned(),
+                |id| format!("request {}", place(id))
+            )
+        )
+    })
+    .collect()
 }
 
 /// The number of the change, when it was settled, how often it was tried, and Graph's id of the request.

@@ -455,6 +455,12 @@ pub(super) fn report_with_text(text: &str) -> Report {
         }
         start.operator = Some(text.to_owned());
         for step in &mut run.steps {
+            step.account.email = text.to_owned();
+            step.account.display_name = Some(text.to_owned());
+            step.request_id = Some(text.to_owned());
+            if let Some(group) = &mut step.group {
+                group.name = text.to_owned();
+            }
             step.fields.surname = Some(FieldChange {
                 before: Some(text.to_owned()),
                 after: Some(text.to_owned()),
@@ -481,6 +487,7 @@ pub(super) fn report() -> Report {
     let start = |run_id: &str, dry_run| Start {
         run_id: run_id.to_owned(),
         plan_id: format!("sha256:{}", "4f".repeat(32)),
+        plan_created_at: plan.created_at,
         kind: PlanKind::Sync,
         changes: plan.changes.len(),
         tool_version: "0.1.0".to_owned(),
@@ -581,7 +588,8 @@ pub(super) fn report() -> Report {
             operator: None,
             ..start("1c7c6f0e-5d0c-4a59-9d0e-5e6a9f1f2a12", false)
         },
-        steps: steps(&all[2..4]),
+        // One more write, of which the run could not say more.
+        steps: steps(&[&all[2..4], &all[6..7]].concat()),
         outcomes: all[2..4].to_vec(),
         end: None,
     };

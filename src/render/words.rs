@@ -181,6 +181,7 @@ impl<'a> GroupLabels<'a> {
     /// Names the groups of a run in the same way.
     pub fn of_run(run: &'a Run) -> Self {
         let groups = run.outcomes.iter().filter_map(|it| it.group.as_ref());
+        let groups = groups.chain(run.steps.iter().filter_map(|it| it.group.as_ref()));
         let names = groups.map(|group| (&group.id, group.name.as_str()));
         Self::new(names.collect(), BTreeMap::new())
     }

@@ -60,11 +60,11 @@ impl Directory for Tenant {
             .collect()
     }
 
-    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Account> {
+    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
         let world = self.0.lock().unwrap();
         let found = accounts.iter().filter_map(|id| world.accounts.get(id));
         found
-            .map(|account| (account.id.clone(), account.clone()))
+            .map(|account| (account.id.clone(), Ok(account.clone())))
             .collect()
     }
 
@@ -162,6 +162,7 @@ fn reported(plan: &Plan, lines: &[Line]) -> Run {
     let start = Line::Start(Start {
         run_id: RUN.to_owned(),
         plan_id: plan.clone().sealed().plan_id,
+        plan_created_at: plan.created_at,
         kind: plan.kind,
         changes: plan.changes.len(),
         tool_version: plan.tool_version.clone(),

@@ -20,6 +20,8 @@ use crate::world::{World, id, team_of};
 struct Scripted {
     calls: Mutex<Vec<String>>,
     failures: BTreeMap<String, WriteErrorKind>,
+    /// Whether accounts cannot be looked at.
+    is_unreadable: bool,
     /// The account that an invitation is answered with.
     invited: Option<ObjectId>,
     /// Stops the run when this is asked.
@@ -42,6 +44,7 @@ impl Scripted {
             }),
             Some(kind) => Err(WriteError {
                 kind,
+                is_uncertain: kind == WriteErrorKind::Unknown,
                 message: "Graph refused it".to_owned(),
                 request_id: Some("r1".to_owned()),
                 attempts: 2,
@@ -63,8 +66,10 @@ impl Directory for Scripted {
         invitations.iter().map(invite).collect()
     }
 
-    async fn look(&self, _: &[ObjectId]) -> BTreeMap<ObjectId, Account> {
-        BTreeMap::new()
+    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
+        let unreadable = accounts.iter().filter(|_| self.is_unreadable);
+        let unreadable = unreadable.map(|id| (id.clone(), Err("Graph failed".to_owned())));
+        unreadable.collect()
     }
 
     async fn update(&self, updates: &[AccountUpdate]) -> Vec<Result<Written, WriteError>> {
@@ -312,6 +317,29 @@ async fn an_interrupted_run_finishes_what_is_in_flight_and_begins_nothing_more()
         ran.lines
             .iter()
             .any(|line| matches!(line, Line::Step(step) if step.write == Write::Invited))
+    );
+}
+
+#[tokio::test]
+async fn an_invited_account_that_cannot_be_looked_at_is_not_written_to() {
+    let scripted = Scripted {
+        is_unreadable: true,
+        ..Scripted::default()
+    };
+    let ran = run(scripted, Kept::default(), &StopSignal::default()).await;
+    assert_eq!(ran.outcomes()[INVITE], Outcome::Failed);
+    assert!(
+        ran.message(INVITE)
+            .contains("cannot be looked at (Graph failed)"),
+        "{}",
+        ran.message(INVITE)
+    );
+    let of_invited = |call: &&String| call.ends_with("f00");
+    assert_eq!(
+        ran.calls.iter().filter(of_invited).count(),
+        0,
+        "{:?}",
+        ran.calls
     );
 }
 

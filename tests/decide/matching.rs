@@ -405,7 +405,7 @@ fn everybody_who_counts_in_a_mapped_group_is_looked_for_in_entra() {
 
 #[test]
 fn a_list_in_a_sentence_names_ten_and_counts_the_rest() {
-    let numbers = |count: usize| listed((1..=count).map(|number| number.to_string()));
+    let numbers = |count: usize| listed((0..count).map(|at| (at + 1).to_string()));
     assert_eq!(numbers(10), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
     assert_eq!(numbers(12), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more");
 }

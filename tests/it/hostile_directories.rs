@@ -215,6 +215,17 @@ async fn an_invitation_answered_with_an_account_that_nobody_asked_for_changes_no
             applied.out,
             applied.err
         );
+        // Another invitation would be answered with the same account, and kill the first link.
+        stage.sandbox.forget_requests();
+        let again = stage.run("apply @plan.json").await;
+        assert_eq!(again.status, 4, "{}", again.out);
+        let mut writes = stage.writes().into_iter();
+        assert!(!writes.any(|write| write.contains("/invitations")));
+        assert!(
+            again.out.contains("an earlier run invited"),
+            "{}",
+            again.out
+        );
     }
 }
 

@@ -127,7 +127,7 @@ impl Directory for Willing {
         Vec::new()
     }
 
-    async fn look(&self, _: &[ObjectId]) -> BTreeMap<ObjectId, Account> {
+    async fn look(&self, _: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
         BTreeMap::new()
     }
 

@@ -565,3 +565,57 @@ async fn a_redacted_undo_names_nobody_in_its_errors() {
         assert!(!refused.err.contains("dana@"), "{}", refused.err);
     }
 }
+
+fn deletions() -> When {
+    When::to(Service::Graph)
+        .path("/$batch")
+        .body("\"method\":\"DELETE\"")
+}
+
+#[tokio::test]
+async fn a_new_token_does_not_make_a_run_forget_what_it_may_have_done() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let faults = stage.sandbox.faults();
+    faults.add(deletions(), 1, Fault::DropAfterEffect);
+    faults.add(deletions(), 1, Fault::TokenExpired);
+    let applied = stage.run("apply @plan.json").await;
+    assert_eq!(applied.status, 0, "{}", applied.err);
+    assert_eq!(stage.sandbox.faults().pending(), 0);
+    let run = &report(&stage, "plan.report.jsonl").runs[0];
+    let removals = run.steps.iter().filter(|step| step.write == Write::Removed);
+    assert_eq!(removals.count(), 3);
+    let mut outcomes = run.outcomes.iter().map(|reported| &reported.outcome);
+    assert!(outcomes.all(|outcome| outcome.outcome == Outcome::Done));
+}
+
+#[tokio::test]
+async fn a_write_that_was_done_before_the_run_had_to_stop_is_not_called_certain() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let Fault::AnswerAfterEffect(response) = after_effect(503) else {
+        unreachable!()
+    };
+    let later = Fault::AnswerAfterEffect(response.with_header("retry-after", "600"));
+    stage.sandbox.faults().add(deletions(), 1, later);
+    assert_eq!(stage.run("apply @plan.json").await.status, 4);
+    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    assert_eq!(undone.status, 0, "{}", undone.err);
+    let problems = undo_plan(&stage).problems;
+    let not_known = problems
+        .iter()
+        .filter(|problem| problem.code == ProblemCode::OutcomeNotKnown);
+    assert_eq!(not_known.count(), 3, "{problems:?}");
+}
+
+#[tokio::test]
+async fn what_was_throttled_takes_nothing_from_the_tries_of_what_fails() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let faults = stage.sandbox.faults();
+    faults.add(deletions(), 6, Fault::throttled(Some("0")));
+    faults.add(deletions(), 1, Fault::status(503));
+    let applied = stage.run("apply @plan.json").await;
+    assert_eq!(applied.status, 0, "{}", applied.err);
+    assert_eq!(stage.sandbox.faults().pending(), 0);
+}
