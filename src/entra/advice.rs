@@ -210,5 +210,6 @@ fn not_there(about: About<'_>, named: &[ObjectId]) -> Option<String> {
 }
 
 fn late() -> String {
-    "Graph accepted the invitation and does not show the account yet; run the same command again in some minutes".to_owned()
+    "Graph accepted the invitation and does not show the account yet; run the same command again in some minutes, or plan again if somebody has \
+     deleted it".to_owned()
 }

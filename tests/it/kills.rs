@@ -348,3 +348,37 @@ async fn run_in_step(latency: u64, crew: &Crew, model: &Model) -> anyhow::Result
     ended_well(&stage.run_with(APPLY, brief()).await)?;
     model.holds(stage, 2)
 }
+
+/// A kill between two lines leaves the report at the first of them, and Entra as it is or a little further.
+#[tokio::test]
+async fn a_run_that_is_killed_between_any_two_lines_of_its_report_is_finished_by_the_next() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    let whole = std::fs::read_to_string(stage.path(REPORT)).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    for kept in 0..lines.len() {
+        // The last line whole, and cut off in the middle.
+        let next = lines[kept];
+        for cut in [0, next.len() / 2] {
+            let killed = lines[..kept].concat() + &next[..cut];
+            std::fs::write(stage.path(REPORT), killed).unwrap();
+            stage.sandbox.forget_requests();
+            let applied = stage.run("apply @plan.json").await;
+            assert_eq!(applied.status, 0, "{kept} {cut}: {}", applied.err);
+            assert_eq!(stage.writes(), Vec::<String>::new(), "{kept} {cut}");
+            let runs = outcomes(&whole_lines(&stage));
+            let last = runs.last().unwrap();
+            assert!(
+                last.values()
+                    .all(|outcome| *outcome == Outcome::AlreadyDone)
+            );
+        }
+    }
+}
+
+/// The whole lines of a report, some of which may be cut off.
+fn whole_lines(stage: &Stage) -> Vec<Line> {
+    let text = std::fs::read_to_string(stage.path(REPORT)).unwrap();
+    text.lines().flat_map(serde_json::from_str).collect()
+}
