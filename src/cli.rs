@@ -94,6 +94,18 @@ pub enum Format {
     Json,
 }
 
+/// The flags that say how a plan is shown.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PresentationArgs {
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Show people as tokens instead of names and addresses, for everybody to read; the plan file stays complete (the
+    /// key of the tokens is `KEYCLOAK_TO_AZURE_REDACT_KEY`)
+    #[arg(long)]
+    pub redact: bool,
+}
+
 /// The flags of `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -104,13 +116,9 @@ pub struct PlanArgs {
         default_value = "keycloak_to_azure.plan.json"
     )]
     pub out: PathBuf,
-    /// How it is shown
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Show people as tokens instead of names and addresses, for everybody to read; the plan file stays complete (the
-    /// key of the tokens is `KEYCLOAK_TO_AZURE_REDACT_KEY`)
-    #[arg(long)]
-    pub redact: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub presentation: PresentationArgs,
     /// Plan only the groups of these mappings (a Keycloak or Azure name of a mapping; repeatable)
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
@@ -231,13 +239,9 @@ pub struct ShowArgs {
     /// The plan
     #[arg(value_name = "PLAN", default_value = "keycloak_to_azure.plan.json")]
     pub plan: PathBuf,
-    /// How it is shown
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Show people as tokens instead of names and addresses, for everybody to read (the key of the tokens is
-    /// `KEYCLOAK_TO_AZURE_REDACT_KEY`)
-    #[arg(long)]
-    pub redact: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub presentation: PresentationArgs,
 }
 
 /// The flags of `apply`.
@@ -290,13 +294,9 @@ pub struct UndoArgs {
         default_value = "keycloak_to_azure.undo.json"
     )]
     pub out: PathBuf,
-    /// How it is shown
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Show people as tokens instead of names and addresses, for everybody to read; the plan file stays complete (the
-    /// key of the tokens is `KEYCLOAK_TO_AZURE_REDACT_KEY`)
-    #[arg(long)]
-    pub redact: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub presentation: PresentationArgs,
     /// Where the directories are.
     #[command(flatten)]
     pub directories: DirectoryArgs,

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The core ([`model`], [`settings`], [`snapshot`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`guard`], [`verify`], [`report`],
-//! [`explain`], [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
+//! [`undo`], [`explain`], [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
 //! reads, writes and never decides.
 
 pub mod cli;

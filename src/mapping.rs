@@ -98,6 +98,12 @@ pub fn is_named(name: &str, mapping: &Mapping, azure: &EntraGroup) -> bool {
         || name.eq_ignore_ascii_case(azure.id.as_str())
 }
 
+/// Whether a mapping leads to a group, going by what the file calls it: for groups that were read by their id, whether or not a mapping still
+/// leads to them.
+pub fn leads_to(mapping: &Mapping, group: &GroupName) -> bool {
+    mapping.azure == group.name || mapping.azure.eq_ignore_ascii_case(group.id.as_str())
+}
+
 fn flag_name<'a>(group: &'a EntraGroup, inputs: &Inputs<'a>) -> &'a str {
     let means_another = inputs.settings.mappings.iter().any(|mapping| {
         let azure = inputs.entra.group(&mapping.azure);

@@ -2,7 +2,8 @@
 //!
 //! These types are the plan file's format (version 1.0). The codes and field names are part of it: whoever changes one changes the format.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -221,6 +222,20 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Counts the changes, by what they do. Nothing else is counted.
+    pub fn of(changes: &[Change]) -> Self {
+        let mut summary = Self::default();
+        for change in changes {
+            *match change.action() {
+                Action::Invite => &mut summary.invite,
+                Action::Update => &mut summary.update,
+                Action::Add => &mut summary.add,
+                Action::Remove => &mut summary.remove,
+            } += 1;
+        }
+        summary
+    }
+
     /// How many changes there are.
     pub fn changes(&self) -> usize {
         self.invite + self.update + self.add + self.remove
@@ -275,6 +290,57 @@ pub enum Change {
     Add(Add),
     /// Remove an account from a group.
     Remove(Remove),
+}
+
+impl Change {
+    /// Returns what it does.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Invite(_) => Action::Invite,
+            Self::Update(_) => Action::Update,
+            Self::Add(_) => Action::Add,
+            Self::Remove(_) => Action::Remove,
+        }
+    }
+}
+
+/// What a change does, as the plan writes it. The order is that in which changes are carried out: invitations, then updates, then additions,
+/// then removals, so that nobody who moves between groups is ever without access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Invite a person.
+    Invite,
+    /// Update an account.
+    Update,
+    /// Add an account to a group.
+    Add,
+    /// Remove an account from a group.
+    Remove,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invite => "invite",
+            Self::Update => "update",
+            Self::Add => "add",
+            Self::Remove => "remove",
+        })
+    }
+}
+
+/// Returns how many changes add to each group, and how many remove from it.
+pub fn movements(changes: &[Change]) -> BTreeMap<&ObjectId, (usize, usize)> {
+    let mut movements: BTreeMap<&ObjectId, (usize, usize)> = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Add(add) => movements.entry(&add.group.id).or_default().0 += 1,
+            Change::Remove(remove) => movements.entry(&remove.group.id).or_default().1 += 1,
+            Change::Invite(_) | Change::Update(_) => {}
+        }
+    }
+    movements
 }
 
 /// An invitation.

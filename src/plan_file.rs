@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::model::ObjectId;
 use crate::plan::{
-    Add, Change, FORMAT_VERSION, FieldChange, Fields, NewMember, Overrides, Plan, PlanKind,
-    RemovalReason, Summary, UndoneRun,
+    Add, Change, FORMAT_VERSION, FieldChange, Fields, Overrides, Plan, PlanKind, RemovalReason,
+    Summary, UndoneRun,
 };
 use crate::render::escape;
 use crate::report;
@@ -173,55 +173,50 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// A plan is read by people at its top and carried out from its list: both have to say the same.
 fn check_consistency(plan: &Plan) -> Result<(), String> {
     check_kind(plan)?;
-    let mut counted = Summary {
+    let counted = Summary {
         unchanged: plan.summary.unchanged,
         problems: plan.problems.len(),
         blocks: plan.blocks.len(),
-        ..Summary::default()
+        ..Summary::of(&plan.changes)
     };
+    if counted != plan.summary {
+        return Err("its summary counts other changes than it lists".to_owned());
+    }
+    if !plan.changes.is_sorted_by_key(Change::action) {
+        return Err("its changes are not in their order".to_owned());
+    }
     let mut invited = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let groups: BTreeSet<_> = plan.groups.iter().map(|group| &group.azure).collect();
-    let mut rank = 0;
     for change in &plan.changes {
-        let (own_rank, group) = match change {
+        let group = match change {
             Change::Invite(invite) => {
-                counted.invite += 1;
                 invited.insert(&invite.email);
-                (1, None)
+                None
             }
             Change::Update(update) => {
-                counted.update += 1;
                 if update.fields.is_empty() {
                     return Err(format!(
                         "the update of {} changes nothing",
                         update.account.id
                     ));
                 }
-                (2, None)
+                None
             }
             Change::Add(add) => {
-                counted.add += 1;
                 if add.account.id.is_none() && !invited.contains(&add.account.email) {
                     return Err(format!(
                         "{} is added without an account and not invited",
                         add.account.email
                     ));
                 }
-                (3, Some(&add.group))
+                Some(&add.group)
             }
-            Change::Remove(remove) => {
-                counted.remove += 1;
-                (4, Some(&remove.group))
-            }
+            Change::Remove(remove) => Some(&remove.group),
         };
-        if !seen.insert(object_of(change, plan.kind)) {
+        if !seen.insert((change.action(), identity_of(change, plan.kind))) {
             return Err("it holds two changes of one object".to_owned());
         }
-        if own_rank < rank {
-            return Err("its changes are not in their order".to_owned());
-        }
-        rank = own_rank;
         if let Some(group) = group
             && !groups.contains(group)
         {
@@ -231,11 +226,7 @@ fn check_consistency(plan: &Plan) -> Result<(), String> {
             ));
         }
     }
-    if counted == plan.summary {
-        Ok(())
-    } else {
-        Err("its summary counts other changes than it lists".to_owned())
-    }
+    Ok(())
 }
 
 /// Whether the plan holds only what its kind of plan can hold.
@@ -261,7 +252,7 @@ fn check_kind(plan: &Plan) -> Result<(), String> {
             return Err(format!(
                 "the change of {} ({}) is not one of this kind of plan",
                 subject.email,
-                report::Action::of(change)
+                change.action()
             ));
         }
     }
@@ -310,18 +301,17 @@ fn fields_fit(fields: &Fields, is_undo: bool) -> bool {
         && (is_undo || has_value(given_name) && has_value(surname))
 }
 
-/// What a change is about. No two changes of a plan are about the same. Who is added is a person, who may not have an account yet; where
-/// Keycloak is not asked, it is an account.
-fn object_of(change: &Change, kind: PlanKind) -> (u8, &str, &str) {
+/// By what the object of a change is told from others: no two changes of a plan do the same to one. Who is added is a person, who may
+/// not have an account yet; where Keycloak is not asked, it is an account.
+fn identity_of(change: &Change, kind: PlanKind) -> (&str, &str) {
     match change {
-        Change::Add(Add {
-            group,
-            account: NewMember { id: Some(id), .. },
-            ..
-        }) if kind == PlanKind::Undo => (3, group.id.as_str(), id.as_str()),
-        Change::Invite(invite) => (1, "", invite.email.as_str()),
-        Change::Update(update) => (2, "", update.account.id.as_str()),
-        Change::Add(add) => (3, add.group.id.as_str(), add.account.email.as_str()),
-        Change::Remove(remove) => (4, remove.group.id.as_str(), remove.account.id.as_str()),
+        Change::Invite(invite) => ("", invite.email.as_str()),
+        Change::Update(update) => ("", update.account.id.as_str()),
+        Change::Add(Add { group, account, .. }) => {
+            let by_account = account.id.as_ref().filter(|_| kind == PlanKind::Undo);
+            let member = by_account.map_or(account.email.as_str(), ObjectId::as_str);
+            (group.id.as_str(), member)
+        }
+        Change::Remove(remove) => (remove.group.id.as_str(), remove.account.id.as_str()),
     }
 }

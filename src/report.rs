@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ObjectId;
 use crate::plan::{
-    AccountName, Add, Change, Fields, GroupName, Invite, PlanKind, Remove, Target, Update,
+    AccountName, Action, Add, Change, Fields, GroupName, Invite, PlanKind, Remove, Target, Update,
 };
 
 /// How the message of an invitation begins that went through and whose account is not yet as the plan says.
@@ -172,43 +172,6 @@ pub fn object_of(change: &Change) -> (Subject, Option<GroupName>) {
     }
 }
 
-/// What a change does, as the plan writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Invite a person.
-    Invite,
-    /// Update an account.
-    Update,
-    /// Add an account to a group.
-    Add,
-    /// Remove an account from a group.
-    Remove,
-}
-
-impl Action {
-    /// Returns what a change does.
-    pub fn of(change: &Change) -> Self {
-        match change {
-            Change::Invite(_) => Self::Invite,
-            Change::Update(_) => Self::Update,
-            Change::Add(_) => Self::Add,
-            Change::Remove(_) => Self::Remove,
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Invite => "invite",
-            Self::Update => "update",
-            Self::Add => "add",
-            Self::Remove => "remove",
-        })
-    }
-}
-
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeOutcome {
@@ -312,6 +275,16 @@ pub struct Totals {
     pub not_attempted: usize,
 }
 
+impl FromIterator<Outcome> for Totals {
+    fn from_iter<I: IntoIterator<Item = Outcome>>(outcomes: I) -> Self {
+        let mut totals = Self::default();
+        for outcome in outcomes {
+            totals.count(outcome);
+        }
+        totals
+    }
+}
+
 impl Totals {
     /// Counts one outcome more.
     pub fn count(&mut self, outcome: Outcome) {
@@ -354,11 +327,15 @@ pub struct Run {
 impl Run {
     /// The totals of the outcomes that are written down.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for reported in &self.outcomes {
-            totals.count(reported.outcome.outcome);
-        }
-        totals
+        let outcomes = self.outcomes.iter();
+        outcomes.map(|reported| reported.outcome.outcome).collect()
+    }
+
+    /// Whether it wrote, or may have: what had no answer, and what was on its way when it was killed, is not among its steps.
+    pub fn may_have_written(&self) -> bool {
+        let is_uncertain = |reported: &ReportedOutcome| reported.outcome.uncertain;
+        let wrote = !self.steps.is_empty() || self.end.is_none();
+        !self.start.dry_run && (wrote || self.outcomes.iter().any(is_uncertain))
     }
 
     /// The numbers of the changes of the plan that have no outcome.

@@ -16,7 +16,7 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let overrides = args.limits.overrides()?;
-    let presentation = Presentation::of(args.format, args.redact, context)?;
+    let presentation = Presentation::of(args.presentation, context)?;
     plan_file::check_writable(&args.out)?;
     let setup = Setup::prepare(config, args.directories, context).await?;
     context.ui.event("start run");

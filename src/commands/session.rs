@@ -15,7 +15,7 @@ use crate::config::{Config, Credentials};
 use crate::diff::{self, Decision};
 use crate::entra::Reader;
 use crate::keycloak::Keycloak;
-use crate::mapping::{Inputs, is_named};
+use crate::mapping::{Inputs, is_named, leads_to};
 use crate::matching::{ALL_ATTRIBUTES, listed, wanted_addresses};
 use crate::model::{Address, GroupPath, ObjectId};
 use crate::plan::{
@@ -448,16 +448,19 @@ pub fn name_run_groups(
     settings: &Settings,
     entra: &EntraSnapshot,
 ) -> anyhow::Result<Overrides> {
-    let meant = |name: &str| {
-        let by_mapping = groups_named(name, settings, entra);
-        let is_called = |group: &&EntraGroup| {
-            name == group.name || name.eq_ignore_ascii_case(group.id.as_str())
+    let means = |name: &str, group: &EntraGroup| {
+        let azure = GroupName {
+            id: group.id.clone(),
+            name: group.name.clone(),
         };
-        let called = entra.groups.iter().filter(is_called);
-        by_mapping
-            .into_iter()
-            .chain(called.map(|group| (&group.id, group)))
-            .collect::<BTreeMap<_, _>>()
+        let mut mappings = settings.mappings.iter();
+        name == group.name
+            || name.eq_ignore_ascii_case(group.id.as_str())
+            || mappings.any(|mapping| leads_to(mapping, &azure) && is_named(name, mapping, group))
+    };
+    let meant = |name: &str| -> BTreeMap<&ObjectId, &EntraGroup> {
+        let groups = entra.groups.iter().filter(|group| means(name, group));
+        groups.map(|group| (&group.id, group)).collect()
     };
     for name in &overrides.allow_empty {
         let changed = entra

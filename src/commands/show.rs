@@ -1,6 +1,6 @@
 //! `show`: a saved plan again, without configuration, credentials or network.
 
-use crate::cli::{Format, ShowArgs};
+use crate::cli::{Format, PresentationArgs, ShowArgs};
 use crate::commands::{Context, ExitStatus};
 use crate::config::redaction_key;
 use crate::plan::Plan;
@@ -10,7 +10,7 @@ use crate::ui::Withheld;
 use crate::{plan_file, render};
 
 pub fn run(args: &ShowArgs, context: &mut Context) -> anyhow::Result<ExitStatus> {
-    let presentation = Presentation::of(args.format, args.redact, context)?;
+    let presentation = Presentation::of(args.presentation, context)?;
     let plan = plan_file::read(&args.plan).map_err(|error| {
         // Whatever a file says of itself may name people, its version and its id as well.
         let may_name_people = error.downcast_ref::<Refusal>().is_some();
@@ -43,7 +43,8 @@ pub enum Presentation {
 
 impl Presentation {
     /// Checks that a plan can be shown as the flags say, before anything is read or asked.
-    pub fn of(format: Format, redact: bool, context: &Context) -> anyhow::Result<Self> {
+    pub fn of(args: PresentationArgs, context: &Context) -> anyhow::Result<Self> {
+        let PresentationArgs { format, redact } = args;
         if !redact {
             return Ok(Self::Complete(format));
         }

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use crate::cli::UndoArgs;
 use crate::commands::plan::{finish, flags_of_directories, withhold};
 use crate::commands::session::{
@@ -11,9 +9,9 @@ use crate::commands::session::{
 };
 use crate::commands::show::Presentation;
 use crate::commands::{Context, ExitStatus};
-use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, Source, Summary, UndoneRun};
-use crate::report::{Report, ReportedOutcome, Run, Start};
-use crate::undo::{Present, Undoing, accounts_of_run, groups_of_run, undo};
+use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, Source, Summary};
+use crate::report::Run;
+use crate::undo::{Present, accounts_of_run, choose_run, groups_of_run, undo, undone};
 use crate::{plan_file, report_file};
 
 pub async fn run(
@@ -22,19 +20,26 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let overrides = args.limits.overrides()?;
-    let presentation = Presentation::of(args.format, args.redact, context)?;
+    let presentation = Presentation::of(args.presentation, context)?;
     refuse_own_report(args)?;
     plan_file::check_writable(&args.out)?;
     let report = report_file::read_ended(&args.report)
         .map_err(|error| withhold("reading the report failed", error, &presentation))?;
-    let run = choose_run(&report, args)?;
+    let shown = args.report.display();
+    let (run, others) = choose_run(&report, args.run.as_deref())
+        .map_err(|no_run| anyhow::anyhow!("{shown} {no_run}"))?;
     let setup = Setup::prepare(config, args.directories, context).await?;
     let plan = empty_plan(run, &setup.config.sha256);
     refuse_other_directories("report", &plan, &setup.config, setup.tenant_id().as_ref())?;
     context.ui.event("start run");
     let entra = setup.connect_entra(context).await?;
     refuse_other_tenant("report", &plan, &entra.tenant().id)?;
-    say_which_others(&report, run, args, context);
+    for Run { start, .. } in others {
+        context.ui.warn(&format!(
+            "{shown} also holds the run {} of {}, which is not taken back; name it with --run",
+            start.run_id, start.time
+        ));
+    }
     let (groups, accounts) = (groups_of_run(run), accounts_of_run(run));
     let snapshot = survey_objects(&entra, &groups, &accounts, context)
         .await
@@ -42,7 +47,7 @@ pub async fn run(
     let settings = &setup.config.settings;
     let overrides = name_run_groups(&overrides, settings, &snapshot)?;
     let undoing = undo(run, &Present::new(&snapshot, settings, &overrides));
-    let plan = complete(plan, undoing, overrides);
+    let plan = undoing.in_plan(plan, overrides);
     let flags = flags_of_directories(config, args.directories);
     let status = finish(&args.out, &plan, &presentation, &flags, context)?;
     setup.finish().await?;
@@ -62,70 +67,6 @@ fn refuse_own_report(args: &UndoArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The run that is meant: the last that wrote or may have written, or the one that is named.
-fn choose_run<'r>(report: &'r Report, args: &UndoArgs) -> anyhow::Result<&'r Run> {
-    let shown = args.report.display();
-    let run = match &args.run {
-        Some(id) => report
-            .runs
-            .iter()
-            .find(|run| run.start.run_id == *id)
-            .with_context(|| format!("{shown} holds no run {id}"))?,
-        None => report
-            .runs
-            .iter()
-            .rfind(|run| may_have_written(run) && !run.steps.is_empty())
-            .or_else(|| report.runs.iter().rfind(|run| may_have_written(run)))
-            .with_context(|| {
-                format!(
-                    "{shown} holds no run that wrote anything, so there is nothing to take back"
-                )
-            })?,
-    };
-    let Start {
-        run_id,
-        plan_id,
-        dry_run,
-        ..
-    } = &run.start;
-    if run_id.parse::<uuid::Uuid>().is_err() || !plan_id.starts_with("sha256:") {
-        anyhow::bail!(
-            "the run in {shown} has no id of a run and a plan, so this program did not write it"
-        );
-    }
-    anyhow::ensure!(
-        !dry_run,
-        "the run {run_id} was a dry run: it wrote nothing that could be taken back"
-    );
-    if let Some(contradiction) = run.contradiction() {
-        anyhow::bail!(
-            "the lines of run {run_id} in {shown} do not fit together: {contradiction}. Lines are missing or were changed, so it is \
-             not clear what the run did; see Entra's audit log"
-        );
-    }
-    Ok(run)
-}
-
-fn may_have_written(run: &Run) -> bool {
-    let is_uncertain = |reported: &ReportedOutcome| reported.outcome.uncertain;
-    let wrote = !run.steps.is_empty() || run.end.is_none();
-    !run.start.dry_run && (wrote || run.outcomes.iter().any(is_uncertain))
-}
-
-fn say_which_others(report: &Report, chosen: &Run, args: &UndoArgs, context: &mut Context) {
-    let others = report.runs.iter().filter(|run| may_have_written(run));
-    for other in others.filter(|run| run.start.run_id != chosen.start.run_id) {
-        let Start { run_id, time, .. } = &other.start;
-        // Whatever else stands in its place would be repeated here.
-        if run_id.parse::<uuid::Uuid>().is_ok() {
-            context.ui.warn(&format!(
-                "{} also holds the run {run_id} of {time}, which is not taken back; name it with --run",
-                args.report.display()
-            ));
-        }
-    }
-}
-
 fn empty_plan(run: &Run, config_sha256: &str) -> Plan {
     let start = &run.start;
     Plan {
@@ -141,12 +82,7 @@ fn empty_plan(run: &Run, config_sha256: &str) -> Plan {
         },
         target: start.target.clone(),
         config_sha256: config_sha256.to_owned(),
-        undoes: Some(UndoneRun {
-            run_id: start.run_id.clone(),
-            plan_id: start.plan_id.clone(),
-            kind: start.kind,
-            time: start.time,
-        }),
+        undoes: Some(undone(run)),
         overrides: Overrides::default(),
         scope: None,
         summary: Summary::default(),
@@ -155,24 +91,4 @@ fn empty_plan(run: &Run, config_sha256: &str) -> Plan {
         blocks: Vec::new(),
         problems: Vec::new(),
     }
-}
-
-fn complete(plan: Plan, undoing: Undoing, overrides: Overrides) -> Plan {
-    let Undoing {
-        summary,
-        groups,
-        changes,
-        blocks,
-        problems,
-    } = undoing;
-    Plan {
-        overrides,
-        summary,
-        groups,
-        changes,
-        blocks,
-        problems,
-        ..plan
-    }
-    .sealed()
 }

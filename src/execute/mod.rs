@@ -15,8 +15,7 @@ pub use self::directory::{
 use crate::model::{Address, ObjectId};
 use crate::plan::{Add, Change, Fields, Invite, Plan, Remove, Update};
 use crate::report::{
-    Action, ChangeOutcome, INVITED_ONLY, Line, Outcome, ReportedOutcome, Step, Totals, Write,
-    object_of,
+    ChangeOutcome, INVITED_ONLY, Line, Outcome, ReportedOutcome, Step, Totals, Write, object_of,
 };
 use crate::verify::{Member, NOT_ADDED, Task, Verdict, Verification};
 
@@ -130,7 +129,7 @@ pub fn rehearse(
             ChangeOutcome {
                 run_id: run_id.to_owned(),
                 change: at + 1,
-                action: Action::of(change),
+                action: change.action(),
                 outcome,
                 message,
                 attempts: 0,
@@ -144,11 +143,7 @@ pub fn rehearse(
 
 /// Returns the totals of some outcomes.
 pub fn totals(outcomes: &[ChangeOutcome]) -> Totals {
-    let mut totals = Totals::default();
-    for outcome in outcomes {
-        totals.count(outcome.outcome);
-    }
-    totals
+    outcomes.iter().map(|outcome| outcome.outcome).collect()
 }
 
 struct Run<'a, D, R, O> {
@@ -531,7 +526,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         let line = ChangeOutcome {
             run_id: self.assignment.run_id.to_owned(),
             change: at + 1,
-            action: Action::of(change),
+            action: change.action(),
             outcome,
             message: message.to_owned(),
             attempts: written.attempts,

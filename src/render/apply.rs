@@ -1,7 +1,7 @@
 //! What apply prints: what it is about to do, and what became of each change.
 
-use crate::plan::{Plan, PlanKind};
-use crate::report::{Action, ChangeOutcome, INVITED_ONLY, Outcome, ReportedOutcome, Totals};
+use crate::plan::{Action, Plan, PlanKind};
+use crate::report::{ChangeOutcome, INVITED_ONLY, Outcome, ReportedOutcome, Totals};
 
 use super::Style;
 use super::layout::{hanging, hanging_named};

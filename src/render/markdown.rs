@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::plan::{Plan, PlanKind, hex};
+use crate::plan::{Plan, PlanKind, hex, movements};
 use sha2::{Digest, Sha256};
 
 use super::before_after::{DiffLine, group_diffs};
@@ -17,8 +17,8 @@ use super::layout::Columns;
 use super::words::{
     Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords, UndoWords,
     addition_reason, address, again, already_so, counted, federation, field_changes, grouped,
-    invited_as, invited_name, movements, name, nothing_to_do, place, question, reception,
-    sentence as words, shared_reception, time, totals, undo_words,
+    invited_as, invited_name, name, nothing_to_do, place, question, reception, sentence as words,
+    shared_reception, time, totals, undo_words,
 };
 
 /// What a comment may hold: GitHub takes 65,536 characters and answers 422 above, and some of them belong to whoever posts it.
@@ -261,7 +261,7 @@ fn problems(plan: &Plan) -> Vec<Part> {
 /// The table of groups in two parts, the second of which may be left out before the removals are. Groups that change come first.
 fn groups(plan: &Plan) -> Vec<Part> {
     let labels = GroupLabels::of(plan);
-    let movements = movements(plan);
+    let movements = movements(&plan.changes);
     let mut groups: Vec<_> = plan.groups.iter().collect();
     groups.sort_by_key(|group| !movements.contains_key(&group.azure.id));
     let mut rows: Vec<String> = groups

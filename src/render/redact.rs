@@ -32,8 +32,8 @@ use sha2::Sha256;
 use crate::diff::new_address_of;
 use crate::model::{Address, ObjectId, PersonId, fold};
 use crate::plan::{
-    AccountName, Add, Change, FieldChange, Fields, GroupName, Invite, NewAccount, NewMember,
-    PersonName, Plan, Problem, ProblemCode, RemovalReason, Remove, Update,
+    AccountName, Action, Add, Change, FieldChange, Fields, GroupName, Invite, NewAccount,
+    NewMember, PersonName, Plan, Problem, ProblemCode, RemovalReason, Remove, Update,
 };
 use crate::removal::held_in;
 
@@ -494,14 +494,15 @@ fn without_names(fields: &Fields) -> Fields {
 }
 
 /// Where a change stands among others: by kind, by group, by token.
-fn place(change: &Change) -> (u8, Option<(String, ObjectId)>, String) {
+fn place(change: &Change) -> (Action, Option<(String, ObjectId)>, String) {
     let of = |group: &GroupName| Some((group.name.clone(), group.id.clone()));
-    match change {
-        Change::Invite(invite) => (1, None, invite.email.to_string()),
-        Change::Update(update) => (2, None, update.account.email.clone()),
-        Change::Add(add) => (3, of(&add.group), add.account.email.to_string()),
-        Change::Remove(remove) => (4, of(&remove.group), remove.account.email.clone()),
-    }
+    let (group, email) = match change {
+        Change::Invite(invite) => (None, invite.email.to_string()),
+        Change::Update(update) => (None, update.account.email.clone()),
+        Change::Add(add) => (of(&add.group), add.account.email.to_string()),
+        Change::Remove(remove) => (of(&remove.group), remove.account.email.clone()),
+    };
+    (change.action(), group, email)
 }
 
 /// Who is meant by an address or the subject of a problem: the address, in lower case. A problem calls people by their address, by a name

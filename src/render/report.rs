@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::plan::PlanKind;
-use crate::report::{Action, End, Outcome, Report, ReportedOutcome, Run, Step, Write as Written};
+use crate::plan::{Action, PlanKind};
+use crate::report::{End, Outcome, Report, ReportedOutcome, Run, Step, Write as Written};
 
 use super::Style;
 use super::apply::{outcome_in_lines, total_line, what_became};

@@ -8,7 +8,7 @@ use crate::plan::{
     Remove, ScopeMapping, Source, Summary, Target, UndoneRun, Update,
 };
 use crate::report::{
-    Action, ChangeOutcome, End, Outcome, Realm, Report, ReportedOutcome, Run, Start, Step, Write,
+    ChangeOutcome, End, Outcome, Realm, Report, ReportedOutcome, Run, Start, Step, Write,
 };
 use crate::settings::Limit;
 
@@ -506,7 +506,7 @@ pub(super) fn report() -> Report {
         let settled = ChangeOutcome {
             run_id: String::new(),
             change: number,
-            action: Action::of(change),
+            action: change.action(),
             outcome,
             message: message.to_owned(),
             attempts: match outcome {

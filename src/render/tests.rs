@@ -11,7 +11,7 @@ use super::{
     report_markdown, report_text, text,
 };
 use crate::plan::{Change, Plan, RemovalReason};
-use crate::report::{Action, ChangeOutcome, Outcome, Report, Totals};
+use crate::report::{ChangeOutcome, Outcome, Report, Totals};
 
 const WIDE: Style = Style {
     colour: false,
@@ -100,7 +100,7 @@ fn ends(plan: &Plan, ends: &[(Outcome, &str)]) -> (Vec<ChangeOutcome>, Totals) {
             ChangeOutcome {
                 run_id: "r".to_owned(),
                 change: at + 1,
-                action: Action::of(change),
+                action: change.action(),
                 outcome: *outcome,
                 message: (*message).to_owned(),
                 attempts: 1,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::plan::{Plan, PlanKind};
+use crate::plan::{Plan, PlanKind, movements};
 
 use super::Style;
 use super::before_after::{DiffLine, group_diffs};
@@ -15,9 +15,8 @@ use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
 use super::layout::{Columns, hanging, hanging_marked, hanging_named};
 use super::words::{
     Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, UndoWords, addition_reason,
-    again, counted, federation, field_changes, grouped, invited_as, invited_name, listed,
-    movements, name, nothing_to_do, place, question, reception, sentence, shared_reception, totals,
-    undo_words,
+    again, counted, federation, field_changes, grouped, invited_as, invited_name, listed, name,
+    nothing_to_do, place, question, reception, sentence, shared_reception, totals, undo_words,
 };
 
 const REDACTED: &str =
@@ -226,7 +225,7 @@ fn group_table(plan: &Plan, style: Style) -> String {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(style.width).unwrap_or(u16::MAX))
         .set_header(["Azure group", "Keycloak group", "now", "after", "+", "-"]);
-    let movements = movements(plan);
+    let movements = movements(&plan.changes);
     for group in &plan.groups {
         let (added, removed) = movements.get(&group.azure.id).copied().unwrap_or_default();
         table.add_row([

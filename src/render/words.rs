@@ -87,19 +87,6 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// How many the plan adds to each group, and how many it removes.
-pub(super) fn movements(plan: &Plan) -> BTreeMap<&ObjectId, (usize, usize)> {
-    let mut movements: BTreeMap<&ObjectId, (usize, usize)> = BTreeMap::new();
-    for change in &plan.changes {
-        match change {
-            Change::Add(add) => movements.entry(&add.group.id).or_default().0 += 1,
-            Change::Remove(remove) => movements.entry(&remove.group.id).or_default().1 += 1,
-            Change::Invite(_) | Change::Update(_) => {}
-        }
-    }
-    movements
-}
-
 /// Returns the answer of a plan that does nothing and has nothing to say, or `None` for every other.
 pub(super) fn nothing_to_do(plan: &Plan) -> Option<String> {
     if !plan.changes.is_empty() || !plan.blocks.is_empty() || !plan.problems.is_empty() {

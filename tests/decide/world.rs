@@ -8,7 +8,7 @@ use keycloak_to_azure::mapping::Inputs;
 use keycloak_to_azure::model::{Address, GroupPath, ObjectId, UserType};
 use keycloak_to_azure::plan::{
     Change, FORMAT_VERSION, NewAccount, Overrides, Plan, PlanKind, Problem, ProblemCode,
-    ScopeMapping, Source, Target, UndoneRun,
+    ScopeMapping, Source, Target,
 };
 use keycloak_to_azure::removal::{FoundPerson, ProofRequest, Proofs};
 use keycloak_to_azure::report::Run;
@@ -21,7 +21,7 @@ use keycloak_to_azure::snapshot::{
     Person, Tenant,
 };
 
-use keycloak_to_azure::undo::{Present, Undoing, undo};
+use keycloak_to_azure::undo::{Present, undo, undone};
 
 /// Something that happens to a world.
 pub type Happening = fn(&mut World);
@@ -457,36 +457,18 @@ impl World {
             ..self.overrides.clone()
         };
         let undoing = undo(run, &Present::new(&entra, &self.settings, &overrides));
-        let Undoing {
-            summary,
-            groups,
-            changes,
-            blocks,
-            problems,
-        } = undoing;
         let sync = self.plan();
-        Plan {
+        let plan = Plan {
             kind: PlanKind::Undo,
-            undoes: Some(UndoneRun {
-                run_id: run.start.run_id.clone(),
-                plan_id: run.start.plan_id.clone(),
-                kind: run.start.kind,
-                time: run.start.time,
-            }),
+            undoes: Some(undone(run)),
             source: Source {
                 federation: None,
                 ..sync.source
             },
-            overrides,
             scope: None,
-            summary,
-            groups,
-            changes,
-            blocks,
-            problems,
             ..sync
-        }
-        .sealed()
+        };
+        undoing.in_plan(plan, overrides)
     }
 
     /// Does to Entra what the changes say.

@@ -1,9 +1,9 @@
 //! Attacks with what stands in the two directories, in reports and in hand-edited plans.
 
 use keycloak_to_azure::model::{Address, ObjectId};
-use keycloak_to_azure::plan::{Change, Plan, Summary};
+use keycloak_to_azure::plan::{Action, Change, Plan, Summary};
 use keycloak_to_azure::plan_file;
-use keycloak_to_azure::report::{Action, Line, Outcome, ReportedOutcome};
+use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
 use keycloak_to_azure::sandbox::graph::User;
 use keycloak_to_azure::sandbox::keycloak::{Group, Person, ProviderKind, Version};
 use keycloak_to_azure::sandbox::{Fault, Service, When};

@@ -1,6 +1,6 @@
 //! Reports as an auditor reads them, and runs taken back as an operator does it.
 
-use keycloak_to_azure::plan::{Change, Plan, PlanKind, ProblemCode};
+use keycloak_to_azure::plan::{Change, GroupName, Plan, PlanKind, ProblemCode};
 use keycloak_to_azure::report::{Outcome, Report, Write};
 use keycloak_to_azure::report_file;
 use keycloak_to_azure::sandbox::graph::EntraWorld;
@@ -294,6 +294,19 @@ async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
     assert_eq!(lifted.status, 0, "{}{}", lifted.out, lifted.err);
     assert_eq!(apply(&stage, "undo.json").await.status, 0);
 
+    // A group is meant by each of its names: those of the mapping, and its id.
+    let support = lifted_group(&stage);
+    for name in ["/support", "support", "acme-support", support.id.as_str()] {
+        let named = stage
+            .run(&format!(
+                "undo @plan.report.jsonl --out @named.json --allow-empty {name} --max-removals 50"
+            ))
+            .await;
+        assert_eq!(named.status, 0, "{name}: {}", named.err);
+        let allowed = plan_named(&stage, "named.json").overrides.allow_empty;
+        assert_eq!(allowed, ["acme-support".to_owned()].into(), "{name}");
+    }
+
     let unknown = stage
         .run("undo @plan.report.jsonl --out @undo.json --allow-empty nobody")
         .await;
@@ -304,6 +317,12 @@ async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
         "{}",
         unknown.err
     );
+}
+
+fn lifted_group(stage: &Stage) -> GroupName {
+    let groups = undo_plan(stage).groups.into_iter();
+    let mut names = groups.map(|group| group.azure);
+    names.find(|azure| azure.name == "acme-support").unwrap()
 }
 
 #[tokio::test]
@@ -397,70 +416,62 @@ fn tampered(stage: &Stage, change: impl FnOnce(&mut Vec<String>)) {
     std::fs::write(&path, lines.join("\n") + "\n").unwrap();
 }
 
+/// The place of the first line with such a word.
+fn line_with(lines: &[String], word: &str) -> usize {
+    lines.iter().position(|line| line.contains(word)).unwrap()
+}
+
+/// Replaces a word in every line that has another one.
+fn replace(lines: &mut [String], in_lines_with: &str, word: &str, other: &str) {
+    for line in lines.iter_mut().filter(|line| line.contains(in_lines_with)) {
+        *line = line.replace(word, other);
+    }
+}
+
 #[tokio::test]
 async fn a_report_whose_lines_do_not_fit_together_is_refused() {
-    type Change = fn(&mut Vec<String>);
-    let tamperings: [(&str, Change); 8] = [
+    const DONE: &str = r#""outcome":"done""#;
+    type Tampering = fn(&mut Vec<String>);
+    let tamperings: [(&str, Tampering); 8] = [
         ("a write is missing", |lines| {
-            let at = lines
-                .iter()
-                .position(|line| line.contains("\"removed\""))
-                .unwrap();
-            lines.remove(at);
+            lines.remove(line_with(lines, r#""removed""#));
         }),
         ("a write stands there twice", |lines| {
-            let at = lines
-                .iter()
-                .position(|line| line.contains("\"added\""))
-                .unwrap();
+            let at = line_with(lines, r#""added""#);
             lines.insert(at, lines[at].clone());
         }),
         ("an outcome is missing", |lines| {
-            let at = lines
-                .iter()
-                .position(|line| line.contains("\"outcome\":\"done\""))
-                .unwrap();
-            lines.remove(at);
+            lines.remove(line_with(lines, DONE));
         }),
         ("an outcome stands there twice", |lines| {
-            let at = lines
-                .iter()
-                .position(|line| line.contains("\"outcome\":\"done\""))
-                .unwrap();
+            let at = line_with(lines, DONE);
             lines.insert(at, lines[at].clone());
         }),
         ("a write lacks its group", |lines| {
-            for line in lines {
-                if line.contains("\"added\"") {
-                    *line = line.replace("\"group\"", "\"other\"");
-                }
-            }
+            replace(lines, r#""added""#, r#""group""#, r#""other""#);
         }),
-        ("an update lacks its fields", |lines| {
-            for line in lines {
-                if line.contains("\"updated\"") && line.contains("\"fields\"") {
-                    *line = line.replace("\"fields\"", "\"other\"");
-                    *line = line.replace("\"change\":2", "\"change\":3");
-                }
-            }
+        ("a write is of another change", |lines| {
+            let update = line_with(lines, r#""fields""#);
+            lines[update] = lines[update].replace(r#""change":2"#, r#""change":3"#);
         }),
         ("a write is of no change of the plan", |lines| {
-            for line in lines {
-                if line.contains("\"removed\"") {
-                    *line = line.replace("\"change\":", "\"change\":9");
-                }
-            }
+            replace(lines, r#""removed""#, r#""change":"#, r#""change":9"#);
         }),
         ("a dry run wrote", |lines| {
-            lines[0] = lines[0].replace("\"dry_run\":false", "\"dry_run\":true");
+            replace(
+                lines,
+                r#""start""#,
+                r#""dry_run":false"#,
+                r#""dry_run":true"#,
+            );
         }),
     ];
     let (stage, _) = applied().await;
     let path = stage.path("plan.report.jsonl");
     let whole = std::fs::read(&path).unwrap();
-    for (what, change) in tamperings {
+    for (what, tampering) in tamperings {
         std::fs::write(&path, &whole).unwrap();
-        tampered(&stage, change);
+        tampered(&stage, tampering);
         assert_ne!(std::fs::read(&path).unwrap(), whole, "{what}");
         let refused = stage.run("undo @plan.report.jsonl --out @undo.json").await;
         assert_eq!(refused.status, 1, "{what}: {}", refused.out);
