@@ -35,6 +35,12 @@ fn plan_named(stage: &Stage, name: &str) -> Plan {
     keycloak_to_azure::plan_file::read(&stage.path(name)).unwrap()
 }
 
+/// Makes the plan `undo.json` of the run in the report of `plan.json`.
+async fn undo(stage: &Stage, flags: &str) -> Ended {
+    let line = format!("undo @plan.report.jsonl --out @undo.json {flags}");
+    stage.run(&line).await
+}
+
 /// Applies a plan as it was approved.
 async fn apply(stage: &Stage, name: &str) -> Ended {
     let id = plan_named(stage, name).plan_id;
@@ -89,7 +95,7 @@ async fn a_run_is_read_from_its_report_taken_back_and_the_next_plan_wants_it_aga
         .collect();
     assert!(!invited.is_empty());
 
-    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let undone = undo(&stage, "").await;
     assert_eq!(undone.status, 0, "{}", undone.err);
     with_filters(|| insta::assert_snapshot!("undo_of_the_company", undone.out));
     let planned = undo_plan(&stage);
@@ -141,13 +147,7 @@ async fn a_run_is_read_from_its_report_taken_back_and_the_next_plan_wants_it_aga
 async fn an_undo_is_repeated_and_undone_like_any_other_run() {
     let (stage, before) = applied().await;
     let after = entra(&stage);
-    assert_eq!(
-        stage
-            .run("undo @plan.report.jsonl --out @undo.json")
-            .await
-            .status,
-        0
-    );
+    assert_eq!(undo(&stage, "").await.status, 0);
     assert_eq!(apply(&stage, "undo.json").await.status, 0);
     stage.sandbox.forget_requests();
     let again = apply(&stage, "undo.json").await;
@@ -172,19 +172,16 @@ async fn which_run_is_taken_back_is_said_and_can_be_chosen() {
     // A second run that only finds everything done, and a dry run, write nothing that could be taken back.
     assert_eq!(stage.run("apply @plan.json").await.status, 0);
     assert_eq!(stage.run("apply @plan.json --dry-run").await.status, 0);
-    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let undone = undo(&stage, "").await;
     assert_eq!(undone.status, 0, "{}", undone.err);
     let runs = report(&stage, "plan.report.jsonl").runs;
     let ids: Vec<&str> = runs.iter().map(|run| run.start.run_id.as_str()).collect();
     assert_eq!(undo_plan(&stage).undoes.unwrap().run_id, ids[0]);
 
-    let dry = format!("undo @plan.report.jsonl --out @undo.json --run {}", ids[2]);
-    let refused = stage.run(&dry).await;
+    let refused = undo(&stage, &format!("--run {}", ids[2])).await;
     assert_eq!(refused.status, 1);
     assert!(refused.err.contains("was a dry run"), "{}", refused.err);
-    let none = stage
-        .run("undo @plan.report.jsonl --out @undo.json --run other")
-        .await;
+    let none = undo(&stage, "--run other").await;
     assert!(none.err.contains("holds no run other"), "{}", none.err);
 }
 
@@ -199,7 +196,7 @@ async fn a_report_of_other_directories_and_what_is_no_report_are_refused() {
     let other = text.replace(&tenant, "99999999-9999-4999-8999-999999999999");
     std::fs::write(&path, other).unwrap();
     stage.sandbox.forget_requests();
-    let refused = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let refused = undo(&stage, "").await;
     assert_eq!(refused.status, 1);
     assert!(
         refused.err.contains("it was made for the tenant"),
@@ -278,7 +275,7 @@ async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
     let (stage, _) = applied().await;
     let strict = stage.configuration() + "limits: { removals: 0 }\n";
     stage.configure(&strict);
-    let blocked = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let blocked = undo(&stage, "").await;
     assert_eq!(blocked.status, 3, "{}{}", blocked.out, blocked.err);
     assert!(
         blocked
@@ -288,9 +285,7 @@ async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
         blocked.out
     );
     assert_eq!(apply(&stage, "undo.json").await.status, 3);
-    let lifted = stage
-        .run("undo @plan.report.jsonl --out @undo.json --max-removals 50")
-        .await;
+    let lifted = undo(&stage, "--max-removals 50").await;
     assert_eq!(lifted.status, 0, "{}{}", lifted.out, lifted.err);
     assert_eq!(apply(&stage, "undo.json").await.status, 0);
 
@@ -307,9 +302,7 @@ async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
         assert_eq!(allowed, ["acme-support".to_owned()].into(), "{name}");
     }
 
-    let unknown = stage
-        .run("undo @plan.report.jsonl --out @undo.json --allow-empty nobody")
-        .await;
+    let unknown = undo(&stage, "--allow-empty nobody").await;
     assert!(
         unknown
             .err
@@ -332,9 +325,7 @@ async fn explain_and_a_redacted_page_of_an_undo() {
         "KEYCLOAK_TO_AZURE_REDACT_KEY",
         "0123456789abcdef0123456789abcdef",
     );
-    let undone = stage
-        .run("undo @plan.report.jsonl --out @undo.json --redact")
-        .await;
+    let undone = undo(&stage, "--redact").await;
     assert_eq!(undone.status, 0, "{}", undone.err);
     for person in &seed::world().keycloak.realm("acme").unwrap().people {
         if let Some(address) = &person.email {
@@ -387,8 +378,7 @@ async fn what_a_write_did_whose_answer_was_lost_is_taken_back_as_well() {
                         .filter_map(|step| Some(step.account.id.as_ref()?.to_string())),
                 );
                 let id = &run.start.run_id;
-                let undo = format!("undo @plan.report.jsonl --out @undo.json --run {id}");
-                assert_eq!(stage.run(&undo).await.status, 0);
+                assert_eq!(undo(&stage, &format!("--run {id}")).await.status, 0);
                 assert_eq!(apply(&stage, "undo.json").await.status, 0);
             }
             assert_eq!(
@@ -473,7 +463,7 @@ async fn a_report_whose_lines_do_not_fit_together_is_refused() {
         std::fs::write(&path, &whole).unwrap();
         tampered(&stage, tampering);
         assert_ne!(std::fs::read(&path).unwrap(), whole, "{what}");
-        let refused = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+        let refused = undo(&stage, "").await;
         assert_eq!(refused.status, 1, "{what}: {}", refused.out);
         assert!(!stage.path("undo.json").exists(), "{what}");
         let shown = stage.run("report @plan.report.jsonl").await;
@@ -489,7 +479,7 @@ async fn a_report_whose_lines_do_not_fit_together_is_refused() {
 async fn a_run_that_was_killed_before_its_first_write_was_answered_is_named() {
     let (stage, _) = applied().await;
     tampered(&stage, |lines| lines.truncate(1));
-    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let undone = undo(&stage, "").await;
     assert_eq!(undone.status, 0, "{}", undone.err);
     let planned = undo_plan(&stage);
     assert_eq!(planned.changes, []);
@@ -510,7 +500,7 @@ async fn a_write_that_never_had_an_answer_is_named() {
         .add(removals, 100, Fault::DropAfterEffect);
     assert_eq!(stage.run("apply @plan.json").await.status, 4);
     stage.sandbox.faults().clear();
-    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let undone = undo(&stage, "").await;
     assert_eq!(undone.status, 0, "{}", undone.err);
     let problems = undo_plan(&stage).problems;
     let not_known = problems
@@ -537,7 +527,7 @@ async fn the_report_is_neither_overwritten_nor_taken_while_a_run_writes_it() {
 
     let held = std::fs::File::open(&path).unwrap();
     held.lock().unwrap();
-    let refused = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let refused = undo(&stage, "").await;
     assert_eq!(refused.status, 1);
     assert!(
         refused.err.contains("another run is using"),
@@ -569,9 +559,7 @@ async fn a_redacted_undo_names_nobody_in_its_errors() {
         (run_id.as_str(), "dana@partner.example"),
     ] {
         std::fs::write(&path, whole.replace(found, shown)).unwrap();
-        let refused = stage
-            .run("undo @plan.report.jsonl --out @undo.json --redact")
-            .await;
+        let refused = undo(&stage, "--redact").await;
         assert_eq!(refused.status, 1);
         assert!(!refused.err.contains("dana@"), "{}", refused.err);
     }
@@ -610,7 +598,7 @@ async fn a_write_that_was_done_before_the_run_had_to_stop_is_not_called_certain(
     let later = Fault::AnswerAfterEffect(response.with_header("retry-after", "600"));
     stage.sandbox.faults().add(deletions(), 1, later);
     assert_eq!(stage.run("apply @plan.json").await.status, 4);
-    let undone = stage.run("undo @plan.report.jsonl --out @undo.json").await;
+    let undone = undo(&stage, "").await;
     assert_eq!(undone.status, 0, "{}", undone.err);
     let problems = undo_plan(&stage).problems;
     let not_known = problems
