@@ -348,6 +348,9 @@ pub struct SandboxArgs {
     /// The address of the simulated Graph and its login; it has to be a loopback address
     #[arg(long, value_name = "HOST:PORT")]
     pub graph: Option<SocketAddr>,
+    /// What clients call the simulated Graph by, where they reach it through a proxy
+    #[arg(long, value_name = "URL")]
+    pub graph_url: Option<String>,
     /// Create an empty security group in the simulated Entra, if there is none of the name (repeatable)
     #[arg(long, value_name = "NAME")]
     pub azure_group: Vec<String>,

@@ -1,6 +1,5 @@
 //! `sandbox`, and what `--sandbox` starts: the only place outside the sandbox that knows of it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -17,7 +16,7 @@ const STATE_FILE: &str = "keycloak_to_azure.sandbox.json";
 
 /// Starts the small company, as an earlier run left it, with the configuration and credentials that fit it.
 pub async fn start_seeded() -> anyhow::Result<(Sandbox, Config, Credentials)> {
-    let sandbox = start(None, None).await?;
+    let sandbox = start(Options::default()).await?;
     let config = Config::parse(
         configuration(&sandbox).as_bytes(),
         "the sandbox's configuration",
@@ -40,7 +39,13 @@ pub async fn run(args: &SandboxArgs, context: &mut Context) -> anyhow::Result<Ex
             "{address} is not a loopback address; the simulated services are for this machine only"
         );
     }
-    let sandbox = start(args.keycloak, args.graph).await?;
+    let sandbox = start(Options {
+        keycloak: args.keycloak,
+        graph: args.graph,
+        graph_url: args.graph_url.clone(),
+        ..Options::default()
+    })
+    .await?;
     for name in &args.azure_group {
         sandbox.with_world(|world| ensure_group(world.entra, name));
     }
@@ -66,12 +71,10 @@ fn ensure_group(entra: &mut EntraWorld, name: &str) {
     }
 }
 
-async fn start(keycloak: Option<SocketAddr>, graph: Option<SocketAddr>) -> anyhow::Result<Sandbox> {
+async fn start(options: Options) -> anyhow::Result<Sandbox> {
     let options = Options {
-        keycloak,
-        graph,
         state: Some(PathBuf::from(STATE_FILE)),
-        ..Options::default()
+        ..options
     };
     Sandbox::start(seed::world(), options)
         .await

@@ -32,6 +32,7 @@ use crate::config::{EntraCredentials, KeycloakCredentials};
 
 pub use faults::{Fault, When};
 
+use exchange::{Request, Response};
 use graph::{EntraWorld, PerformedCall};
 use keycloak::KeycloakWorld;
 use server::{Server, lock};
@@ -72,6 +73,8 @@ pub struct Options {
     pub keycloak: Option<SocketAddr>,
     /// Where Graph and its login listen; a loopback address. Where they listened before, or anywhere, if not given.
     pub graph: Option<SocketAddr>,
+    /// What clients call Graph by, if that is not where it listens: the address of a proxy before it.
+    pub graph_url: Option<String>,
     /// What the services' time goes by.
     pub clock: Clock,
     /// How long every answer takes.
@@ -99,12 +102,23 @@ pub struct RecordedRequest {
     pub at: Duration,
 }
 
+/// Sees what passes a sandbox, while it passes: a test that holds every exchange against the services' descriptions is one.
+pub trait Observer: Send {
+    /// A request has arrived, whatever becomes of it.
+    fn request(&mut self, service: Service, request: &Request);
+
+    /// A service has answered a request. What a [`Fault`] answers in its place, or makes of its answer on the wire, is not
+    /// shown.
+    fn answer(&mut self, service: Service, request: &Request, answer: &Response);
+}
+
 /// Two simulated directories at work. They end when it is dropped; [`Sandbox::shut_down`] also saves their state.
 pub struct Sandbox {
     stage: Arc<Mutex<Stage>>,
     servers: [Server; 2],
     keycloak: SocketAddr,
     graph: SocketAddr,
+    graph_url: String,
 }
 
 impl Sandbox {
@@ -126,6 +140,10 @@ impl Sandbox {
         let graph = listeners.graph.local_addr()?;
         let (world, before) =
             saved.map_or((world, Duration::ZERO), |saved| (saved.world, saved.clock));
+        let graph_url = match &options.graph_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{graph}"),
+        };
         let mut stage = Stage::new(
             world,
             before,
@@ -133,6 +151,7 @@ impl Sandbox {
             (keycloak, graph),
             file,
         );
+        stage.call_graph(&graph_url);
         // At once, so that the addresses are kept even if nothing is ever written.
         stage.save()?;
         let stage = Arc::new(Mutex::new(stage));
@@ -144,6 +163,7 @@ impl Sandbox {
             stage,
             keycloak,
             graph,
+            graph_url,
         })
     }
 
@@ -155,12 +175,12 @@ impl Sandbox {
 
     /// What `azure_login_url` has to be.
     pub fn login_url(&self) -> String {
-        self.graph_url()
+        format!("http://{}", self.graph)
     }
 
     /// What `azure_graph_url` has to be.
     pub fn graph_url(&self) -> String {
-        format!("http://{}", self.graph)
+        self.graph_url.clone()
     }
 
     /// A login to Keycloak: the first client with a service account, else the first person with a password.
@@ -196,6 +216,11 @@ impl Sandbox {
                 client_secret: SecretString::from(app.client_secret.clone()),
             })
         })
+    }
+
+    /// Shows every further exchange to somebody, in place of whoever saw them before.
+    pub fn observe(&self, observer: impl Observer + 'static) {
+        lock(&self.stage).observer = Some(Box::new(observer));
     }
 
     /// Looks at both directories, or changes them. No request is answered meanwhile, and `look` must not ask this sandbox

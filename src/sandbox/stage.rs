@@ -12,7 +12,7 @@ use super::faults::{Fault, Script};
 use super::graph::{EntraWorld, Graph, PerformedCall};
 use super::keycloak::Keycloak;
 use super::state::{Saved, StateFile};
-use super::{RecordedRequest, Service, World, WorldMut};
+use super::{Observer, RecordedRequest, Service, World, WorldMut};
 use crate::clock::Clock;
 
 pub(super) struct Stage {
@@ -20,6 +20,7 @@ pub(super) struct Stage {
     graph: Graph,
     pub script: Script,
     pub requests: Vec<RecordedRequest>,
+    pub observer: Option<Box<dyn Observer>>,
     /// What the services' time goes by.
     pub clock: Clock,
     began: Instant,
@@ -40,13 +41,12 @@ impl Stage {
         addresses: (SocketAddr, SocketAddr),
         file: Option<StateFile>,
     ) -> Self {
-        let mut graph = Graph::new(world.entra);
-        graph.set_base_url(format!("http://{}", addresses.1));
         Self {
             keycloak: Keycloak::new(world.keycloak),
-            graph,
+            graph: Graph::new(world.entra),
             script: Script::default(),
             requests: Vec::new(),
+            observer: None,
             began: clock.now(),
             clock,
             before,
@@ -55,6 +55,11 @@ impl Stage {
             file,
             saved: None,
         }
+    }
+
+    /// Sets the address that stands in Graph's links.
+    pub(super) fn call_graph(&mut self, url: &str) {
+        self.graph.set_base_url(url.to_owned());
     }
 
     /// What the services' clock shows.
@@ -69,6 +74,9 @@ impl Stage {
 
     /// Makes the changes that are due before a request, and says which fault it meets.
     pub(super) fn prepare(&mut self, service: Service, request: &Request) -> Option<Fault> {
+        if let Some(observer) = &mut self.observer {
+            observer.request(service, request);
+        }
         for change in self.script.due_changes(service, request) {
             change(&mut self.world_mut());
         }
@@ -85,6 +93,9 @@ impl Stage {
             }
             Service::Graph => (self.graph.answer(request, now), Duration::ZERO),
         };
+        if let Some(observer) = &mut self.observer {
+            observer.answer(service, request, &response);
+        }
         (response, took + self.latency)
     }
 
