@@ -298,9 +298,10 @@ fn accounts_in(entries: Entries<WireAccount>) -> Result<Accounts, Failure> {
         .collect()
 }
 
+/// An account as Graph shows it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireAccount {
+pub(super) struct WireAccount {
     id: ObjectId,
     user_principal_name: Option<String>,
     mail: Option<String>,

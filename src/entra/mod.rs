@@ -21,11 +21,11 @@ mod write;
 mod write_request;
 
 #[cfg(test)]
-mod contract_tests;
-#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod read_tests;
+#[cfg(test)]
+mod recorded_tests;
 #[cfg(test)]
 mod write_tests;
 

@@ -133,9 +133,10 @@ impl<T: Entry> Reading<T> {
     }
 }
 
+/// A page of a list.
 #[derive(Deserialize)]
-struct Page<T> {
-    value: Vec<T>,
+pub(super) struct Page<T> {
+    pub(super) value: Vec<T>,
     #[serde(rename = "@odata.nextLink", default)]
     next_link: Option<String>,
 }

@@ -306,15 +306,15 @@ fn group_with(facts: &GroupFacts, members: &Entries<WireMember>) -> EntraGroup {
 
 /// A member. With `GroupMember.Read.All` alone Graph tells nothing else about it.
 #[derive(Deserialize)]
-struct WireMember {
+pub(super) struct WireMember {
     #[serde(rename = "@odata.type")]
     kind: Option<String>,
-    id: ObjectId,
+    pub(super) id: ObjectId,
 }
 
 impl WireMember {
     /// Whatever does not say that it is a user is never touched.
-    fn is_user(&self) -> bool {
+    pub(super) fn is_user(&self) -> bool {
         self.kind.as_deref() == Some("#microsoft.graph.user")
     }
 }
@@ -326,14 +326,14 @@ impl Entry for WireMember {
 }
 
 #[derive(Deserialize)]
-struct OrganizationList {
-    value: Vec<Organization>,
+pub(super) struct OrganizationList {
+    pub(super) value: Vec<Organization>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Organization {
-    id: ObjectId,
+pub(super) struct Organization {
+    pub(super) id: ObjectId,
     display_name: Option<String>,
     verified_domains: Option<Vec<VerifiedDomain>>,
 }

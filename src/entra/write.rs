@@ -504,7 +504,7 @@ fn invited_in(outcome: &Outcome) -> Invitee {
 }
 
 /// Only the id is read: the redeem link beside it is as good as a credential.
-fn account_in(body: &Value) -> Option<ObjectId> {
+pub(super) fn account_in(body: &Value) -> Option<ObjectId> {
     #[derive(Deserialize)]
     struct Id {
         id: ObjectId,

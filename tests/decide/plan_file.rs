@@ -1,7 +1,10 @@
 //! Plans as bytes: what is written is read, and what is not a plan as it was made is refused.
 
 use keycloak_to_azure::plan::Plan;
-use keycloak_to_azure::plan_file::{Refusal, from_bytes, to_bytes};
+use keycloak_to_azure::plan_file::{
+    Refusal, check_writable, from_bytes, read, to_bytes, write, write_private,
+};
+use tempfile::TempDir;
 
 use crate::world::team_of;
 
@@ -33,6 +36,63 @@ fn forged(edit: impl FnOnce(&mut Plan)) -> Vec<u8> {
 fn a_plan_is_read_as_it_was_written() {
     let plan = sample();
     assert_eq!(from_bytes(&to_bytes(&plan).unwrap()), Ok(plan));
+}
+
+#[test]
+fn a_plan_on_disk_is_read_as_it_was_written() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("plan.json");
+    check_writable(&path).unwrap();
+    assert!(!path.exists(), "only whether it can be written was asked");
+    write(&path, &sample()).unwrap();
+    assert_eq!(read(&path).unwrap(), sample());
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        to_bytes(&sample()).unwrap(),
+        "nothing but the plan"
+    );
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "no temporary file stays");
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_or_read_is_named() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("no-such-folder/plan.json");
+    let said = |error: anyhow::Error| format!("{error:#}");
+    let shown = nowhere.display().to_string();
+    assert!(said(check_writable(&nowhere).unwrap_err()).contains(&shown));
+    assert!(said(check_writable(folder.path()).unwrap_err()).contains("is a folder"));
+    assert!(said(write(&nowhere, &sample()).unwrap_err()).contains(&shown));
+    assert!(said(read(&nowhere).unwrap_err()).contains(&shown));
+}
+
+#[test]
+fn a_file_without_a_folder_is_written_where_the_program_runs() {
+    let name = format!(".decide-{}.json", std::process::id());
+    let path = std::path::Path::new(&name);
+    let checked = check_writable(path);
+    let written = write_private(path, b"{}");
+    let there = std::fs::read(path);
+    let _ = std::fs::remove_file(path);
+    checked.unwrap();
+    written.unwrap();
+    assert_eq!(there.unwrap(), b"{}");
+}
+
+#[test]
+fn each_refusal_says_why() {
+    let said = |bytes: &[u8]| from_bytes(bytes).unwrap_err().to_string();
+    assert!(said(b"{}").starts_with("it is not a plan of this program: missing field"));
+    let other = edited(|plan| plan["format_version"] = "2.0".into());
+    assert!(said(&other).starts_with("it has the format version 2.0, and this version"));
+    let changed = edited(|plan| plan["changes"][0]["email"] = "eve@evil.example".into());
+    assert!(said(&changed).starts_with("it was changed after it was made: it says sha256:"));
+    let contradicts = forged(|plan| plan.summary.remove = 0);
+    assert_eq!(
+        said(&contradicts),
+        "its parts contradict each other: its summary counts other changes than it lists; make a new plan"
+    );
 }
 
 #[test]

@@ -5,7 +5,9 @@ use keycloak_to_azure::plan::{Change, Plan};
 use keycloak_to_azure::report::Outcome;
 use keycloak_to_azure::settings::Limit;
 use keycloak_to_azure::snapshot::Account;
-use keycloak_to_azure::verify::{Member, Task, Verdict, Verification, verify};
+use keycloak_to_azure::verify::{
+    Member, Task, Verdict, Verification, invite_nobody_again, misfit, verify,
+};
 
 use crate::world::{World, invited_account, team_of};
 
@@ -464,6 +466,157 @@ fn an_addition_waits_for_an_invitation_that_is_not_carried_out() {
         in_short(&verification.verdicts[ADD_INVITED]),
         "NotAttempted: the invitation is not carried out"
     );
+}
+
+/// `mover` is added to one group and removed from another, and `p0` removed from the first one.
+fn moving() -> World {
+    let mut world = team_of(10);
+    world.map("/other", "acme-other");
+    for number in 5..10 {
+        world.member_on_both_sides(&format!("p{number}"), "/other", "acme-other");
+    }
+    world.member_on_both_sides("mover", "/other", "acme-other");
+    world.leave("mover", "/other");
+    world.join("mover", "/team");
+    world.leave("p0", "/team");
+    world
+}
+
+/// The verdicts about the addition and the removal of `mover`, and about the removal of `p0`, after the directories changed.
+fn of_the_move(drift: impl FnOnce(&mut World)) -> Vec<String> {
+    let plan = moving().plan();
+    let mut now = moving();
+    drift(&mut now);
+    let mut verdicts: Vec<(String, String)> = plan
+        .changes
+        .iter()
+        .zip(&verification(&plan, &now).verdicts)
+        .map(|(change, verdict)| (changes_of(change), in_short(verdict)))
+        .collect();
+    verdicts.sort();
+    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+}
+
+fn changes_of(change: &Change) -> String {
+    match change {
+        Change::Add(add) => format!("1 {}", add.account.email),
+        Change::Remove(remove) if remove.account.email.starts_with("mover") => "2".to_owned(),
+        _ => "3".to_owned(),
+    }
+}
+
+#[test]
+fn whoever_cannot_be_added_where_they_move_to_is_not_removed_where_they_are() {
+    assert_eq!(of_the_move(|_| {}), ["add", "remove", "remove"]);
+    let verdicts = of_the_move(|now| {
+        // Where they move to takes nobody any more; the removal elsewhere would leave them with nothing.
+        now.azure.get_mut("acme-team").unwrap().dynamic = true;
+    });
+    assert!(verdicts[0].starts_with("Conflict"), "{verdicts:?}");
+    assert!(
+        verdicts[1].starts_with("NotAttempted: an addition of the same account"),
+        "{verdicts:?}"
+    );
+}
+
+#[test]
+fn whoever_has_been_added_already_is_removed_where_they_were() {
+    let verdicts = of_the_move(|now| {
+        let mover = now.account("mover").id.clone();
+        now.add_member(&mover, "acme-team");
+    });
+    assert!(verdicts[0].starts_with("AlreadyDone"), "{verdicts:?}");
+    assert_eq!(verdicts[1..], ["remove", "remove"]);
+}
+
+#[test]
+fn groups_that_may_not_become_empty_are_named_with_how_many_they_have() {
+    let mut world = moving();
+    world.settings.mappings[1].allow_empty = true;
+    let plan = world.plan();
+    let members: Vec<usize> = verification(&plan, &world).members.into_values().collect();
+    assert_eq!(members, [10], "the team, and not the other group");
+}
+
+#[test]
+fn nobody_is_invited_again_whose_invitation_was_answered_with_somebody_elses_account() {
+    let plan = world().plan();
+    let stranger = crate::world::id(0xbad);
+    let answered_for = |address: &str| {
+        let mut verification = verification(&plan, &world());
+        let invited = [(address.parse().unwrap(), stranger.clone())].into();
+        invite_nobody_again(&plan, &mut verification, &invited);
+        in_short(&verification.verdicts[INVITE])
+    };
+    assert_eq!(answered_for("somebody@partner.example"), "invite");
+    let verdict = answered_for("ann@partner.example");
+    assert!(
+        verdict.starts_with("Conflict: an earlier run invited the address")
+            && verdict.contains(stranger.as_str()),
+        "{verdict}"
+    );
+}
+
+#[test]
+fn an_earlier_answer_does_not_stop_what_its_account_finishes() {
+    let plan = world().plan();
+    let mut now = world();
+    let address = "ann@partner.example".parse().unwrap();
+    let account = invited_account(&crate::world::id(0xaaa), &address);
+    now.accounts.insert(account.id.clone(), account.clone());
+    let mut verification = verification(&plan, &now);
+    invite_nobody_again(
+        &plan,
+        &mut verification,
+        &[(address, account.id.clone())].into(),
+    );
+    assert_eq!(
+        in_short(&verification.verdicts[INVITE]),
+        "finish the invitation"
+    );
+}
+
+#[test]
+fn what_an_invitation_may_be_answered_with() {
+    let address = "ann@partner.example".parse().unwrap();
+    let account = invited_account(&crate::world::id(0xaaa), &address);
+    assert_eq!(misfit(&account, &address, &[]), None);
+    let of_the_tenant = Account {
+        created_by_invitation: false,
+        user_principal_name: "ann@acme.example".to_owned(),
+        ..account.clone()
+    };
+    assert_eq!(
+        misfit(&of_the_tenant, &address, &[]).as_deref(),
+        Some("does not come from an invitation")
+    );
+    assert_eq!(
+        misfit(&account, &address, &["ann@partner.example".to_owned()]).as_deref(),
+        Some("is protected")
+    );
+    assert_eq!(
+        misfit(&account, &"eve@partner.example".parse().unwrap(), &[]).as_deref(),
+        Some("does not have the address eve@partner.example")
+    );
+}
+
+/// An invited account may be called by its address or by that of the tenant, and may be given its address by `mail` alone.
+#[test]
+fn an_invited_account_is_known_by_its_mail_or_its_name() {
+    let known_by = |change: fn(&mut Account)| {
+        after(INVITE, |now| {
+            let address = "ann@partner.example".parse().unwrap();
+            let mut account = invited_account(&crate::world::id(0xaaa), &address);
+            change(&mut account);
+            now.accounts.insert(account.id.clone(), account);
+        })
+    };
+    let by_mail = |account: &mut Account| {
+        account.user_principal_name = "other_x.example#EXT#@acme.onmicrosoft.com".to_owned();
+    };
+    let by_name = |account: &mut Account| account.mail = None;
+    assert_eq!(known_by(by_mail), "finish the invitation");
+    assert_eq!(known_by(by_name), "finish the invitation");
 }
 
 #[test]

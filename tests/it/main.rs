@@ -5,6 +5,7 @@
 mod architecture;
 mod binary;
 mod commands;
+mod contract;
 mod crew;
 mod docs;
 mod explain;
@@ -16,6 +17,7 @@ mod house;
 mod kills;
 mod long_runs;
 mod outages;
+mod permissions;
 mod program;
 mod replication;
 mod stories;

@@ -18,9 +18,12 @@ use tempfile::TempDir;
 
 use keycloak_to_azure::config::KeycloakCredentials;
 
+use crate::contract::Recorder;
+
 /// A folder with a configuration, and the two services that it names.
 pub struct Stage {
     pub sandbox: Sandbox,
+    pub contract: Recorder,
     pub folder: TempDir,
     pub variables: Vec<(String, String)>,
     /// What the program and both services go by.
@@ -69,6 +72,7 @@ impl Stage {
             ),
         ];
         let stage = Self {
+            contract: Recorder::of(&sandbox),
             sandbox,
             folder,
             variables: variables
