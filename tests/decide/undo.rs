@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use keycloak_to_azure::model::{ObjectId, UserType};
-use keycloak_to_azure::plan::{BlockCode, Change, Fields, Plan, Problem, ProblemCode};
+use keycloak_to_azure::plan::{
+    Add, BlockCode, Change, Federation, FederationSource, FieldChange, Fields, Plan, PlanKind,
+    Problem, ProblemCode, RemovalReason, Remove,
+};
 use keycloak_to_azure::plan_file::{from_bytes, to_bytes};
 use keycloak_to_azure::report::{Outcome, Run, Write};
 use keycloak_to_azure::settings::{Limit, Limits};
@@ -344,6 +347,96 @@ fn a_run_that_was_cut_off_is_said_to_be() {
     run.end = None;
     run.outcomes.pop();
     assert!(codes(&after.undo(&run)).contains(&ProblemCode::RunCutOff));
+}
+
+/// Edits by somebody who can seal a plan again: what only another kind of plan can say.
+#[test]
+fn a_plan_that_says_what_its_kind_cannot_is_refused() {
+    type Edit = fn(&mut Plan);
+    let (after, run) = carried_out(&every_kind());
+    let undo = after.undo(&run);
+    let sync = every_kind().plan();
+    let is_accepted = |plan: &Plan, edit: Edit| {
+        let mut plan = plan.clone();
+        edit(&mut plan);
+        from_bytes(&to_bytes(&plan.sealed()).unwrap()).is_ok()
+    };
+    assert!(is_accepted(&undo, |_| {}) && is_accepted(&sync, |_| {}));
+    let of_undo: [Edit; 14] = [
+        |plan| plan.undoes = None,
+        |plan| plan.kind = PlanKind::Sync,
+        |plan| plan.undoes.as_mut().unwrap().run_id = "run".to_owned(),
+        |plan| plan.undoes.as_mut().unwrap().plan_id = "sha256:abc".to_owned(),
+        |plan| plan.undoes.as_mut().unwrap().plan_id = format!("sha256:{}", "g".repeat(64)),
+        |plan| plan.undoes.as_mut().unwrap().plan_id = "a".repeat(64),
+        |plan| plan.scope = Some(Vec::new()),
+        |plan| {
+            plan.source.federation = Some(Federation {
+                known_from: FederationSource::Declared,
+                providers: Vec::new(),
+            });
+        },
+        |plan| plan.overrides.max_invitations = Some(Limit::Off),
+        |plan| plan.overrides.without_witness = ["acme-team".to_owned()].into(),
+        |plan| added(plan).because = vec!["/team".parse().unwrap()],
+        |plan| added(plan).account.id = None,
+        |plan| removed(plan).because = RemovalReason::Disabled,
+        |plan| updated(plan).display_name = updated(plan).surname.clone().map(taken_away),
+    ];
+    for (number, edit) in of_undo.into_iter().enumerate() {
+        assert!(!is_accepted(&undo, edit), "edit {number} of an undo");
+    }
+    let of_sync: [Edit; 6] = [
+        |plan| plan.kind = PlanKind::Undo,
+        |plan| added(plan).because.clear(),
+        |plan| removed(plan).because = RemovalReason::Undo,
+        |plan| updated(plan).given_name = updated(plan).surname.clone().map(taken_away),
+        |plan| updated(plan).surname = updated(plan).surname.clone().map(taken_away),
+        |plan| updated(plan).user_type.as_mut().unwrap().after = None,
+    ];
+    for (number, edit) in of_sync.into_iter().enumerate() {
+        assert!(!is_accepted(&sync, edit), "edit {number} of a plan");
+    }
+    // What Entra lets be absent, an undo may take away.
+    assert!(is_accepted(&undo, |plan| updated(plan).surname =
+        updated(plan).surname.clone().map(taken_away)));
+}
+
+fn taken_away(change: FieldChange<String>) -> FieldChange<String> {
+    FieldChange {
+        after: None,
+        ..change
+    }
+}
+
+fn added(plan: &mut Plan) -> &mut Add {
+    let mut changes = plan.changes.iter_mut();
+    changes
+        .find_map(|change| match change {
+            Change::Add(add) if add.account.id.is_some() => Some(add),
+            _ => None,
+        })
+        .unwrap()
+}
+
+fn removed(plan: &mut Plan) -> &mut Remove {
+    let mut changes = plan.changes.iter_mut();
+    changes
+        .find_map(|change| match change {
+            Change::Remove(remove) => Some(remove),
+            _ => None,
+        })
+        .unwrap()
+}
+
+fn updated(plan: &mut Plan) -> &mut Fields {
+    let mut changes = plan.changes.iter_mut();
+    changes
+        .find_map(|change| match change {
+            Change::Update(update) => Some(&mut update.fields),
+            _ => None,
+        })
+        .unwrap()
 }
 
 fn id_of(world: &World, username: &str) -> ObjectId {
