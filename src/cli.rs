@@ -351,6 +351,15 @@ pub struct SandboxArgs {
     /// What clients call the simulated Graph by, where they reach it through a proxy
     #[arg(long, value_name = "URL")]
     pub graph_url: Option<String>,
+    /// The version of Keycloak that is simulated (21.1.2, 22.0.5, 24.0.5, 25.0.6, 26.0.8 or 26.7.4)
+    #[arg(long, value_name = "VERSION")]
+    pub keycloak_version: Option<String>,
+    /// What Keycloak's addresses begin with, for instance `/auth`
+    #[arg(long, value_name = "PATH")]
+    pub keycloak_relative_path: Option<String>,
+    /// Serve the realm of a realm export as well, or in place of the one of its name (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub realm: Vec<PathBuf>,
     /// Create an empty security group in the simulated Entra, if there is none of the name (repeatable)
     #[arg(long, value_name = "NAME")]
     pub azure_group: Vec<String>,

@@ -150,10 +150,8 @@ pub fn check_writable(path: &Path) -> anyhow::Result<()> {
 
 /// A temporary file, for its owner only, which a rename keeps.
 fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    // Empty for a name alone, which is a file in the folder where the program runs.
+    let folder = path.parent().unwrap_or(path);
     tempfile::Builder::new()
         .prefix(".keycloak_to_azure.")
         .tempfile_in(folder)

@@ -1,6 +1,6 @@
 //! `sandbox`, and what `--sandbox` starts: the only place outside the sandbox that knows of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret;
@@ -9,6 +9,7 @@ use crate::cli::SandboxArgs;
 use crate::commands::{Context, ExitStatus};
 use crate::config::{Config, Credentials, EntraCredentials, KeycloakCredentials};
 use crate::sandbox::graph::{EntraWorld, Group};
+use crate::sandbox::keycloak::{Realm, Version};
 use crate::sandbox::{Options, Sandbox, seed};
 
 /// Where the state of the simulated directories is kept, so that an apply lasts.
@@ -39,6 +40,19 @@ pub async fn run(args: &SandboxArgs, context: &mut Context) -> anyhow::Result<Ex
             "{address} is not a loopback address; the simulated services are for this machine only"
         );
     }
+    let realms = args
+        .realm
+        .iter()
+        .map(|file| read_realm(file))
+        .collect::<anyhow::Result<Vec<Realm>>>()?;
+    let version = args.keycloak_version.as_deref().map(Version::of_number);
+    let version = version.transpose()?;
+    let relative_path = args.keycloak_relative_path.as_deref();
+    let relative_path = relative_path.map(|path| path.trim_end_matches('/'));
+    anyhow::ensure!(
+        relative_path.is_none_or(|path| path.is_empty() || path.starts_with('/')),
+        "the relative path has to begin with a slash, as in `/auth`"
+    );
     let sandbox = start(Options {
         keycloak: args.keycloak,
         graph: args.graph,
@@ -46,9 +60,19 @@ pub async fn run(args: &SandboxArgs, context: &mut Context) -> anyhow::Result<Ex
         ..Options::default()
     })
     .await?;
-    for name in &args.azure_group {
-        sandbox.with_world(|world| ensure_group(world.entra, name));
-    }
+    sandbox.with_world(|world| {
+        world.keycloak.version = version.unwrap_or(world.keycloak.version);
+        if let Some(path) = relative_path {
+            path.clone_into(&mut world.keycloak.relative_path);
+        }
+        for realm in realms {
+            world.keycloak.realms.retain(|own| own.name != realm.name);
+            world.keycloak.realms.push(realm);
+        }
+        for name in &args.azure_group {
+            ensure_group(world.entra, name);
+        }
+    });
     context.ui.result(&introduction(&sandbox)?)?;
     context.ui.say("Serving until interrupted (Ctrl-C)");
     super::apply::wait_for_signal()
@@ -59,6 +83,13 @@ pub async fn run(args: &SandboxArgs, context: &mut Context) -> anyhow::Result<Ex
         .await
         .context("failed to save the state of the sandbox")?;
     Ok(ExitStatus::Done)
+}
+
+fn read_realm(file: &Path) -> anyhow::Result<Realm> {
+    std::fs::read(file)
+        .map_err(anyhow::Error::from)
+        .and_then(|export| Realm::from_export(&export))
+        .with_context(|| format!("failed to read the realm export {}", file.display()))
 }
 
 fn ensure_group(entra: &mut EntraWorld, name: &str) {

@@ -362,7 +362,7 @@ fn a_plan_that_says_what_its_kind_cannot_is_refused() {
         from_bytes(&to_bytes(&plan.sealed()).unwrap()).is_ok()
     };
     assert!(is_accepted(&undo, |_| {}) && is_accepted(&sync, |_| {}));
-    let of_undo: [Edit; 14] = [
+    let of_undo: [Edit; 15] = [
         |plan| plan.undoes = None,
         |plan| plan.kind = PlanKind::Sync,
         |plan| plan.undoes.as_mut().unwrap().run_id = "run".to_owned(),
@@ -382,17 +382,29 @@ fn a_plan_that_says_what_its_kind_cannot_is_refused() {
         |plan| added(plan).account.id = None,
         |plan| removed(plan).because = RemovalReason::Disabled,
         |plan| updated(plan).display_name = updated(plan).surname.clone().map(taken_away),
+        // Who is added back is an account.
+        |plan| {
+            add_again(plan, |again| {
+                again.account.email = "eve@evil.example".parse().unwrap()
+            })
+        },
     ];
     for (number, edit) in of_undo.into_iter().enumerate() {
         assert!(!is_accepted(&undo, edit), "edit {number} of an undo");
     }
-    let of_sync: [Edit; 6] = [
+    let of_sync: [Edit; 7] = [
         |plan| plan.kind = PlanKind::Undo,
         |plan| added(plan).because.clear(),
         |plan| removed(plan).because = RemovalReason::Undo,
         |plan| updated(plan).given_name = updated(plan).surname.clone().map(taken_away),
         |plan| updated(plan).surname = updated(plan).surname.clone().map(taken_away),
         |plan| updated(plan).user_type.as_mut().unwrap().after = None,
+        // Who is added is a person.
+        |plan| {
+            add_again(plan, |again| {
+                again.account.id = Some(crate::world::id(0xbad))
+            })
+        },
     ];
     for (number, edit) in of_sync.into_iter().enumerate() {
         assert!(!is_accepted(&sync, edit), "edit {number} of a plan");
@@ -400,6 +412,16 @@ fn a_plan_that_says_what_its_kind_cannot_is_refused() {
     // What Entra lets be absent, an undo may take away.
     assert!(is_accepted(&undo, |plan| updated(plan).surname =
         updated(plan).surname.clone().map(taken_away)));
+}
+
+/// Adds somebody a second time, called differently.
+fn add_again(plan: &mut Plan, call: fn(&mut Add)) {
+    let mut again = added(plan).clone();
+    call(&mut again);
+    let is_addition = |change: &Change| matches!(change, Change::Add(_));
+    let at = plan.changes.iter().position(is_addition).unwrap();
+    plan.changes.insert(at, Change::Add(again));
+    plan.summary.add += 1;
 }
 
 fn taken_away(change: FieldChange<String>) -> FieldChange<String> {

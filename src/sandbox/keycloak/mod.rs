@@ -6,6 +6,7 @@
 
 mod admin;
 mod answers;
+mod export;
 mod federation;
 mod groups;
 mod login;

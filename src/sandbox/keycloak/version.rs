@@ -41,6 +41,26 @@ impl Version {
         Self::V26_7_4,
     ];
 
+    /// The version of this number.
+    pub fn of_number(number: &str) -> anyhow::Result<Self> {
+        serde_json::from_value(number.into()).map_err(|_| {
+            let known = Self::ALL.map(Self::number).join(", ");
+            anyhow::anyhow!("Keycloak {number} cannot be simulated; those that can are {known}")
+        })
+    }
+
+    /// Its number.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::V21_1_2 => "21.1.2",
+            Self::V22_0_5 => "22.0.5",
+            Self::V24_0_5 => "24.0.5",
+            Self::V25_0_6 => "25.0.6",
+            Self::V26_0_8 => "26.0.8",
+            Self::V26_7_4 => "26.7.4",
+        }
+    }
+
     /// The classic `RESTEasy` answered; from 23 on it is `RESTEasy` Reactive.
     pub(super) fn has_classic_resteasy(self) -> bool {
         self <= Self::V22_0_5
