@@ -681,7 +681,7 @@ pub fn trouble() -> impl Strategy<Value = Trouble> {
 
 impl Trouble {
     /// Whether the person is one of those whom an outage hides in one of the phases.
-    fn hides(&self, world: &World, username: &str, phase: usize) -> bool {
+    pub fn hides(&self, world: &World, username: &str, phase: usize) -> bool {
         let provider = world.people[username].provider.as_ref();
         self.outage.is_some_and(|(number, _, phases)| {
             phases[phase] && provider.is_some_and(|id| id.as_str() == PROVIDERS[number])
