@@ -28,6 +28,9 @@ pub enum Class {
     Invitation,
     /// A repetition of a refused login may lock the account, so it is repeated only if the service failed.
     Login,
+    /// A login at a service of the machine itself, which says 404 and 410 as well while it is not ready
+    /// (<https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>).
+    MachineLogin,
 }
 
 /// How long to wait for what.
@@ -430,10 +433,23 @@ impl Http {
     }
 }
 
+/// Whether an address is one of this machine, whatever a name server says.
+pub fn is_loopback(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
 fn may_repeat_after_status(class: Class, status: StatusCode) -> bool {
     match class {
         Class::Read | Class::RepeatableWrite | Class::Login => {
             matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
+        }
+        Class::MachineLogin => {
+            matches!(status.as_u16(), 404 | 410 | 429 | 500 | 502 | 503 | 504)
         }
         Class::Invitation => status == StatusCode::TOO_MANY_REQUESTS,
     }
@@ -442,7 +458,10 @@ fn may_repeat_after_status(class: Class, status: StatusCode) -> bool {
 fn may_repeat_after_error(class: Class, kind: ErrorKind) -> bool {
     match (class, kind) {
         (_, ErrorKind::NotSent)
-        | (Class::Read | Class::RepeatableWrite | Class::Login, ErrorKind::AnswerLost) => true,
+        | (
+            Class::Read | Class::RepeatableWrite | Class::Login | Class::MachineLogin,
+            ErrorKind::AnswerLost,
+        ) => true,
         (Class::Invitation, ErrorKind::AnswerLost)
         | (_, ErrorKind::ComeBackLater(_) | ErrorKind::TooLarge) => false,
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::cli::{CheckArgs, Purpose};
 use crate::commands::session::{Session, Setup};
 use crate::commands::{Context, ExitStatus};
-use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS};
+use crate::config::EntraLogin;
+use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS, Permission};
 use crate::keycloak::Keycloak;
 use crate::render::{CheckLine, CheckState, check_table, escape};
 
@@ -30,7 +31,17 @@ pub async fn run(
     } else {
         CheckLine::missing("log in")
     };
-    let entra_lines = entra_lines(log_in, roles.as_ref(), setup.app(), args.purpose);
+    let login = setup.entra_login();
+    let app = match &entra {
+        Ok(entra) => Some(entra.app()),
+        Err(_) => login.client_id(),
+    };
+    let grant = Grant {
+        app: app.unwrap_or("APP"),
+        is_machine: matches!(login, EntraLogin::ManagedIdentity { .. }),
+        graph_url: &setup.config.entra.graph_url,
+    };
+    let entra_lines = entra_lines(log_in, roles.as_ref(), &grant, args.purpose);
 
     let style = context.ui.out_style();
     let keycloak_heading = format!(
@@ -45,12 +56,15 @@ pub async fn run(
         )
     );
     let entra_heading = format!(
-        "Entra      {}  as app {}",
+        "Entra      {}  as {}",
         entra.as_ref().map_or_else(
             |_| "unknown tenant".to_owned(),
             |entra| escape::plain(&entra.tenant().name)
         ),
-        escape::plain(setup.app())
+        match app {
+            Some(app) => format!("app {}", escape::plain(app)),
+            None => "nobody".to_owned(),
+        }
     );
     let mut is_complete = true;
     for (heading, lines) in [
@@ -123,10 +137,51 @@ async fn keycloak_lines(keycloak: &Keycloak) -> anyhow::Result<Vec<CheckLine>> {
     Ok(lines)
 }
 
+/// What grants a permission.
+struct Grant<'a> {
+    app: &'a str,
+    is_machine: bool,
+    graph_url: &'a str,
+}
+
+impl Grant<'_> {
+    fn command(&self, permission: &Permission) -> String {
+        let Self {
+            app,
+            is_machine,
+            graph_url,
+        } = self;
+        let id = permission.id;
+        if *is_machine {
+            // A managed identity has no app registration that could ask for it.
+            format!(
+                "az rest --method POST --uri {graph_url}/v1.0/servicePrincipals/$ME/appRoleAssignments --body \
+                 \"{{'principalId':'$ME','resourceId':'$GRAPH','appRoleId':'{id}'}}\""
+            )
+        } else {
+            format!(
+                "az ad app permission add --id {app} --api {GRAPH_APP_ID} --api-permissions {id}=Role"
+            )
+        }
+    }
+
+    /// What belongs to all of the commands.
+    fn after(&self) -> String {
+        let app = self.app;
+        if self.is_machine {
+            format!(
+                "before: ME=$(az ad sp show --id {app} --query id -o tsv) GRAPH=$(az ad sp show --id {GRAPH_APP_ID} --query id -o tsv)"
+            )
+        } else {
+            format!("then: az ad app permission admin-consent --id {app}")
+        }
+    }
+}
+
 fn entra_lines(
     log_in: CheckLine,
     roles: Option<&BTreeSet<String>>,
-    app: &str,
+    grant: &Grant<'_>,
     purpose: Purpose,
 ) -> Vec<CheckLine> {
     let needed = match purpose {
@@ -145,32 +200,39 @@ fn entra_lines(
         });
         return lines;
     };
-    lines.extend(PERMISSIONS.iter().filter(|permission| permission.is_for(needed)).map(|permission| {
-        let granted = permission.granted_by(roles);
-        CheckLine {
-            state: match (granted, permission.optional) {
-                (Some(_), _) => CheckState::Ok,
-                (None, false) => CheckState::Missing,
-                (None, true) => CheckState::Optional,
-            },
-            name: permission.name.to_owned(),
-            purpose: match granted {
-                Some(wider) if wider != permission.name => format!("{} (by {})", permission.allows, escape::plain(wider)),
-                _ => permission.allows.to_owned(),
-            },
-            needed_by: if permission.is_for(permissions::Purpose::Plan) { "plan, apply" } else { "apply" }.to_owned(),
-            remedy: granted.is_none().then(|| {
-                let id = permission.id;
-                format!("az ad app permission add --id {app} --api {GRAPH_APP_ID} --api-permissions {id}=Role")
+    lines.extend(
+        PERMISSIONS
+            .iter()
+            .filter(|permission| permission.is_for(needed))
+            .map(|permission| {
+                let granted = permission.granted_by(roles);
+                CheckLine {
+                    state: match (granted, permission.optional) {
+                        (Some(_), _) => CheckState::Ok,
+                        (None, false) => CheckState::Missing,
+                        (None, true) => CheckState::Optional,
+                    },
+                    name: permission.name.to_owned(),
+                    purpose: match granted {
+                        Some(wider) if wider != permission.name => {
+                            format!("{} (by {})", permission.allows, escape::plain(wider))
+                        }
+                        _ => permission.allows.to_owned(),
+                    },
+                    needed_by: if permission.is_for(permissions::Purpose::Plan) {
+                        "plan, apply"
+                    } else {
+                        "apply"
+                    }
+                    .to_owned(),
+                    remedy: granted.is_none().then(|| grant.command(permission)),
+                    after: None,
+                }
             }),
-            after: None,
-        }
-    }));
+    );
     let missing = |line: &&mut CheckLine| line.state == CheckState::Missing;
     if let Some(last) = lines.iter_mut().rev().find(missing) {
-        last.after = Some(format!(
-            "then: az ad app permission admin-consent --id {app}"
-        ));
+        last.after = Some(grant.after());
     }
     let excess_words = match purpose {
         Purpose::Plan => "not needed to plan; take it away if this app does nothing else",

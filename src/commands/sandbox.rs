@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use crate::cli::SandboxArgs;
 use crate::commands::{Context, ExitStatus};
-use crate::config::{Config, Credentials, EntraCredentials, KeycloakCredentials};
+use crate::config::{Config, Credentials, EntraCredentials, EntraLogin, KeycloakCredentials};
 use crate::sandbox::graph::{EntraWorld, Group};
 use crate::sandbox::keycloak::{Realm, Version};
 use crate::sandbox::{Options, Sandbox, seed};
@@ -27,7 +27,7 @@ pub async fn start_seeded() -> anyhow::Result<(Sandbox, Config, Credentials)> {
     let credentials = Credentials {
         keycloak,
         entra,
-        notice: None,
+        notices: Vec::new(),
     };
     Ok((sandbox, config, credentials))
 }
@@ -144,11 +144,13 @@ fn introduction(sandbox: &Sandbox) -> anyhow::Result<String> {
         ],
     };
     lines.push(format!("export AZURE_TENANT_ID={}", entra.tenant));
-    lines.push(format!("export AZURE_CLIENT_ID={}", entra.client_id));
-    lines.push(format!(
-        "export AZURE_CLIENT_SECRET={}",
-        entra.client_secret.expose_secret()
-    ));
+    if let EntraLogin::Secret { client_id, secret } = &entra.login {
+        lines.push(format!("export AZURE_CLIENT_ID={client_id}"));
+        lines.push(format!(
+            "export AZURE_CLIENT_SECRET={}",
+            secret.expose_secret()
+        ));
+    }
     lines.push("# A configuration for these two:".to_owned());
     lines.extend(
         configuration(sandbox)

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use crate::cli::DirectoryArgs;
 use crate::commands::Context;
-use crate::config::{Config, Credentials};
+use crate::config::{Config, Credentials, EntraLogin};
 use crate::diff::{self, Decision};
 use crate::entra::Reader;
 use crate::keycloak::Keycloak;
@@ -66,7 +66,7 @@ impl Setup {
         if let Some(logfile) = &config.logfile {
             context.ui.open_log(logfile)?;
         }
-        if let Some(notice) = &credentials.notice {
+        for notice in &credentials.notices {
             context.ui.warn(notice);
         }
         Ok(Self {
@@ -120,9 +120,9 @@ impl Setup {
         crate::entra::roles_of_app(&self.config.entra, credentials, context.timing.clone()).await
     }
 
-    /// The app, as the environment names it.
-    pub fn app(&self) -> &str {
-        &self.credentials.entra.client_id
+    /// What is to be logged in to Entra with.
+    pub fn entra_login(&self) -> &EntraLogin {
+        &self.credentials.entra.login
     }
 
     /// Ends what was begun for this invocation.

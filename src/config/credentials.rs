@@ -7,28 +7,33 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use super::{EntraCredentials, KeycloakCredentials, value};
-use crate::model::ObjectId;
+use super::{EntraCredentials, KeycloakCredentials, entra_credentials};
 use crate::render::RedactionKey;
 
 /// The variable with the key of redacted renderings.
 const REDACT_KEY: &str = "KEYCLOAK_TO_AZURE_REDACT_KEY";
 
 /// The variables that hold secrets and what goes with them.
-pub(super) const VARIABLES: [&str; 8] = [
-    "KEYCLOAK_USER",
-    "KEYCLOAK_PASSWORD",
-    "KEYCLOAK_CLIENT_ID",
-    "KEYCLOAK_CLIENT_SECRET",
-    "AZURE_TENANT_ID",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    REDACT_KEY,
-];
+pub(super) fn variables() -> impl Iterator<Item = &'static str> {
+    let others = [
+        "KEYCLOAK_USER",
+        "KEYCLOAK_PASSWORD",
+        "KEYCLOAK_CLIENT_ID",
+        "KEYCLOAK_CLIENT_SECRET",
+        REDACT_KEY,
+    ];
+    others.into_iter().chain(entra_credentials::VARIABLES)
+}
 
 /// Everything that is wrong with the credentials in the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvironmentErrors(Vec<String>);
+
+impl EnvironmentErrors {
+    pub(super) fn new(messages: Vec<String>) -> Self {
+        Self(messages)
+    }
+}
 
 impl fmt::Display for EnvironmentErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,8 +54,8 @@ pub struct Credentials {
     pub keycloak: KeycloakCredentials,
     /// For Entra.
     pub entra: EntraCredentials,
-    /// What the operator should know about the choice made, if anything.
-    pub notice: Option<String>,
+    /// What the operator should know about the choices made.
+    pub notices: Vec<String>,
 }
 
 impl Credentials {
@@ -60,7 +65,10 @@ impl Credentials {
         let entra = EntraCredentials::from_env(&lookup);
         match (keycloak, entra) {
             (Ok(keycloak), Ok(entra)) => Ok(Self {
-                notice: notice(&keycloak, &lookup),
+                notices: notice(&keycloak, &lookup)
+                    .into_iter()
+                    .chain(entra.notice(&lookup))
+                    .collect(),
                 keycloak,
                 entra,
             }),
@@ -148,59 +156,15 @@ fn notice(chosen: &KeycloakCredentials, lookup: impl Fn(&str) -> Option<String>)
     })
 }
 
-impl EntraCredentials {
-    /// Reads the credentials for Entra.
-    pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentErrors> {
-        let tenant = plain(&lookup, "AZURE_TENANT_ID");
-        let client_id = plain(&lookup, "AZURE_CLIENT_ID");
-        let client_secret = secret(&lookup, "AZURE_CLIENT_SECRET");
-
-        let mut wrong = Vec::new();
-        match &tenant {
-            None => wrong.push(
-                "AZURE_TENANT_ID: the id (a GUID) or a verified domain of the Entra tenant"
-                    .to_owned(),
-            ),
-            Some(tenant) if !is_tenant(tenant) => wrong.push(format!(
-                "AZURE_TENANT_ID is neither the id of a tenant (a GUID) nor a domain: `{}`",
-                super::mistake::show(tenant)
-            )),
-            Some(_) => {}
-        }
-        if client_id.is_none() {
-            wrong.push(
-                "AZURE_CLIENT_ID: the application (client) id of the app registration in Entra"
-                    .to_owned(),
-            );
-        }
-        if client_secret.is_none() {
-            wrong.push("AZURE_CLIENT_SECRET: a client secret of that app registration".to_owned());
-        }
-        match (tenant, client_id, client_secret) {
-            (Some(tenant), Some(client_id), Some(client_secret)) if wrong.is_empty() => Ok(Self {
-                tenant,
-                client_id,
-                client_secret,
-            }),
-            _ => Err(EnvironmentErrors(wrong)),
-        }
-    }
-}
-
-/// The tenant becomes a part of a path. `common` and its like are not tenants.
-fn is_tenant(text: &str) -> bool {
-    text.parse::<ObjectId>().is_ok()
-        || (text.is_ascii() && text.contains('.') && value::is_domain(text))
-}
-
-fn plain(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+/// A variable without spaces around it.
+pub(super) fn plain(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
     lookup(name)
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
 }
 
 /// Secrets that are mounted from files often end with the newline of the file; no password does.
-fn secret(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<SecretString> {
+pub(super) fn secret(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<SecretString> {
     lookup(name)
         .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
         .filter(|text| !text.trim().is_empty())

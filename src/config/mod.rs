@@ -3,6 +3,7 @@
 //! It reads one file and environment variables, and says everything that is wrong with them. It asks neither service anything.
 
 mod credentials;
+mod entra_credentials;
 mod keys;
 mod mistake;
 mod notes;
@@ -10,6 +11,8 @@ mod table;
 mod value;
 mod yaml;
 
+#[cfg(test)]
+mod entra_credentials_tests;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +28,7 @@ use crate::plan::hex;
 use crate::settings::Settings;
 
 pub use credentials::{Credentials, EnvironmentErrors, process_variable, redaction_key};
+pub use entra_credentials::{EntraCredentials, EntraLogin, IdentityEndpoint};
 pub use mistake::ConfigErrors;
 
 use notes::Notes;
@@ -164,15 +168,4 @@ pub enum KeycloakCredentials {
         /// `KEYCLOAK_CLIENT_SECRET`.
         secret: SecretString,
     },
-}
-
-/// How the app logs in to Entra.
-#[derive(Debug, Clone)]
-pub struct EntraCredentials {
-    /// `AZURE_TENANT_ID`: a GUID, or a verified domain of the tenant.
-    pub tenant: String,
-    /// `AZURE_CLIENT_ID`.
-    pub client_id: String,
-    /// `AZURE_CLIENT_SECRET`.
-    pub client_secret: SecretString,
 }

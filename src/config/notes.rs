@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::credentials::VARIABLES;
+use super::credentials::variables;
 use super::mistake::{ConfigErrors, Mistake, show};
 use super::yaml::{Document, Place, Position};
 
@@ -34,9 +34,7 @@ pub(super) struct UnknownKey {
 impl UnknownKey {
     fn message(&self, declared: &BTreeSet<String>) -> String {
         let shown = show(&self.key);
-        let variable = VARIABLES
-            .iter()
-            .find(|variable| variable.eq_ignore_ascii_case(&self.key));
+        let variable = variables().find(|variable| variable.eq_ignore_ascii_case(&self.key));
         if let Some(variable) = variable {
             return format!(
                 "`{shown}` does not belong into a file; set the environment variable {variable} instead"

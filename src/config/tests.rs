@@ -563,7 +563,7 @@ fn every_missing_variable_is_named_at_once() {
       KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET (a client with a service account), or KEYCLOAK_USER and KEYCLOAK_PASSWORD (a user): the login to Keycloak
       AZURE_TENANT_ID: the id (a GUID) or a verified domain of the Entra tenant
       AZURE_CLIENT_ID: the application (client) id of the app registration in Entra
-      AZURE_CLIENT_SECRET: a client secret of that app registration
+      AZURE_CLIENT_SECRET: a client secret of that app registration; or AZURE_CLIENT_CERTIFICATE_PATH: a file with a certificate of it and the key (PEM); or AZURE_FEDERATED_TOKEN_FILE: a file with a token that it trusts (workload identity); or AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential (the identity of this machine in Azure) or AZURE_TOKEN_CREDENTIALS=AzureCliCredential (whoever is logged in to the Azure CLI)
     ");
     let empty = |_: &str| Some("  ".to_owned());
     assert_eq!(Credentials::from_env(empty).unwrap_err(), errors);
@@ -593,12 +593,15 @@ fn a_client_wins_over_a_user_and_that_is_said() {
     assert!(
         matches!(&credentials.keycloak, KeycloakCredentials::Client { id, .. } if id == "sync-client")
     );
-    let notice = credentials.notice.unwrap();
-    assert!(notice.contains("with KEYCLOAK_CLIENT_ID"), "{notice}");
+    let notices = credentials.notices;
+    assert!(
+        matches!(notices.as_slice(), [notice] if notice.contains("with KEYCLOAK_CLIENT_ID")),
+        "{notices:?}"
+    );
 
     let only_client: Vec<_> = variables.into_iter().skip(2).collect();
     let credentials = Credentials::from_env(environment(&only_client)).unwrap();
-    assert_eq!(credentials.notice, None);
+    assert_eq!(credentials.notices, Vec::<String>::new());
 }
 
 #[test]

@@ -297,6 +297,23 @@ pub(super) fn redirect_url(value: &Value<'_, '_>) -> Result<String, Wrong> {
     Ok(written)
 }
 
+/// Parses an address that a secret is sent to, query and all.
+pub(super) fn encrypted_url(text: &str) -> Result<Url, String> {
+    parse_url(text).map_err(|wrong| wrong.predicate)
+}
+
+/// Parses the address of a service of the machine itself. Only these are asked without encryption and without a proxy.
+pub(super) fn machine_url(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url)
+            if url.scheme() == "http" && url.username().is_empty() && url.password().is_none() =>
+        {
+            Ok(url)
+        }
+        _ => Err("must be the http:// address of a service of this machine".to_owned()),
+    }
+}
+
 fn parse_url(text: &str) -> Result<Url, Wrong> {
     const ALLOWED: &str =
         "must begin with https:// and a host, or with http:// and a loopback address";

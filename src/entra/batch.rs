@@ -217,19 +217,16 @@ impl Graph {
         credentials: EntraCredentials,
         timing: &Timing,
     ) -> anyhow::Result<Self> {
-        let client = |url: &str| {
-            let url = Url::parse(url).with_context(|| format!("{url} is not an address"))?;
-            Http::new(&http::Options {
-                ca_pem: None,
-                loopback: is_loopback(&url),
-                timing: timing.clone(),
-            })
-        };
         let base = format!("{}/v1.0", connection.graph_url);
+        let base_url = Url::parse(&base).with_context(|| format!("{base} is not an address"))?;
         Ok(Self {
-            http: client(&connection.graph_url)?,
-            login: Login::new(connection, credentials, client(&connection.login_url)?),
-            base_url: Url::parse(&base).with_context(|| format!("{base} is not an address"))?,
+            http: Http::new(&http::Options {
+                ca_pem: None,
+                loopback: http::is_loopback(&base_url),
+                timing: timing.clone(),
+            })?,
+            login: Login::new(connection, credentials, timing)?,
+            base_url,
             base,
         })
     }
@@ -577,15 +574,6 @@ fn request_id_in(headers: &HeaderMap) -> Option<&str> {
     headers.get("request-id")?.to_str().ok()
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || address
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use secrecy::SecretString;
@@ -602,11 +590,7 @@ mod tests {
                 login_url: "http://127.0.0.1:1".to_owned(),
                 graph_url: graph_url.to_owned(),
             },
-            EntraCredentials {
-                tenant: "t".to_owned(),
-                client_id: "c".to_owned(),
-                client_secret: SecretString::from("s"),
-            },
+            EntraCredentials::with_secret("t", "c", SecretString::from("s")),
             &Timing::default(),
         )
         .unwrap()

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::login::LoginFailure;
 use super::refusal::{Refusal, shortened};
-use super::token::LoginFailure;
 use crate::http;
 
 /// Why a request did not succeed.

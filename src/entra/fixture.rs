@@ -165,11 +165,8 @@ impl Fixture {
             login_url: self.url.clone(),
             graph_url: self.url.clone(),
         };
-        let credentials = EntraCredentials {
-            tenant: tenant.to_owned(),
-            client_id: "the-app".to_owned(),
-            client_secret: SecretString::from(SECRET),
-        };
+        let credentials =
+            EntraCredentials::with_secret(tenant, "the-app", SecretString::from(SECRET));
         let timing = Timing {
             first_wait: Duration::from_micros(500),
             longest_wait: Duration::from_millis(2),

@@ -9,6 +9,8 @@ mod advice;
 mod batch;
 mod batch_answer;
 mod failure;
+mod jwt;
+mod login;
 mod meaning;
 pub mod odata;
 mod pages;

@@ -1,33 +1,32 @@
-//! The app's login: a token by client secret, kept until shortly before it expires.
+//! The token: fetched once for many requests, kept until shortly before it expires, and what it says of who has it.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::odata::encoded;
-use super::parse_bytes;
-use super::refusal::shortened;
+use super::jwt;
+use super::login::{LoginFailure, Way};
+use crate::clock::Clock;
 use crate::config::{EntraConnection, EntraCredentials};
-use crate::http::{self, Class, Http};
+use crate::http::Timing;
 
 /// A token is renewed so long before it expires, or after four fifths of its life if that is later. Microsoft's own libraries
 /// take 300 s as well.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(300);
 
-/// The app's login at the tenant's token endpoint.
+/// The login to the tenant, whichever way.
 pub(super) struct Login {
-    http: Http,
-    url: String,
-    scope: String,
-    credentials: EntraCredentials,
+    way: Way,
+    clock: Clock,
+    tenant: String,
+    /// The client id: as it was configured, or else as the first token has it.
+    app: OnceLock<String>,
     /// Held while a token is fetched, so that many requests at once fetch one.
     cached: Mutex<Cached>,
 }
@@ -63,52 +62,45 @@ impl Token {
         self.value.expose_secret()
     }
 
-    /// The application permissions that the token carries, or `None` if it cannot be looked into: Microsoft reserves the
-    /// right to make tokens opaque.
+    /// The application permissions that the token carries, or `None` if they are not known: Microsoft reserves the right to make
+    /// tokens opaque, and what a person may do does not stand in a token.
     pub(super) fn roles(&self) -> Option<&BTreeSet<String>> {
         self.roles.as_ref()
     }
 }
 
-/// Why there is no token, with what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LoginFailure(pub(super) String);
-
 impl Login {
-    /// Prepares the login; nothing is sent.
+    /// Prepares the login; nothing is sent. Fails if what is to be logged in with cannot be used.
     pub(super) fn new(
         connection: &EntraConnection,
         credentials: EntraCredentials,
-        http: Http,
-    ) -> Self {
-        Self {
-            http,
-            url: format!(
-                "{}/{}/oauth2/v2.0/token",
-                connection.login_url,
-                encoded(&credentials.tenant)
-            ),
-            scope: format!("{}/.default", connection.graph_url),
-            credentials,
+        timing: &Timing,
+    ) -> anyhow::Result<Self> {
+        let configured = credentials.login.client_id().map(str::to_owned);
+        Ok(Self {
+            clock: timing.clock.clone(),
+            tenant: credentials.tenant.clone(),
+            app: configured.map_or_else(OnceLock::new, OnceLock::from),
+            way: Way::new(connection, credentials, timing)?,
             cached: Mutex::default(),
-        }
+        })
     }
 
-    /// The app's client id.
+    /// The app's client id. Where it is not configured, that is known from the first token on.
     pub(super) fn app(&self) -> &str {
-        &self.credentials.client_id
+        self.app.get().map_or("(unknown)", String::as_str)
     }
 
     /// The tenant as it was configured.
     pub(super) fn tenant(&self) -> &str {
-        &self.credentials.tenant
+        &self.tenant
     }
 
     /// Returns a token that is good for a while.
     pub(super) async fn token(&self) -> Result<Token, LoginFailure> {
         let mut cached = self.cached.lock().await;
         if let Some(token) = &cached.token
-            && token.renew_at > self.http.timing().clock.now()
+            && token.renew_at > self.clock.now()
         {
             return Ok(token.clone());
         }
@@ -131,175 +123,61 @@ impl Login {
     }
 
     async fn fetch(&self, number: u64) -> Result<Token, LoginFailure> {
-        let asked_at = self.http.timing().clock.now();
-        let request = self
-            .http
-            .client()
-            .post(&self.url)
-            .form(&[
-                ("client_id", self.credentials.client_id.as_str()),
-                ("scope", &self.scope),
-                (
-                    "client_secret",
-                    self.credentials.client_secret.expose_secret(),
-                ),
-                ("grant_type", "client_credentials"),
-            ])
-            .build()
-            .map_err(|error| {
-                LoginFailure(format!(
-                    "the login cannot be asked: {}",
-                    error.without_url()
-                ))
-            })?;
-        let answer = self
-            .http
-            .send(Class::Login, request)
-            .await
-            .map_err(|error| LoginFailure(unreachable_sentence(&error)))?;
-        if !answer.status.is_success() {
-            return Err(LoginFailure(
-                self.refusal_sentence(answer.status.as_u16(), &answer.body),
-            ));
+        let asked_at = self.clock.now();
+        let granted = self.way.ask().await?;
+        let claims: Option<Claims> = jwt::claims(granted.token.expose_secret());
+        let app = claims.as_ref().and_then(Claims::app);
+        if let Some(app) = app {
+            // Kept from the configuration, or from the first token.
+            self.app.get_or_init(|| app.to_owned());
         }
-        // What is garbled here may be the token itself, so nothing of the body is shown.
-        let body: TokenBody = parse_bytes(&answer.body).map_err(|_| {
-            LoginFailure(format!(
-                "{} answered {} without a token: is it the login of Entra?",
-                self.url, answer.status
-            ))
-        })?;
-        let life = body.expires_in.map_or(RENEWAL_MARGIN, |Seconds(life)| life);
+        let life = granted.life.unwrap_or(RENEWAL_MARGIN);
         Ok(Token {
             renew_at: asked_at + life.saturating_sub(RENEWAL_MARGIN.min(life / 5)),
-            roles: roles_in(body.access_token.expose_secret()),
-            value: body.access_token,
+            roles: claims.and_then(Claims::into_roles),
+            value: granted.token,
             number,
         })
     }
-
-    fn refusal_sentence(&self, status: u16, body: &[u8]) -> String {
-        let app = &self.credentials.client_id;
-        let tenant = &self.credentials.tenant;
-        let value: Value = parse_bytes(body).unwrap_or_default();
-        let code = value
-            .pointer("/error_codes/0")
-            .and_then(Value::as_u64)
-            .unwrap_or_default();
-        let Some(description) = value.get("error_description").and_then(Value::as_str) else {
-            return format!(
-                "{} refused the login of the app {app} with {status} and no reason that can be read; \
-                 is it the login of Entra (`azure_login_url`, AZURE_AUTHORITY_HOST)?",
-                self.url
-            );
-        };
-        // The ids and the time after the sentence say nothing to a reader that the time of the log does not.
-        let sentence = description.split("Trace ID:").next().unwrap_or(description);
-        let sentence = self.without_secret(&shortened(sentence, 400));
-        match hint_for(code) {
-            Some(hint) => format!(
-                "Entra refused the login of the app {app} in the tenant {tenant}: {sentence} {hint}"
-            ),
-            None => format!(
-                "Entra refused the login of the app {app} in the tenant {tenant}: {sentence}"
-            ),
-        }
-    }
-
-    /// A proxy that echoes what it was sent must not bring the secret into a message.
-    fn without_secret(&self, text: &str) -> String {
-        let secret = self.credentials.client_secret.expose_secret();
-        if secret.is_empty() {
-            text.to_owned()
-        } else {
-            text.replace(secret, "…").replace(&encoded(secret), "…")
-        }
-    }
 }
 
-fn unreachable_sentence(error: &http::Error) -> String {
-    format!("the login of Entra failed: {error}")
-}
-
-/// What to do about a refused login. The codes are not a contract (Microsoft's reference says so), so they only add a hint to
-/// the text.
-fn hint_for(code: u64) -> Option<&'static str> {
-    Some(match code {
-        7_000_215 => {
-            "AZURE_CLIENT_SECRET must hold the secret's value, not its id; the value is shown only when the secret is made."
-        }
-        7_000_222 => {
-            "The secret has expired: make a new one (App registrations, Certificates & secrets) and put its value into AZURE_CLIENT_SECRET."
-        }
-        90_002 | 900_023 => {
-            "AZURE_TENANT_ID is wrong, or the tenant is in another cloud (`azure_cloud`)."
-        }
-        700_016 => {
-            "AZURE_CLIENT_ID is wrong, or AZURE_TENANT_ID names another tenant than the one where the app is registered, or another cloud is meant (`azure_cloud`)."
-        }
-        700_038 => "AZURE_CLIENT_ID must hold the application (client) id, a GUID.",
-        500_011 | 70_011 | 500_014 => {
-            "The Graph of another cloud is meant: look at `azure_cloud` and `azure_graph_url`."
-        }
-        7_000_112 | 7_000_111 => {
-            "The app is disabled in this tenant: an administrator has to enable it."
-        }
-        53_003 | 530_003 => "A conditional access policy for workload identities blocks the app.",
-        _ => return None,
-    })
-}
-
-/// Returns the `roles` claim. A token that can be read and has none belongs to an app without any permission.
-fn roles_in(token: &str) -> Option<BTreeSet<String>> {
-    let payload = token.split('.').nth(1)?;
-    let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: Claims = serde_json::from_slice(&json).ok()?;
-    Some(claims.roles)
-}
-
+/// What a token says of who has it (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>).
 #[derive(Deserialize)]
 struct Claims {
     #[serde(default)]
     roles: BTreeSet<String>,
+    /// What the app may do for the person who is logged in, in the token of a person.
+    scp: Option<String>,
+    /// The app, in tokens of the first version.
+    appid: Option<String>,
+    /// The app, in those of the second.
+    azp: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct TokenBody {
-    #[serde(deserialize_with = "secret")]
-    access_token: SecretString,
-    #[serde(default)]
-    expires_in: Option<Seconds>,
-}
+impl Claims {
+    fn app(&self) -> Option<&str> {
+        self.appid.as_deref().or(self.azp.as_deref())
+    }
 
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
-}
-
-/// A number of seconds, written as a number or, by older endpoints, as a text.
-struct Seconds(Duration);
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let seconds = match &value {
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        };
-        seconds
-            // A year is as good as forever, and keeps the sums in range.
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(365.0 * 86_400.0)).ok())
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("not a number of seconds"))
+    /// A token of an app that can be read and has none belongs to one without any permission.
+    fn into_roles(self) -> Option<BTreeSet<String>> {
+        self.scp.is_none().then_some(self.roles)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     fn token_with(payload: &str) -> String {
         format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    fn roles_in(token: &str) -> Option<BTreeSet<String>> {
+        jwt::claims(token).and_then(Claims::into_roles)
     }
 
     #[test]
@@ -316,21 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn the_life_of_a_token_may_be_a_number_or_a_text() {
-        for (text, life) in [
-            (r#"{"access_token":"x","expires_in":3599}"#, Some(3599)),
-            (r#"{"access_token":"x","expires_in":"3599"}"#, Some(3599)),
-            (r#"{"access_token":"x"}"#, None),
-            (
-                r#"{"access_token":"x","expires_in":1e19}"#,
-                Some(31_536_000),
-            ),
+    fn what_a_person_may_do_is_not_known_from_their_token() {
+        for token in [
+            r#"{"scp":"User.Read.All","appid":"x"}"#,
+            // Those of directory roles, which people have as well.
+            r#"{"scp":"","roles":["User.Read.All"]}"#,
         ] {
-            let body: TokenBody = serde_json::from_str(text).unwrap();
-            assert_eq!(body.expires_in.map(|Seconds(life)| life.as_secs()), life);
+            assert_eq!(roles_in(&token_with(token)), None, "{token}");
         }
-        assert!(
-            serde_json::from_str::<TokenBody>(r#"{"access_token":"x","expires_in":-1}"#).is_err()
-        );
     }
 }

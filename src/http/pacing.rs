@@ -140,7 +140,7 @@ impl Pacing {
             Class::Read => Some(&mut self.reads),
             Class::RepeatableWrite => Some(&mut self.writes),
             Class::Invitation => Some(&mut self.invitations),
-            Class::Login => None,
+            Class::Login | Class::MachineLogin => None,
         }
     }
 }

@@ -210,11 +210,11 @@ impl Sandbox {
     pub fn entra_credentials(&self) -> Option<EntraCredentials> {
         self.with_world(|world| {
             let app = world.entra.apps.first()?;
-            Some(EntraCredentials {
-                tenant: world.entra.tenant_id.clone(),
-                client_id: app.client_id.clone(),
-                client_secret: SecretString::from(app.client_secret.clone()),
-            })
+            Some(EntraCredentials::with_secret(
+                &world.entra.tenant_id,
+                &app.client_id,
+                SecretString::from(app.client_secret.clone()),
+            ))
         })
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::exchange::Response;
 use super::keycloak::{Group, Person, Realm};
 use super::*;
+use crate::config::EntraLogin;
 use crate::http::Http;
 
 /// A client of the seeded sandbox.
@@ -441,7 +442,10 @@ async fn answers_hold_no_property_that_keycloak_does_not_describe() {
 async fn the_tenant_can_be_read_over_http_with_the_login_that_the_sandbox_names() {
     let visitor = Visitor::new().await;
     let login = visitor.sandbox.entra_credentials().unwrap();
-    let secret = secrecy::ExposeSecret::expose_secret(&login.client_secret).to_owned();
+    let EntraLogin::Secret { client_id, secret } = &login.login else {
+        panic!("{login:?}");
+    };
+    let secret = secrecy::ExposeSecret::expose_secret(secret).to_owned();
     let url = format!(
         "{}/{}/oauth2/v2.0/token",
         visitor.sandbox.login_url(),
@@ -450,7 +454,7 @@ async fn the_tenant_can_be_read_over_http_with_the_login_that_the_sandbox_names(
     let graph = visitor.sandbox.graph_url();
     let form = [
         ("grant_type", "client_credentials"),
-        ("client_id", login.client_id.as_str()),
+        ("client_id", client_id.as_str()),
         ("client_secret", secret.as_str()),
         ("scope", &format!("{graph}/.default")),
     ];

@@ -16,7 +16,7 @@ use keycloak_to_azure::ui::Ui;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use keycloak_to_azure::config::KeycloakCredentials;
+use keycloak_to_azure::config::{EntraLogin, KeycloakCredentials};
 
 use crate::contract::Recorder;
 
@@ -61,14 +61,21 @@ impl Stage {
         else {
             panic!("the company's sync account is a client")
         };
+        let EntraLogin::Secret {
+            client_id,
+            secret: client_secret,
+        } = entra.login
+        else {
+            panic!("the company's app has a secret")
+        };
         let variables = [
             ("KEYCLOAK_CLIENT_ID", id),
             ("KEYCLOAK_CLIENT_SECRET", secret.expose_secret().to_owned()),
-            ("AZURE_TENANT_ID", entra.tenant.clone()),
-            ("AZURE_CLIENT_ID", entra.client_id.clone()),
+            ("AZURE_TENANT_ID", entra.tenant),
+            ("AZURE_CLIENT_ID", client_id),
             (
                 "AZURE_CLIENT_SECRET",
-                entra.client_secret.expose_secret().to_owned(),
+                client_secret.expose_secret().to_owned(),
             ),
         ];
         let stage = Self {

@@ -57,6 +57,8 @@ pub struct LoginBehaviour {
     pub lifetime: Duration,
     /// Whether `expires_in` comes as a text, as in answers of the older endpoint.
     pub expires_in_as_text: bool,
+    /// What time it is for whoever dates an assertion; the time of the machine if not given, because that is what they date it by.
+    pub assertion_time: Option<jiff::Timestamp>,
 }
 
 impl Default for LoginBehaviour {
@@ -65,6 +67,7 @@ impl Default for LoginBehaviour {
             token: TokenForm::default(),
             lifetime: Duration::from_secs(3599),
             expires_in_as_text: false,
+            assertion_time: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Graph;
+use super::assertion::Expected;
 use super::behaviour::TokenForm;
 use super::call::Caller;
 use super::clock::{guid, http_date, login_date, moment};
@@ -40,7 +41,7 @@ struct Given {
 }
 
 /// Why the login service gives no token.
-struct NoToken {
+pub(super) struct NoToken {
     status: StatusCode,
     error: &'static str,
     number: u32,
@@ -57,6 +58,16 @@ impl NoToken {
             text,
             has_uri: true,
         }
+    }
+
+    /// What the app shows does not prove that it is the app.
+    pub(super) fn not_proved(number: u32, text: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_client",
+            number,
+            text.into(),
+        )
     }
 
     fn without_uri(mut self) -> Self {
@@ -181,8 +192,26 @@ impl Graph {
             ));
         };
         self.check_scope(form.required("scope")?)?;
-        check_secret(&app, form.get("client_secret"))?;
+        match form.get("client_assertion") {
+            Some(assertion) => {
+                form.required("client_assertion_type")?;
+                let time = self.world.behaviour.login.assertion_time;
+                let expected = Expected {
+                    app: &app,
+                    tenant,
+                    host: &self.base_url,
+                    time: time.unwrap_or_else(jiff::Timestamp::now),
+                };
+                expected.check(assertion)?;
+            }
+            None => check_secret(&app, form.get("client_secret"))?,
+        }
         Ok(self.token_for(&app, now))
+    }
+
+    /// Whether tokens are given for a resource.
+    pub(super) fn is_known_resource(&self, resource: &str) -> bool {
+        resource == self.base_url || GRAPH_RESOURCES.contains(&resource)
     }
 
     fn check_scope(&self, scope: &str) -> Result<(), NoToken> {
@@ -196,7 +225,7 @@ impl Graph {
                 ),
             ));
         };
-        if resource == self.base_url || GRAPH_RESOURCES.contains(&resource) {
+        if self.is_known_resource(resource) {
             return Ok(());
         }
         Err(NoToken::new(
@@ -212,7 +241,7 @@ impl Graph {
         ))
     }
 
-    fn token_for(&mut self, app: &App, now: Duration) -> Value {
+    pub(super) fn token_for(&mut self, app: &App, now: Duration) -> Value {
         let login = self.world.behaviour.login.clone();
         let at = moment(self.world.behaviour.clock_start, now).as_second();
         let lifetime = login.lifetime.as_secs();
@@ -308,14 +337,7 @@ impl Graph {
 }
 
 fn check_secret(app: &App, secret: Option<&str>) -> Result<(), NoToken> {
-    let refused = |number, text| {
-        Err(NoToken::new(
-            StatusCode::UNAUTHORIZED,
-            "invalid_client",
-            number,
-            text,
-        ))
-    };
+    let refused = |number, text: String| Err(NoToken::not_proved(number, text));
     let id = &app.client_id;
     match secret {
         // The words are from memory.
@@ -324,7 +346,7 @@ fn check_secret(app: &App, secret: Option<&str>) -> Result<(), NoToken> {
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
                 .to_owned(),
         ),
-        Some(secret) if secret != app.client_secret => refused(
+        Some(secret) if secret != app.client_secret || secret.is_empty() => refused(
             7_000_215,
             format!(
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the \

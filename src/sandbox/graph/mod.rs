@@ -1,11 +1,12 @@
 //! A simulated Microsoft Graph (v1.0) and its login service: what a tenant answers, as far as this program asks it.
 //!
-//! It is a function of a [`EntraWorld`], a request and the service's clock. It opens no port, sleeps for nothing, draws nothing at
-//! random that does not follow from a seed, and knows neither faults of the network nor the file that a world is kept in. What
+//! It is a function of a [`EntraWorld`], a request and the service's clock, but for assertions, which others date by the clock of the
+//! machine. It opens no port, sleeps for nothing, draws nothing at random that does not follow from a seed, and knows neither faults of the network nor the file that a world is kept in. What
 //! it does not offer it refuses; nothing is quietly ignored that the real service heeds.
 //!
 //! Where the words of an error are not documented or reported anywhere, the comment beside them says so.
 
+mod assertion;
 mod batch;
 mod behaviour;
 mod call;
@@ -15,6 +16,7 @@ mod filter_rules;
 mod groups;
 mod invitations;
 mod login;
+mod machine;
 mod memberships;
 mod objects;
 mod paging;
@@ -44,8 +46,8 @@ pub use self::behaviour::{
     RetryAfter, TextBody, TokenForm, WritingBehaviour,
 };
 pub use self::world::{
-    App, EntraWorld, Group, Identity, InvitationPolicy, InvitesFrom, IssuedInvitation, OtherKind,
-    OtherObject, PlannedFault, User,
+    App, EntraWorld, FederatedCredential, Group, Identity, InvitationPolicy, InvitesFrom,
+    IssuedInvitation, ManagedIdentity, OtherKind, OtherObject, PlannedFault, User,
 };
 
 use self::call::{Body, Call, Caller, Query, Reply, split_path};
@@ -139,6 +141,9 @@ impl Graph {
         let segments: Vec<&str> = request.path.split('/').collect();
         if let ["", tenant, "oauth2", "v2.0", "token"] = segments.as_slice() {
             return self.answer_login(tenant, request, now);
+        }
+        if let Some(response) = self.answer_machine(request, now) {
+            return response;
         }
         let request_id = self.next_request_id();
         let client_request_id = request

@@ -111,10 +111,36 @@ pub struct App {
     pub client_secret: String,
     /// The secret is right and too old.
     pub secret_expired: bool,
+    /// The certificates whose keys may sign its logins, each as PEM.
+    pub certificates: Vec<String>,
+    /// Whose tokens vouch for it.
+    pub federated_credentials: Vec<FederatedCredential>,
+    /// Set for what is no app registration but the identity of a machine, which logs in without any of these.
+    pub managed_identity: Option<ManagedIdentity>,
     /// The application permissions granted with consent, which is the `roles` claim of its tokens.
     pub roles: BTreeSet<String>,
     /// The service principal is gone: tokens are still given, and Graph does not know whose they are.
     pub service_principal_missing: bool,
+}
+
+/// Somebody whose tokens vouch for an app. All three are compared letter by letter.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FederatedCredential {
+    /// `iss` of the tokens.
+    pub issuer: String,
+    /// `sub` of the tokens.
+    pub subject: String,
+    /// `aud` of the tokens.
+    pub audience: String,
+}
+
+/// What makes an app the identity of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ManagedIdentity {
+    /// What the machine knows as `IDENTITY_HEADER`.
+    pub header: String,
+    /// It was assigned by a user, so that it has to be asked for by its client id.
+    pub user_assigned: bool,
 }
 
 /// Who may be invited, and by whom.

@@ -123,11 +123,7 @@ async fn connect(service: &Service) -> anyhow::Result<Reader> {
         login_url: service.url.clone(),
         graph_url: service.url.clone(),
     };
-    let credentials = EntraCredentials {
-        tenant: TENANT.to_owned(),
-        client_id: "app".to_owned(),
-        client_secret: SecretString::from(SECRET),
-    };
+    let credentials = EntraCredentials::with_secret(TENANT, "app", SecretString::from(SECRET));
     Reader::connect(&connection, credentials, TIMING).await
 }
 
