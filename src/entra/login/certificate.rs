@@ -244,7 +244,10 @@ mod tests {
         let [authority, leaf] = certificates("chain.pem").try_into().unwrap();
         for (sends_chain, sent) in [
             (false, Value::Null),
-            (true, json!([STANDARD.encode(&leaf), STANDARD.encode(&authority)])),
+            (
+                true,
+                json!([STANDARD.encode(&leaf), STANDARD.encode(&authority)]),
+            ),
         ] {
             let certificate = Certificate::read(&fixture("chain.pem"), sends_chain).unwrap();
             let assertion = certificate.assertion("the-app", "x", now).unwrap();
@@ -257,14 +260,27 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_used_is_named_with_the_reason_and_what_to_do() {
         for (name, words) in [
-            ("nowhere.pem", &["nowhere.pem", "AZURE_CLIENT_CERTIFICATE_PATH", "No such file"][..]),
+            (
+                "nowhere.pem",
+                &[
+                    "nowhere.pem",
+                    "AZURE_CLIENT_CERTIFICATE_PATH",
+                    "No such file",
+                ][..],
+            ),
             ("elliptic.pem", &["not an RSA key"]),
             ("encrypted.pem", &["has a password", "openssl pkey -in"]),
-            ("encrypted-pkcs1.pem", &["has a password", "openssl pkey -in"]),
+            (
+                "encrypted-pkcs1.pem",
+                &["has a password", "openssl pkey -in"],
+            ),
             ("app.pfx", &["PFX", "openssl pkcs12 -nodes -in FILE"]),
             ("app-key.pem", &["holds no certificate"]),
             ("app-certificate.pem", &["holds no private key"]),
-            ("mismatch.pem", &["none of its certificates is the one of its private key"]),
+            (
+                "mismatch.pem",
+                &["none of its certificates is the one of its private key"],
+            ),
         ] {
             let error = Certificate::read(&fixture(name), false).err().unwrap();
             let shown = format!("{error:#}");
@@ -291,7 +307,10 @@ mod tests {
             let error = Certificate::parse(text.as_bytes(), false).err().unwrap();
             let shown = format!("{error:#}");
             assert!(shown.contains(words), "{words:?} in {shown}");
-            assert!(!shown.contains("hunter2") && !shown.contains("MII"), "{shown}");
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("MII"),
+                "{shown}"
+            );
         }
     }
 }

@@ -17,6 +17,7 @@ mod tests;
 use std::fmt;
 
 use anyhow::Context;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -168,12 +169,22 @@ fn client(url: &Url, timing: &Timing) -> anyhow::Result<Http> {
     })
 }
 
-/// Returns a text without a secret that somebody may have quoted in it, as it is and as a form carries it. A proxy that echoes what
-/// it was sent must not bring the secret into a message.
+/// What stands as it is in a form (<https://url.spec.whatwg.org/#application-x-www-form-urlencoded-percent-encode-set>), but for the
+/// space.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'*')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_');
+
+/// Returns a text without a secret that somebody may have quoted in it, as it is, as a form carries it or as a path would. A proxy
+/// that echoes what it was sent must not bring the secret into a message.
 fn without_secret(text: &str, secret: &str) -> String {
     if secret.is_empty() {
-        text.to_owned()
-    } else {
-        text.replace(secret, "…").replace(&encoded(secret), "…")
+        return text.to_owned();
     }
+    let in_form = utf8_percent_encode(secret, FORM).to_string();
+    text.replace(secret, "…")
+        .replace(&encoded(secret), "…")
+        .replace(&in_form.replace("%20", "+"), "…")
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -127,7 +127,9 @@ fn quick() -> Timing {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "fixtures", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "fixtures", name]
+        .iter()
+        .collect()
 }
 
 /// A token of somebody else; nobody here checks who signed it.
@@ -167,7 +169,7 @@ fn assert_says(text: &str, words: &[&str]) {
 fn with_secret() -> EntraLogin {
     EntraLogin::Secret {
         client_id: "the-app".to_owned(),
-        secret: SecretString::from("hunter2 & more"),
+        secret: SecretString::from("hunter2 & ~more"),
     }
 }
 
@@ -195,12 +197,14 @@ async fn a_secret_is_sent_in_a_form() {
     assert_eq!(asked.line, "POST /acme.example/oauth2/v2.0/token");
     let form = BTreeMap::from([
         ("client_id", "the-app"),
-        ("client_secret", "hunter2 & more"),
+        ("client_secret", "hunter2 & ~more"),
         ("grant_type", "client_credentials"),
         ("scope", "https://graph.microsoft.com/.default"),
     ]);
     let sent = asked.form.iter();
-    let sent: BTreeMap<&str, &str> = sent.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let sent: BTreeMap<&str, &str> = sent
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     assert_eq!(sent, form);
 }
 
@@ -211,7 +215,10 @@ async fn a_certificate_signs_a_new_assertion_for_every_login_and_its_key_is_not_
     way.ask().await.unwrap();
     way.ask().await.unwrap();
     let asked = desk.asked();
-    let assertions: Vec<&String> = asked.iter().map(|asked| &asked.form["client_assertion"]).collect();
+    let assertions: Vec<&String> = asked
+        .iter()
+        .map(|asked| &asked.form["client_assertion"])
+        .collect();
     assert_ne!(assertions[0], assertions[1]);
     for asked in &asked {
         assert_eq!(
@@ -253,7 +260,10 @@ async fn a_federated_token_file_that_is_none_is_named_and_its_content_is_not_sho
         (Vec::new(), "does not hold a token"),
         (b"hunter2".to_vec(), "does not hold a token"),
         (b"hunter2.hunter2.hunter2".to_vec(), "does not hold a token"),
-        (format!("{} hunter2", federated_token(1)).into_bytes(), "does not hold a token"),
+        (
+            format!("{} hunter2", federated_token(1)).into_bytes(),
+            "does not hold a token",
+        ),
         (b"hunter2\xff".to_vec(), "not text"),
         (vec![b'a'; 70_000], "larger than 64 KiB"),
     ] {
@@ -270,7 +280,10 @@ async fn github_is_asked_for_a_token_at_every_login() {
     let github = Desk::open(move |_| {
         let mut number = number.lock().unwrap();
         *number += 1;
-        (200, json!({"count": 1, "value": federated_token(*number)}).to_string())
+        (
+            200,
+            json!({"count": 1, "value": federated_token(*number)}).to_string(),
+        )
     })
     .await;
     let way = entra.way(with_github(&github));
@@ -299,7 +312,11 @@ fn with_github(github: &Desk) -> EntraLogin {
 async fn github_may_refuse_and_answer_nonsense() {
     let entra = Desk::generous().await;
     for (status, body, word) in [
-        (401, "Bearer github-hunter2", "good only while its own job runs"),
+        (
+            401,
+            "Bearer github-hunter2",
+            "good only while its own job runs",
+        ),
         (404, "hunter2", "404"),
         (200, "hunter2", "answered without a token"),
         (200, r#"{"value":"hunter2"}"#, "answered without a token"),
@@ -324,7 +341,11 @@ async fn what_entra_says_is_shown_without_what_was_sent_with_what_to_do_about_it
     ];
     let no_hints: [&str; 0] = [];
     for (login, code, hints) in [
-        (with_secret(), 7_000_215, &["must hold the secret's value"][..]),
+        (
+            with_secret(),
+            7_000_215,
+            &["must hold the secret's value"][..],
+        ),
         (with_secret(), 7_000_222, &["has expired: make a new one"]),
         (with_secret(), 700_016, &["AZURE_CLIENT_ID is wrong"]),
         (with_certificate(), 700_027, &["upload it without its key"]),
@@ -337,21 +358,37 @@ async fn what_entra_says_is_shown_without_what_was_sent_with_what_to_do_about_it
         (with_file(file.clone()), 700_213, &presented),
         (with_file(file.clone()), 7_002_138, &presented),
         (with_file(file.clone()), 700_024, &["has expired"]),
-        (with_file(file.clone()), 7_000_272, &["its issuer publishes"]),
+        (
+            with_file(file.clone()),
+            7_000_272,
+            &["its issuer publishes"],
+        ),
         (with_file(file.clone()), 53_003, &["conditional access"]),
         (with_file(file.clone()), 1, &no_hints),
     ] {
         let desk = Desk::open(move |asked| {
             let sent = ["client_secret", "client_assertion"];
             let sent = sent.iter().find_map(|name| asked.form.get(*name)).unwrap();
-            let form: String = Url::parse_with_params("http://x", [("sent", sent)]).unwrap().into();
+            let form: String = Url::parse_with_params("http://x", [("sent", sent)])
+                .unwrap()
+                .into();
             // Whatever stands in front of Entra may quote what it was sent, and be long about it.
-            (401, entra_refuses(code, &format!("No to {sent} and {form}, because.")))
+            (
+                401,
+                entra_refuses(code, &format!("No to {sent} and {form}, because.")),
+            )
         })
         .await;
         let message = refusal(&desk.way(login)).await;
         let first = format!("AADSTS{code}: No to …");
-        assert_says(&message, &["the app the-app in the tenant acme.example", &first, "because."]);
+        assert_says(
+            &message,
+            &[
+                "the app the-app in the tenant acme.example",
+                &first,
+                "because.",
+            ],
+        );
         assert_says(&message, hints);
         assert!(!message.contains("eyJ"), "{message}");
         assert!(!message.contains("Trace ID"), "{message}");
@@ -364,7 +401,11 @@ async fn what_entra_says_is_shown_without_what_was_sent_with_what_to_do_about_it
 #[tokio::test]
 async fn an_answer_that_is_not_entras_is_not_shown() {
     for (status, body, word) in [
-        (200, r#"{"access_token":5,"x":"hunter2"}"#, "without a token"),
+        (
+            200,
+            r#"{"access_token":5,"x":"hunter2"}"#,
+            "without a token",
+        ),
         (200, "<html>hunter2</html>", "without a token"),
         (403, "<html>hunter2</html>", "azure_login_url"),
     ] {
@@ -438,7 +479,10 @@ async fn a_machine_that_is_not_ready_is_asked_again() {
             if std::mem::take(&mut *first.lock().unwrap()) {
                 (busy, String::new())
             } else {
-                (200, r#"{"access_token":"granted","expires_on":"4102444800"}"#.to_owned())
+                (
+                    200,
+                    r#"{"access_token":"granted","expires_on":"4102444800"}"#.to_owned(),
+                )
             }
         })
         .await;
@@ -451,7 +495,10 @@ async fn a_machine_that_is_not_ready_is_asked_again() {
 #[tokio::test]
 async fn a_machine_without_the_identity_says_so_at_once() {
     for (body, reason) in [
-        (r#"{"error":"invalid_request","error_description":"Identity not found"}"#, "Identity not found"),
+        (
+            r#"{"error":"invalid_request","error_description":"Identity not found"}"#,
+            "Identity not found",
+        ),
         (
             r#"{"statusCode":400,"message":"No identity for header-hunter2."}"#,
             "No identity for …",
@@ -460,13 +507,22 @@ async fn a_machine_without_the_identity_says_so_at_once() {
     ] {
         let desk = Desk::open(move |_| (400, body.to_owned())).await;
         let own = refusal(&desk.way(app_service(&desk, None))).await;
-        assert_says(&own, &["refused with 400", reason, "an identity of its own"]);
+        assert_says(
+            &own,
+            &["refused with 400", reason, "an identity of its own"],
+        );
         let named = refusal(&desk.way(app_service(&desk, Some("the-app")))).await;
-        assert_says(&named, &[reason, "Assign the identity the-app to this machine"]);
+        assert_says(
+            &named,
+            &[reason, "Assign the identity the-app to this machine"],
+        );
         assert_eq!(desk.asked().len(), 2);
     }
     let desk = Desk::open(|_| (200, r#"{"access_token":5,"x":"hunter2"}"#.to_owned())).await;
-    assert_says(&refusal(&desk.way(imds(&desk, None))).await, &["without a token"]);
+    assert_says(
+        &refusal(&desk.way(imds(&desk, None))).await,
+        &["without a token"],
+    );
 }
 
 #[tokio::test]
@@ -506,7 +562,10 @@ mod azure_cli {
     #[tokio::test]
     async fn whoever_is_not_logged_in_is_told_how_to() {
         let message = refusal(&cli("logged_out")).await;
-        assert_says(&message, &["Please run 'az login'", "`az login --tenant acme.example"]);
+        assert_says(
+            &message,
+            &["Please run 'az login'", "`az login --tenant acme.example"],
+        );
     }
 
     #[tokio::test]

@@ -80,6 +80,8 @@ pub enum TokenForm {
     Readable,
     /// A JWT that never has `roles`.
     WithoutRoles,
+    /// That of a person for whom an app acts: it has `scp` and not the app's `roles`.
+    OfPerson,
     /// Nothing that can be decoded.
     Opaque,
 }

@@ -262,12 +262,16 @@ impl Graph {
         if login.token == TokenForm::Readable && !app.roles.is_empty() {
             claims["roles"] = json!(app.roles);
         }
+        if login.token == TokenForm::OfPerson {
+            claims["idtyp"] = json!("user");
+            claims["scp"] = json!("User.Read.All GroupMember.Read.All");
+        }
         let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let header = json!({"typ": "JWT", "alg": "RS256", "kid": "sandbox"});
         let signature = BASE64_URL_SAFE_NO_PAD.encode(guid(0, &claims.to_string(), 0));
         let token = match login.token {
             TokenForm::Opaque => format!("EwB{signature}"),
-            TokenForm::Readable | TokenForm::WithoutRoles => {
+            TokenForm::Readable | TokenForm::WithoutRoles | TokenForm::OfPerson => {
                 format!("{}.{}.{signature}", encode(&header), encode(&claims))
             }
         };

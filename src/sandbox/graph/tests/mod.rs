@@ -1,5 +1,6 @@
 //! Tests of the simulated Graph, by what is asked of it. This module holds what they share: a tenant and a way to ask.
 
+mod assertions;
 mod batching;
 mod contract;
 mod inviting;
