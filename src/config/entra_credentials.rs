@@ -292,8 +292,8 @@ fn read_login(
 ) -> Option<EntraLogin> {
     let chosen = ways.iter().find(|way| way.is_set(lookup));
     let client_id = plain(lookup, CLIENT_ID);
-    let is_machine_or_person = |way: &&Way| matches!(way, Way::ManagedIdentity | Way::AzureCli);
-    if client_id.is_none() && chosen.filter(is_machine_or_person).is_none() {
+    let is_app = !matches!(chosen, Some(Way::ManagedIdentity | Way::AzureCli));
+    if client_id.is_none() && is_app {
         wrong.push(format!(
             "{CLIENT_ID}: the application (client) id of the app registration in Entra"
         ));

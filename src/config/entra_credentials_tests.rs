@@ -17,7 +17,7 @@ const CLI: (&str, &str) = ("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential");
 const ENDPOINT: (&str, &str) = ("IDENTITY_ENDPOINT", "http://127.0.0.1:41741/msi/token");
 const HEADER: (&str, &str) = ("IDENTITY_HEADER", "header-hunter2");
 
-fn lookup<'v>(variables: Variables<'v>) -> impl Fn(&str) -> Option<String> + 'v {
+fn lookup(variables: Variables<'_>) -> impl Fn(&str) -> Option<String> + '_ {
     |name| {
         let mut found = variables.iter().filter(|(own, _)| *own == name);
         found.next().map(|(_, value)| (*value).to_owned())

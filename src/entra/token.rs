@@ -105,7 +105,8 @@ impl Login {
             return Ok(token.clone());
         }
         cached.fetched += 1;
-        let token = self.fetch(cached.fetched).await?;
+        // Boxed, because it is large and stands inside of every request that is waited for.
+        let token = Box::pin(self.fetch(cached.fetched)).await?;
         cached.token = Some(token.clone());
         Ok(token)
     }

@@ -213,6 +213,9 @@ async fn check_says_how_a_machine_gets_its_permissions() {
     assert!(!ended.out.contains("az ad app permission"), "{}", ended.out);
 }
 
+/// Variables, and what is said of them.
+type Refused = (Vec<(&'static str, String)>, &'static [&'static str]);
+
 /// What is refused before anybody is asked, or by whoever is asked, and what is said then.
 #[tokio::test]
 async fn what_is_wrong_with_a_way_to_log_in_is_said_with_what_to_do() {
@@ -234,7 +237,7 @@ async fn what_is_wrong_with_a_way_to_log_in_is_said_with_what_to_do() {
     let (closed, _) = answering(vec![(403, "hunter2".to_owned())]).await;
     let closed = format!("{closed}/idtoken");
     let certificate = |name: &str| fixture(&format!("certificates/{name}"));
-    let cases: Vec<(Vec<(&str, String)>, &[&str])> = vec![
+    let cases: Vec<Refused> = vec![
         (
             vec![("AZURE_CLIENT_CERTIFICATE_PATH", certificate("nowhere.pem"))],
             &[

@@ -84,7 +84,7 @@ async fn each_cloud_has_its_login_its_graph_and_its_scope_behind_a_proxy_and_an_
         let without_hosts = here.lines().filter(|line| !line.starts_with("azure_"));
         let mut text = without_hosts.collect::<Vec<_>>().join("\n") + "\n";
         if !cloud.is_empty() {
-            text += &format!("azure_cloud: {cloud}\n");
+            text.extend(["azure_cloud: ", cloud, "\n"]);
         }
         stage.configure(&text);
         let environment = [

@@ -81,13 +81,10 @@ impl GitHubActions {
 /// The audience that Entra asks for, which differs from cloud to cloud
 /// (<https://learn.microsoft.com/graph/api/resources/federatedidentitycredential>).
 fn audience(login_url: &str) -> &'static str {
-    let host = login_url.rsplit('/').next().unwrap_or(login_url);
-    if host.ends_with(".us") {
-        "api://AzureADTokenExchangeUSGov"
-    } else if host.ends_with(".cn") {
-        "api://AzureADTokenExchangeChina"
-    } else {
-        "api://AzureADTokenExchange"
+    match login_url.rsplit('.').next() {
+        Some("us") => "api://AzureADTokenExchangeUSGov",
+        Some("cn") => "api://AzureADTokenExchangeChina",
+        _ => "api://AzureADTokenExchange",
     }
 }
 

@@ -47,7 +47,7 @@ impl Graph {
         let answer = self.give_machine_token(service, request, now);
         let response = match answer {
             Ok(body) => Response::json(StatusCode::OK, &body),
-            Err(refusal) => refusal,
+            Err((status, message)) => service.refuse(status, message),
         };
         Some(response.with_header("date", &http_date(at)))
     }
@@ -57,10 +57,10 @@ impl Graph {
         service: Service,
         request: &Request,
         now: Duration,
-    ) -> Result<Value, Response> {
-        let bad = |message| service.refuse(StatusCode::BAD_REQUEST, message);
+    ) -> Result<Value, (StatusCode, &'static str)> {
+        let bad = |message| (StatusCode::BAD_REQUEST, message);
         if request.method != Method::GET {
-            return Err(service.refuse(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"));
+            return Err((StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"));
         }
         let query = |name: &str| {
             let mut pairs = request
@@ -91,7 +91,7 @@ impl Graph {
         };
         let identities: Vec<&App> = self.world.apps.iter().filter(knows_header).collect();
         if service == Service::AppService && identities.is_empty() {
-            return Err(service.refuse(StatusCode::UNAUTHORIZED, "Invalid X-IDENTITY-HEADER"));
+            return Err((StatusCode::UNAUTHORIZED, "Invalid X-IDENTITY-HEADER"));
         }
         if !query("resource").is_some_and(|resource| self.is_known_resource(&resource)) {
             return Err(bad("The resource principal was not found in the tenant"));
