@@ -90,12 +90,13 @@ impl Setup {
 
     /// Logs in to Entra alone.
     pub async fn connect_entra(&self, context: &Context) -> anyhow::Result<Reader> {
-        Reader::connect(
+        // Boxed, because it is large and stands inside of everything that a command waits for.
+        let connecting = Reader::connect(
             &self.config.entra,
             self.credentials.entra.clone(),
             context.timing.clone(),
-        )
-        .await
+        );
+        Box::pin(connecting).await
     }
 
     /// Logs in on each side, whatever becomes of the other.

@@ -105,8 +105,7 @@ impl Login {
             return Ok(token.clone());
         }
         cached.fetched += 1;
-        // Boxed, because it is large and stands inside of every request that is waited for.
-        let token = Box::pin(self.fetch(cached.fetched)).await?;
+        let token = self.fetch(cached.fetched).await?;
         cached.token = Some(token.clone());
         Ok(token)
     }
@@ -125,7 +124,8 @@ impl Login {
 
     async fn fetch(&self, number: u64) -> Result<Token, LoginFailure> {
         let asked_at = self.clock.now();
-        let granted = self.way.ask().await?;
+        // Boxed, because it is large and stands inside of every request that is waited for.
+        let granted = Box::pin(self.way.ask()).await?;
         let claims: Option<Claims> = jwt::claims(granted.token.expose_secret());
         let app = claims.as_ref().and_then(Claims::app);
         if let Some(app) = app {
