@@ -157,6 +157,8 @@ async fn a_machine_plans_with_its_identity_and_the_report_names_it() {
                 .retain(|(name, _)| name != "AZURE_CLIENT_ID");
         }
         stage.set("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
+        // Nobody is there, and no machine is asked for its identity by way of a proxy.
+        stage.set("HTTP_PROXY", "http://127.0.0.1:9");
         let graph = stage.sandbox.graph_url();
         let endpoint = format!("{graph}/msi/token");
         for variables in [

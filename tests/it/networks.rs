@@ -104,13 +104,7 @@ async fn each_cloud_has_its_login_its_graph_and_its_scope_behind_a_proxy_and_an_
     }
 }
 
-/// A stage whose Keycloak is reached at another address.
-async fn with_keycloak_at(url: &str, more: &str) -> Stage {
-    let stage = Stage::company().await;
-    move_keycloak(&stage, url, more);
-    stage
-}
-
+/// Lets Keycloak be reached at another address.
 fn move_keycloak(stage: &Stage, url: &str, more: &str) {
     let lines = stage.configuration();
     let others = lines.lines().filter(|line| {
@@ -177,7 +171,7 @@ async fn a_certificate_store_of_the_environment_counts_for_every_service() {
 
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_used_and_what_it_is_not_for_is_asked_directly() {
-    let stage = with_keycloak_at(&format!("https://{INSIDE}:8443"), "").await;
+    let stage = Stage::company().await;
     let authority = Authority::new();
     let front = authority
         .serve(&[INSIDE, "localhost"], &stage.sandbox.keycloak_url())
