@@ -1,13 +1,21 @@
 """Keycloak's REST API: as its administrator, to make accounts and changes, and as the sync account, to see what that one sees."""
 
 import json
+import os
+import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
+# Keycloak looks at everybody again for each further person of one import, so that 5,000 at once take minutes.
+LOT = 50
+
 # The administrator's tokens live for 60 s.
 TOKEN_SECONDS = 45
+
+# A server builds itself at its first start, and imports.
+SERVER_START = 400
 
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -27,15 +35,22 @@ class Refused(Exception):
             return None
 
 
+def answer(method, url, headers=None, body=None, timeout=60):
+    """Returns the status and the body of an answer, whatever they are."""
+    request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
+    try:
+        with direct.open(request, timeout=timeout) as response:
+            return response.status, response.read().decode("utf-8", "replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode("utf-8", "replace")
+
+
 def exchange(method, url, headers=None, body=None, timeout=60):
     """Returns the JSON of an answer, or None if it has no body. Anything but a 2xx is `Refused`."""
     headers = {"Accept": "application/json", **(headers or {})}
-    request = urllib.request.Request(url, data=body, method=method, headers=headers)
-    try:
-        with direct.open(request, timeout=timeout) as answer:
-            text = answer.read()
-    except urllib.error.HTTPError as error:
-        raise Refused(error.code, error.read().decode("utf-8", "replace"), f"{method} {url}") from None
+    status, text = answer(method, url, headers, body, timeout)
+    if not 200 <= status < 300:
+        raise Refused(status, text, f"{method} {url}")
     return json.loads(text) if text else None
 
 
@@ -110,6 +125,22 @@ class Session:
         return sorted(group["path"] for group in self.get(f"/users/{quote(person_id)}/groups?briefRepresentation=true"))
 
 
+def wait_until_ready(base, server):
+    """Returns the seconds that the server needed, or ends the run."""
+    began = time.monotonic()
+    while time.monotonic() - began < SERVER_START:
+        try:
+            os.kill(server, 0)
+        except ProcessLookupError:
+            sys.exit("the server ended before it was ready")
+        try:
+            exchange("GET", f"{base}/realms/master", timeout=5)
+            return time.monotonic() - began
+        except (Refused, OSError):
+            time.sleep(0.5)
+    sys.exit(f"the server was not ready in {SERVER_START} s")
+
+
 def administrator(base, realm):
     return Session(
         base, realm, "master", grant_type="password", client_id="admin-cli", username="admin", password="admin"
@@ -131,6 +162,12 @@ def grant(admin, person_id, *roles):
     client = admin.get("/clients?clientId=realm-management")[0]["id"]
     chosen = [admin.get(f"/clients/{client}/roles/{role}") for role in roles]
     admin.call("POST", f"/users/{person_id}/role-mappings/clients/{client}", chosen)
+
+
+def add_people(admin, users):
+    """Imports people, with their groups, into a realm that is there."""
+    for first in range(0, len(users), LOT):
+        admin.call("POST", "/partialImport", {"ifResourceExists": "FAIL", "users": users[first : first + LOT]})
 
 
 def create_service_account(admin, client, *roles):

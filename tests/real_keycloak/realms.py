@@ -74,7 +74,7 @@ def collect_paths(groups, parent, paths):
         collect_paths(group.get("subGroups", []), path, paths)
 
 
-CROWD = 1200
+CROWD = 5000
 
 ODD_NAMES = [
     "group 2",
@@ -87,22 +87,28 @@ ODD_NAMES = [
     "q?mark#hash",
     "[x]|y",
     "dots.and_under~tilde-",
+    "with/slash",
 ]
 
 
+def user(username, groups, email=True, first=None, last=None, enabled=True):
+    document = {"username": username, "enabled": enabled, "groups": groups}
+    if email:
+        document["email"] = f"{username}@kc.example" if email is True else email
+    if first:
+        document["firstName"] = first
+    if last:
+        document["lastName"] = last
+    return document
+
+
+def crowd():
+    """Returns the people of the group of many."""
+    return [user(f"person{number:04}", ["/crowd"], first=f"First{number:04}", last="Crowd") for number in range(CROWD)]
+
+
 def own():
-    """Returns the realm of the test's own as a document that Keycloak imports."""
-
-    def user(username, groups, email=True, first=None, last=None, enabled=True):
-        document = {"username": username, "enabled": enabled, "groups": groups}
-        if email:
-            document["email"] = f"{username}@kc.example" if email is True else email
-        if first:
-            document["firstName"] = first
-        if last:
-            document["lastName"] = last
-        return document
-
+    """Returns the realm of the test's own as a document that Keycloak imports, with the group of many still empty."""
     users = [
         user("tara", ["/teams"], first="Tara", last="Top"),
         user("pete", ["/teams/platform"], first="Pete", last="Plat"),
@@ -151,10 +157,6 @@ def own():
         user(f"odd{number}", [f"/odd names/{name}"], first="Odd", last=str(number))
         for number, name in enumerate(ODD_NAMES)
     ]
-    users += [
-        user(f"person{number:04}", ["/crowd"], first=f"First{number:04}", last="Crowd")
-        for number in range(CROWD)
-    ]
     return {
         "realm": "acme",
         "enabled": True,
@@ -183,14 +185,14 @@ def own():
     }
 
 
-def service_client(client_id):
+def service_client(client_id, secret=SYNC_SECRET):
     """Returns a client that logs in as its service account."""
     return {
         "clientId": client_id,
         "enabled": True,
         "protocol": "openid-connect",
         "publicClient": False,
-        "secret": SYNC_SECRET,
+        "secret": secret,
         "serviceAccountsEnabled": True,
         "standardFlowEnabled": False,
         "directAccessGrantsEnabled": False,

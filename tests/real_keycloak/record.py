@@ -13,8 +13,11 @@ class Record:
         self.failed = 0
         self.began = time.monotonic()
 
+    def seconds(self):
+        return time.monotonic() - self.began
+
     def headline(self, text):
-        print(f"\n{text}  [{time.monotonic() - self.began:.0f} s]", flush=True)
+        print(f"\n{text}  [{self.seconds():.0f} s]", flush=True)
 
     def turn(self, text):
         print(f"\n  {text}", flush=True)

@@ -1,179 +1,26 @@
-"""The story that is told to each realm: read it, apply it, change it, apply the change.
+"""Tells each realm its story: read it, apply it, change it, apply the change. Then come a token that runs out and what cannot work.
 
 `write-realms` prepares what the server imports; `run` does the rest against the running server.
 """
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import signal
 import sys
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import answers
 import keycloak_admin as admin_api
 import realms
+import renewal
 from keycloak_admin import Refused
 from program import Program, SimulatedGraph, changes_of, write_configuration
 from record import Record, listed
-from reference import Directory, Mapping, carry_out, expect
-
-SERVER_START = 400
-PASSWORD = "Real-Keycloak-1"
-WRONG_SECRET = "Not-The-Secret-1"
-SHORT_FILE = "keycloak-testrealm-6146.json"
-LONG_FILE = "keycloak-testrealm.json"
-
-
-@dataclass
-class Account:
-    """The sync account of a realm, in the words of the program's environment."""
-
-    variables: dict
-    roles: tuple
-
-    def session(self, base, realm):
-        if "KEYCLOAK_CLIENT_ID" in self.variables:
-            return admin_api.service_account(
-                base, realm, self.variables["KEYCLOAK_CLIENT_ID"], self.variables["KEYCLOAK_CLIENT_SECRET"]
-            )
-        return admin_api.password_account(
-            base, realm, self.variables["KEYCLOAK_USER"], self.variables["KEYCLOAK_PASSWORD"]
-        )
-
-
-def client_account(*roles, client=realms.SYNC_CLIENT, secret=realms.SYNC_SECRET):
-    return Account({"KEYCLOAK_CLIENT_ID": client, "KEYCLOAK_CLIENT_SECRET": secret}, roles)
-
-
-def user_account(*roles, password=PASSWORD):
-    return Account({"KEYCLOAK_USER": "azure-sync", "KEYCLOAK_PASSWORD": password}, roles)
-
-
-@dataclass
-class Story:
-    """A realm, how the program is set up for it, and what happens to it."""
-
-    realm: realms.Realm
-    account: Account
-    mappings: list
-    # Each is what the administrator does, and the same on what the file says.
-    events: list
-    extra: list = field(default_factory=list)
-    # Whether the program may know the realm's user federation, which the removal of strangers needs.
-    strangers_may_go: bool = True
-    # The block codes of the first plan, and of the plan after the events; the flags that lift them come from the plan.
-    first_blocks: tuple = ()
-    later_blocks: tuple = ()
-    # Configure the address with /auth where the server has none, and without where it has.
-    other_prefix: bool = False
-
-
-def disable(username):
-    def on_file(realm):
-        realm.people[username].enabled = False
-
-    return f"{username} is disabled", lambda admin: admin_api.disable(admin, username), on_file
-
-
-def delete(username):
-    def on_file(realm):
-        del realm.people[username]
-
-    return f"{username} is deleted", lambda admin: admin_api.delete(admin, username), on_file
-
-
-def rename(username, first_name, last_name):
-    def on_file(realm):
-        realm.people[username].first_name = first_name
-        realm.people[username].last_name = last_name
-
-    what = f"{username} is called {first_name} {last_name}"
-    return what, lambda admin: admin_api.rename(admin, username, first_name, last_name), on_file
-
-
-def leave(username, path):
-    def on_file(realm):
-        realm.people[username].groups.remove(path)
-
-    return f"{username} leaves {path}", lambda admin: admin_api.leave(admin, username, path), on_file
-
-
-def join(username, path):
-    def on_file(realm):
-        realm.people[username].groups.add(path)
-
-    return f"{username} joins {path}", lambda admin: admin_api.join(admin, username, path), on_file
-
-
-def tell(folder):
-    """Returns the stories."""
-    short = realms.read(folder / SHORT_FILE)
-    long = realms.read(folder / LONG_FILE)
-    own = realms.parse(realms.own())
-    return [
-        Story(
-            realm=short,
-            account=client_account("view-users"),
-            mappings=[Mapping(path, f"kc {path[1:]}") for path in short.groups],
-            events=[
-                disable("user1"),
-                leave("superuser", "/API Access"),
-                delete("user2"),
-                rename("secure-user", "Sécure", "Renamed"),
-            ],
-            strangers_may_go=False,
-        ),
-        Story(
-            realm=long,
-            account=user_account("view-users"),
-            mappings=[
-                Mapping("/topGroup", "kc-top", subgroups=True),
-                Mapping("/topGroup/level2group", "kc-level-2"),
-                Mapping("/roleRichGroup/level2group", "kc-rich", allow_empty=True),
-                Mapping("/sample-realm-group", "kc-sample"),
-            ],
-            events=[
-                leave("level2groupuser", "/topGroup/level2group"),
-                delete("rolerichuser"),
-                rename("topgroupuser", "Top", "Group"),
-            ],
-            extra=["keycloak_federation: none"],
-            later_blocks=("empty_source",),
-            other_prefix=True,
-        ),
-        Story(
-            realm=own,
-            account=client_account("view-users", "view-realm"),
-            mappings=[
-                Mapping("/teams", "kc-teams"),
-                Mapping("/teams/platform", "kc-platform", subgroups=True),
-                Mapping("/teams/platform/core", "kc-core"),
-                Mapping("/union/left", "kc-union"),
-                Mapping("/union/right", "kc-union"),
-                Mapping("/mixed", "kc-mixed"),
-                Mapping("/empty", "kc-empty"),
-                Mapping("/crowd", "kc-crowd"),
-                *(Mapping(f"/odd names/{name}", f"kc {name}") for name in realms.ODD_NAMES),
-            ],
-            events=[
-                disable("pete"),
-                leave("cora", "/teams/platform/core"),
-                delete("person0007"),
-                disable("person0008"),
-                leave("person0009", "/crowd"),
-                rename("tara", "Tara", "Ünder-Way"),
-                # elke stays in kc-platform, which covers both groups, and ulla in kc-union through its other half.
-                join("elke", "/teams/platform/core"),
-                leave("elke", "/teams/platform/core/night shift"),
-                leave("ulla", "/union/left"),
-            ],
-            first_blocks=("too_many_invitations",),
-        ),
-    ]
+from reference import Directory, carry_out, expect
+from refusals import AZURE, Refusals
+from stories import LONG_FILE, SHORT_FILE, tell
 
 
 class Scenario:
@@ -191,7 +38,9 @@ class Scenario:
             f"sync account with {' and '.join(story.account.roles)}"
         )
         admin = admin_api.administrator(self.base, story.realm.name)
-        if "/crowd" not in story.realm.groups:
+        if story.arrivals:
+            admin_api.add_people(admin, story.arrivals)
+        else:
             create_account(admin, story.account)
         self.record.turn("The server, as imported")
         self.check_server(story, story.realm)
@@ -256,14 +105,13 @@ class Scenario:
             [] if "view-realm" in story.account.roles else 403,
         )
 
-    def configure(self, name, story, mappings=None):
+    def configure(self, name, story, url=None):
         file = self.work / f"{name}.yaml"
-        url = self.base
-        if story.other_prefix:
-            url = url.removesuffix("/auth") if url.endswith("/auth") else f"{url}/auth"
-        write_configuration(
-            file, url, story.realm.name, story.mappings if mappings is None else mappings, self.graph, story.extra
-        )
+        if url is None:
+            url = self.base
+            if story.other_prefix:
+                url = url.removesuffix("/auth") if url.endswith("/auth") else f"{url}/auth"
+        write_configuration(file, url, story.realm.name, story.mappings, self.graph, story.extra)
         return file
 
     def sync(self, turn, story, realm, directory, blocks):
@@ -400,67 +248,6 @@ class Scenario:
                 wanted[azure, email] = ("Member", names.display_name, names.given_name, names.surname)
         self.record.same(what, seen, wanted)
 
-    def refuse(self, stories):
-        """Checks what cannot work: first how the server answers, then what the program makes of it."""
-        self.record.headline("What cannot work")
-        by_name = {story.realm.name: story for story in stories}
-        long, own = by_name["test"], by_name["acme"]
-        roleless = client_account(client=realms.ROLELESS_CLIENT)
-        group = own.mappings[0]
-        missing = [
-            Mapping("/teams/plattform", "kc-platform"),
-            Mapping("/TEAMS", "kc-teams"),
-            Mapping("/nobody", "kc-core"),
-        ]
-
-        def answer(account, realm, path):
-            try:
-                account.session(self.base, realm).get(path)
-            except Refused as refused:
-                return refused.status, refused.error()
-            return 200, None
-
-        status, error = answer(user_account(password=WRONG_SECRET), long.realm.name, "/groups")
-        # 401 up to Keycloak 26.5, 400 since.
-        refused = status in (400, 401) and error == "invalid_grant"
-        self.record.check("a wrong password is invalid_grant", refused, (status, error))
-        status, error = answer(client_account(secret=WRONG_SECRET), own.realm.name, "/groups")
-        self.record.same("a wrong secret is unauthorized_client", (status, error), (401, "unauthorized_client"))
-        status, _ = answer(roleless, own.realm.name, f"/group-by-path/{group.keycloak[1:]}")
-        self.record.same("without roles, a group that exists is 403", status, 403)
-        for mapping in missing:
-            status, _ = answer(own.account, own.realm.name, f"/group-by-path{mapping.keycloak}")
-            self.record.same(f"{mapping.keycloak} is 404", status, 404)
-        if not self.program:
-            return
-
-        wrong_password, wrong_secret = user_account(password=WRONG_SECRET), client_account(secret=WRONG_SECRET)
-        self.fails("a wrong password", long, wrong_password, None, "azure-sync", "Invalid user credentials")
-        self.fails("a wrong secret", own, wrong_secret, None, realms.SYNC_CLIENT, "refused the login")
-        self.fails("no role", own, roleless, None, "view-users", "403")
-        self.fails(
-            "missing groups, all at once", own, own.account, [*own.mappings, *missing],
-            *(mapping.keycloak for mapping in missing), "does not exist", "/teams/platform",
-        )
-        self.fails(
-            "a missing Azure group", own, own.account, [Mapping("/teams", "kc-no-such-group")],
-            "kc-no-such-group", "does not exist",
-        )
-
-    def fails(self, what, story, account, mappings, *sentences):
-        name = "fails-" + what.replace(" ", "-").replace(",", "")
-        file = self.work / f"{name}.plan.json"
-        run = self.program.run(
-            {**account.variables, **self.graph.variables},
-            "plan", "--config", self.configure(name, story, mappings), "--out", file,
-        )
-        self.exits(what, run, 1)
-        unsaid = [sentence for sentence in sentences if sentence not in run.stderr]
-        self.record.check(f"{what}: stderr says so", not unsaid, f"does not say {unsaid}:\n{run.stderr}")
-        printed = [secret for secret in (WRONG_SECRET, PASSWORD, realms.SYNC_SECRET) if secret in run.stdout + run.stderr]
-        self.record.same(f"{what}: no secret is printed", printed, [])
-        self.record.check(f"{what}: no plan is written", not file.exists())
-
 
 def create_account(admin, account):
     """Makes a realm's sync account. In a realm of its own making it comes with the import."""
@@ -472,51 +259,48 @@ def create_account(admin, account):
         )
 
 
-def wait_until_ready(base, server):
-    """Returns the seconds that the server needed, or ends the run."""
-    began = time.monotonic()
-    while time.monotonic() - began < SERVER_START:
-        try:
-            os.kill(server, 0)
-        except ProcessLookupError:
-            sys.exit("the server ended before it was ready")
-        try:
-            admin_api.exchange("GET", f"{base}/realms/master", timeout=5)
-            return time.monotonic() - began
-        except (Refused, OSError):
-            time.sleep(0.5)
-    sys.exit(f"the server was not ready in {SERVER_START} s")
-
-
 def write_realms(source, target):
     for name in (SHORT_FILE, LONG_FILE):
         shutil.copy(source / name, target / name)
-    (target / "own.json").write_text(json.dumps(realms.own()), encoding="utf-8")
+    for document in (realms.own(), answers.document()):
+        (target / f"{document['realm']}.json").write_text(json.dumps(document), encoding="utf-8")
 
 
 def run(options):
     # A shell starts its background jobs with interrupts ignored, and the simulated Graph would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     record = Record()
-    seconds = wait_until_ready(options.keycloak, options.server_pid)
+    seconds = admin_api.wait_until_ready(options.keycloak, options.server_pid)
     print(f"Keycloak {options.version} on {options.keycloak}, ready after {seconds:.0f} s")
+    record.headline("The server answers as this version did")
+    answers.check(record, options.keycloak, options.relative_path, options.version)
     stories = tell(options.realms)
     graph = None
     try:
         if options.binary:
-            groups = sorted({mapping.azure for story in stories for mapping in story.mappings})
+            groups = sorted({AZURE} | {mapping.azure for story in stories for mapping in story.mappings})
             graph = SimulatedGraph(options.binary, options.work, groups)
             print(f"Simulated Graph on {graph.graph_url}, {len(groups)} empty groups")
         scenario = Scenario(options.keycloak, record, options.binary, options.work, graph)
         for story in stories:
             with record.guarded(f"the story of {story.realm.name} was told to its end"):
                 scenario.tell(story)
-        with record.guarded("what cannot work was tried"):
-            scenario.refuse(stories)
+        if scenario.program:
+            record.headline(f"A token that lives {renewal.LIFE} s and runs out")
+            for story in stories:
+                with record.guarded(f"the token of {story.realm.name} ran out"):
+                    renewal.check(scenario, story)
+            record.headline("What cannot work")
+            with record.guarded("what cannot work was tried"):
+                Refusals(scenario, stories[-1], options.version).try_all()
     finally:
         if graph:
             graph.stop()
-    print(f"\n{record.passed} passed, {record.failed} failed")
+    below = f" below {options.relative_path}" if options.relative_path else ""
+    print(
+        f"\nKeycloak {options.version}{below}: {record.passed} passed, {record.failed} failed, "
+        f"{record.seconds():.0f} s and {seconds:.0f} s until it was ready"
+    )
     return 1 if record.failed else 0
 
 
@@ -528,6 +312,7 @@ def main():
     prepare.add_argument("target", type=Path)
     tell_all = commands.add_parser("run")
     tell_all.add_argument("--keycloak", required=True)
+    tell_all.add_argument("--relative-path", required=True)
     tell_all.add_argument("--server-pid", type=int, required=True)
     tell_all.add_argument("--version", required=True)
     tell_all.add_argument("--realms", type=Path, required=True)
