@@ -48,22 +48,28 @@ def read(file):
 def parse(document):
     groups = []
     collect_paths(document.get("groups", []), "", groups)
-    people = {}
-    for user in document["users"]:
-        memberships = {"/" + path.lstrip("/") for path in user.get("groups", [])}
-        unknown = memberships - set(groups)
+    people = people_of(document["users"])
+    for person in people.values():
+        unknown = person.groups - set(groups)
         if unknown:
-            raise ValueError(f"{user['username']} is in {unknown}, which the file does not define")
+            raise ValueError(f"{person.username} is in {unknown}, which the file does not define")
+    return Realm(document["realm"], groups, people)
+
+
+def people_of(users):
+    """Returns people by username, as Keycloak stores the users of a file."""
+    people = {}
+    for user in users:
         person = Person(
             username=user["username"].lower(),
             email=(user.get("email") or "").strip().lower() or None,
             first_name=(user.get("firstName") or "").strip() or None,
             last_name=(user.get("lastName") or "").strip() or None,
             enabled=user.get("enabled", False),
-            groups=memberships,
+            groups={"/" + path.lstrip("/") for path in user.get("groups", [])},
         )
         people[person.username] = person
-    return Realm(document["realm"], groups, people)
+    return people
 
 
 def collect_paths(groups, parent, paths):
@@ -74,7 +80,8 @@ def collect_paths(groups, parent, paths):
         collect_paths(group.get("subGroups", []), path, paths)
 
 
-CROWD = 5000
+CROWD = 1200
+MANY = 5000
 
 ODD_NAMES = [
     "group 2",
@@ -102,13 +109,13 @@ def user(username, groups, email=True, first=None, last=None, enabled=True):
     return document
 
 
-def crowd():
-    """Returns the people of the group of many."""
-    return [user(f"person{number:04}", ["/crowd"], first=f"First{number:04}", last="Crowd") for number in range(CROWD)]
+def many():
+    """Returns the people of a group that only fills up later."""
+    return [user(f"many{number:04}", ["/many"], first=f"First{number:04}", last="Many") for number in range(MANY)]
 
 
 def own():
-    """Returns the realm of the test's own as a document that Keycloak imports, with the group of many still empty."""
+    """Returns the realm of the test's own as a document that Keycloak imports."""
     users = [
         user("tara", ["/teams"], first="Tara", last="Top"),
         user("pete", ["/teams/platform"], first="Pete", last="Plat"),
@@ -157,6 +164,10 @@ def own():
         user(f"odd{number}", [f"/odd names/{name}"], first="Odd", last=str(number))
         for number, name in enumerate(ODD_NAMES)
     ]
+    users += [
+        user(f"person{number:04}", ["/crowd"], first=f"First{number:04}", last="Crowd")
+        for number in range(CROWD)
+    ]
     return {
         "realm": "acme",
         "enabled": True,
@@ -178,6 +189,7 @@ def own():
             {"name": "mixed"},
             {"name": "empty"},
             {"name": "crowd"},
+            {"name": "many"},
             {"name": "odd names", "subGroups": [{"name": name} for name in ODD_NAMES]},
         ],
         "clients": [service_client(name) for name in ("robot", SYNC_CLIENT, ROLELESS_CLIENT)],

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import answers
@@ -18,7 +19,7 @@ import renewal
 from keycloak_admin import Refused
 from program import Program, SimulatedGraph, changes_of, write_configuration
 from record import Record, listed
-from reference import Directory, carry_out, expect
+from reference import Directory, Mapping, carry_out, expect
 from refusals import AZURE, Refusals
 from stories import LONG_FILE, SHORT_FILE, tell
 
@@ -38,9 +39,7 @@ class Scenario:
             f"sync account with {' and '.join(story.account.roles)}"
         )
         admin = admin_api.administrator(self.base, story.realm.name)
-        if story.arrivals:
-            admin_api.add_people(admin, story.arrivals)
-        else:
+        if "/crowd" not in story.realm.groups:
             create_account(admin, story.account)
         self.record.turn("The server, as imported")
         self.check_server(story, story.realm)
@@ -65,6 +64,27 @@ class Scenario:
             self.record.note("the sync account gets view-realm")
             story.strangers_may_go = True
             self.sync("third", story, changed, directory, ())
+
+        if went_on and "/many" in story.realm.groups:
+            self.plan_for_many(admin, story, changed, directory)
+
+    def plan_for_many(self, admin, story, realm, directory):
+        """Fills a group and plans for it. To carry that out would take the simulated Graph longer than all the rest."""
+        self.record.turn(f"{realms.MANY} people join /many, which now feeds kc-union")
+        arrivals = realms.many()
+        admin_api.add_people(admin, arrivals)
+        realm = realm.copy()
+        realm.people.update(realms.people_of(arrivals))
+        story = replace(story, mappings=[Mapping("/many", "kc-union")])
+        expected = expect(realm, story.mappings, directory)
+        file = self.work / f"{realm.name}-many.plan.json"
+        run = self.program.run(
+            {**story.account.variables, **self.graph.variables},
+            "plan", "--config", self.configure(f"{realm.name}-many", story), "--out", file, "--detailed-exitcode",
+            "--max-invitations", "off",
+        )
+        if self.exits("has changes", run, 2):
+            self.compare(json.loads(file.read_text(encoding="utf-8")), expected)
 
     def check_server(self, story, realm):
         """Checks that the sync account sees in every group what the file says, by the very requests the program relies on."""

@@ -45,8 +45,6 @@ class Story:
     mappings: list
     # Each is what the administrator does, and the same on what the file says.
     events: list
-    # People who are not in the imported file.
-    arrivals: list = field(default_factory=list)
     extra: list = field(default_factory=list)
     # Whether the program may know the realm's user federation, which the removal of strangers needs.
     strangers_may_go: bool = True
@@ -98,9 +96,7 @@ def tell(folder):
     """Returns the stories."""
     short = realms.read(folder / SHORT_FILE)
     long = realms.read(folder / LONG_FILE)
-    document = realms.own()
-    crowd = realms.crowd()
-    own = realms.parse({**document, "users": document["users"] + crowd})
+    own = realms.parse(realms.own())
     return [
         Story(
             realm=short,
@@ -134,7 +130,6 @@ def tell(folder):
         ),
         Story(
             realm=own,
-            arrivals=crowd,
             account=client_account("view-users", "view-realm"),
             mappings=[
                 Mapping("/teams", "kc-teams"),
