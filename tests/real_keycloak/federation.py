@@ -302,7 +302,7 @@ class Trial:
         else:
             record.same(f"{what}: nobody is removed", outcome.removals(), [])
             missing = {*STAFF, *OPS} - sight if isinstance(sight, set) else {*STAFF, *OPS}
-            said = outcome.run.status == 1 or outcome.holds(missing)
+            said = outcome.names_what_failed() or outcome.holds(missing)
             record.check(f"{form.what}: what is wrong is said ({shown})", said, outcome.detail())
         for sentence in outcome.sentences():
             record.note(sentence)
@@ -327,8 +327,16 @@ class Outcome:
         problems = self.plan["problems"] if self.plan else []
         return [problem for problem in problems if problem["code"] == "removal_not_confirmed"]
 
+    def names_what_failed(self):
+        """Whether the run ended because something could not be read, and says what and how Keycloak answered."""
+        said = re.search(
+            r"failed to (read the members of group /\w+|look up \S+@kc\.example)\n\s*Keycloak answered [45]\d\d",
+            self.run.stderr,
+        )
+        return self.run.status == 1 and bool(said)
+
     def holds(self, people):
-        """Whether the plan says of each of these people that it is not clear whether they have to go, and nothing else."""
+        """Whether the plan says of each of these people that it is not clear whether they have to go."""
         held = {name for problem in self.held() for name in (*STAFF, *OPS, LOCAL) if f"{name}@" in problem["subject"]}
         return self.plan is not None and held >= people
 
@@ -399,7 +407,7 @@ def run(options):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     record = Record()
     seconds = admin_api.wait_until_ready(options.keycloak, options.server_pid)
-    print(f"Keycloak {options.version} on {options.keycloak}, ready after {seconds:.0f} s")
+    print(f"Keycloak {options.version} on {options.keycloak}, ready after {seconds:.0f} s", flush=True)
     trial = Trial(options.keycloak, record, options.binary, options.work)
     try:
         trial.synchronise_entra()

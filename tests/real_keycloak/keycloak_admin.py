@@ -15,7 +15,7 @@ LOT = 50
 TOKEN_SECONDS = 45
 
 # A server builds itself at its first start, and imports.
-SERVER_START = 400
+SERVER_START = 600
 
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

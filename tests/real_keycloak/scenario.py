@@ -291,7 +291,7 @@ def run(options):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     record = Record()
     seconds = admin_api.wait_until_ready(options.keycloak, options.server_pid)
-    print(f"Keycloak {options.version} on {options.keycloak}, ready after {seconds:.0f} s")
+    print(f"Keycloak {options.version} on {options.keycloak}, ready after {seconds:.0f} s", flush=True)
     record.headline("The server answers as this version did")
     answers.check(record, options.keycloak, options.relative_path, options.version)
     stories = tell(options.realms)
