@@ -7,7 +7,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/keycloak-to-azure
 newest=26.7.4
 
 fail() {
-    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    printf 'real_keycloak/%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
 }
 
