@@ -10,7 +10,6 @@ from pathlib import Path
 
 SYNC_CLIENT = "azure-sync"
 SYNC_SECRET = "real-keycloak-test"
-ROLELESS_CLIENT = "azure-sync-without-roles"
 
 
 @dataclass
@@ -154,11 +153,6 @@ def own():
             "serviceAccountClientId": SYNC_CLIENT,
             "clientRoles": {"realm-management": ["view-users", "view-realm"]},
         },
-        {
-            "username": f"service-account-{ROLELESS_CLIENT}",
-            "enabled": True,
-            "serviceAccountClientId": ROLELESS_CLIENT,
-        },
     ]
     users += [
         user(f"odd{number}", [f"/odd names/{name}"], first="Odd", last=str(number))
@@ -192,7 +186,7 @@ def own():
             {"name": "many"},
             {"name": "odd names", "subGroups": [{"name": name} for name in ODD_NAMES]},
         ],
-        "clients": [service_client(name) for name in ("robot", SYNC_CLIENT, ROLELESS_CLIENT)],
+        "clients": [service_client(name) for name in ("robot", SYNC_CLIENT)],
         "users": users,
     }
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import answers
 import realms
-from keycloak_admin import Refused, administrator
+from keycloak_admin import administrator
 from reference import Mapping
 from stories import PASSWORD, Story, client_account, user_account
 
@@ -35,7 +35,9 @@ class Refusals:
         powerless = client_account(client="powerless", secret=answers.SECRET)
         self.fails("a wrong password", self.user("azure-sync", WRONG_SECRET), "azure-sync", "Invalid user credentials")
         self.fails("an unknown user", self.user("nobody"), "nobody", "Invalid user credentials")
-        self.fails("a wrong secret", self.client("sync", WRONG_SECRET), "client sync", "refused the login", "KEYCLOAK_CLIENT_SECRET")
+        self.fails(
+            "a wrong secret", self.client("sync", WRONG_SECRET), "refused the login of service account sync", "KEYCLOAK_CLIENT_SECRET"
+        )
         self.fails("an unknown client", self.client("nobody"), "client nobody", "does not exist in realm answers")
         self.fails("no role", powerless, "view-users", "403")
         self.fails("a disabled account", self.user("switched-off"), "switched-off", "Account disabled", "Enable")
