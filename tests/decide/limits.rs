@@ -61,6 +61,35 @@ fn a_plain_zero_forbids_both_and_off_lifts() {
     );
 }
 
+#[test]
+fn a_block_names_the_limit_that_allowed_the_most() {
+    let message = |members, losing| {
+        let mut world = team_of(members);
+        for number in 0..losing {
+            world.leave(&format!("p{number}"), "/team");
+        }
+        let blocks = world.plan().blocks;
+        let is_number = |code| code == BlockCode::TooManyRemovals;
+        let mut blocks = blocks.into_iter().filter(|block| is_number(block.code));
+        blocks.next().unwrap().message
+    };
+    for (members, losing, expected) in [
+        (10, 6, "at most 5 (limits.removals is 5) may go in one plan"),
+        // A fifth of them is as many.
+        (25, 6, "at most 5 (limits.removals is 5) may go in one plan"),
+        (30, 7, "at most 6 (20 %) may go in one plan"),
+        (300, 100, "at most 60 (20 %) may go in one plan"),
+        (
+            300,
+            101,
+            "at most 60 (20 %) may go in one plan; the first 100 are looked into and shown",
+        ),
+    ] {
+        let message = message(members, losing);
+        assert!(message.ends_with(expected), "{members}: {message}");
+    }
+}
+
 /// "Up to `limits.removals` members or `limits.removals_percent` of them, whichever is more; a plain `0` for the first forbids both",
 /// counted one by one.
 fn most(members: usize, removals: Limit, percent: Limit) -> usize {

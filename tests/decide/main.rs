@@ -11,6 +11,7 @@ mod generate;
 mod limits;
 mod matching;
 mod matching_table;
+mod naming;
 mod oracle;
 mod plan_file;
 mod properties;

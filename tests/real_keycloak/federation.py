@@ -18,7 +18,7 @@ import openldap
 import realms
 from keycloak_admin import Refused
 from openldap import OpenLdap
-from program import Program, SimulatedGraph, write_configuration
+from program import Program, SimulatedServices, write_configuration
 from record import Record
 from reference import Mapping
 
@@ -173,7 +173,7 @@ class Trial:
         self.record = record
         self.work = work
         self.ldap = OpenLdap(work / "openldap", [*STAFF, *OPS], {"staff": STAFF, "ops": OPS})
-        self.graph = SimulatedGraph(binary, work, [mapping.azure for form in FORMS for mapping in form.mappings()])
+        self.graph = SimulatedServices(binary, work, [mapping.azure for form in FORMS for mapping in form.mappings()])
         self.program = Program(binary, work)
         self.realms = [Realm(base, form, self.ldap) for form in FORMS]
         self.table = []

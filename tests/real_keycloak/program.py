@@ -53,13 +53,14 @@ def bare_environment():
     return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
-class SimulatedGraph:
-    """`keycloak-to-azure sandbox`, serving until it is stopped, with an empty group for every name."""
+class SimulatedServices:
+    """`keycloak-to-azure sandbox`, serving until it is stopped, with an empty Azure group for every name."""
 
-    def __init__(self, binary, folder, groups):
+    def __init__(self, binary, folder, groups=(), flags=()):
         self.output = folder / "sandbox.out"
         addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
-        command = [binary, "sandbox", "--keycloak", addresses[0], "--graph", addresses[1]]
+        self.keycloak = addresses[0]
+        command = [binary, "sandbox", "--keycloak", addresses[0], "--graph", addresses[1], *flags]
         for group in groups:
             command += ["--azure-group", group]
         with self.output.open("wb") as output:

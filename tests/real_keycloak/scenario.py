@@ -17,7 +17,7 @@ import keycloak_admin as admin_api
 import realms
 import renewal
 from keycloak_admin import Refused
-from program import Program, SimulatedGraph, changes_of, write_configuration
+from program import Program, SimulatedServices, changes_of, write_configuration
 from record import Record, listed
 from reference import Directory, Mapping, carry_out, expect
 from refusals import AZURE, Refusals
@@ -299,7 +299,7 @@ def run(options):
     try:
         if options.binary:
             groups = sorted({AZURE} | {mapping.azure for story in stories for mapping in story.mappings})
-            graph = SimulatedGraph(options.binary, options.work, groups)
+            graph = SimulatedServices(options.binary, options.work, groups)
             print(f"Simulated Graph on {graph.graph_url}, {len(groups)} empty groups")
         scenario = Scenario(options.keycloak, record, options.binary, options.work, graph)
         for story in stories:

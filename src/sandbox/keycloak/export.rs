@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_no_realm_is_refused() {
         for (export, said) in [
-            ("[]", "invalid type: sequence"),
+            ("5", "invalid type: integer `5`"),
             ("{}", "missing field `realm`"),
             (
                 r#"{"realm": "x", "users": [{"username": "ann", "groups": ["/none"]}]}"#,

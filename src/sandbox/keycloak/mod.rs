@@ -268,7 +268,7 @@ fn refusal_of_path(path: &str) -> Option<Response> {
         ));
     }
     path.contains(';').then(|| {
-        let description = "Request path contains an invalid character";
+        let description = "Request path contains invalid character ';'";
         answers::oauth_error(400, "invalidCharacter", description)
     })
 }

@@ -232,7 +232,7 @@ fn asked_of_login(request: &Request) -> Option<(&'static Operation, Asked<'_>)> 
         path: &request.path,
         query: &request.query,
         headers: headers_of(&request.headers),
-        body: Some(super::form_body(&request.body)),
+        body: (!request.body.is_empty()).then(|| super::form_body(&request.body)),
     };
     Some((operation, asked))
 }
@@ -251,24 +251,61 @@ fn login(recorded: &Path) -> Description {
             "scope": {"type": "string", "pattern": "/\\.default$"},
             "grant_type": {"const": "client_credentials"},
             "client_secret": text,
+            "client_assertion": text,
+            "client_assertion_type": {"const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
         },
-        "required": ["client_id", "scope", "grant_type", "client_secret"],
+        "required": ["client_id", "scope", "grant_type"],
+        "oneOf": [
+            {"required": ["client_secret"]},
+            {"required": ["client_assertion", "client_assertion_type"]},
+        ],
         "additionalProperties": false,
     });
     let answers = |schema: Value| json!({"content": {"application/json": {"schema": schema}}});
     let document = json!({
         "components": {"schemas": {}, "responses": {}},
-        "paths": {"/{tenant}/oauth2/v2.0/token": {"post": {
-            "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": form}}},
-            "responses": {
-                "200": answers(alike(&token, &["ext_expires_in"])),
-                // Some refusals have no address to read more at (token-error-unknown-client.json).
-                "4XX": answers(alike(&refusal, &["error_uri"])),
-                "5XX": answers(json!({"type": "object"})),
-            },
-        }}},
+        "paths": {
+            "/{tenant}/oauth2/v2.0/token": {"post": {
+                "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": form}}},
+                "responses": {
+                    "200": answers(alike(&token, &["ext_expires_in"])),
+                    // Some refusals have no address to read more at (token-error-unknown-client.json).
+                    "4XX": answers(alike(&refusal, &["error_uri"])),
+                    "5XX": answers(json!({"type": "object"})),
+                },
+            }},
+            // https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
+            "/msi/token": {"get": machine("x-identity-header")},
+            // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+            "/metadata/identity/oauth2/token": {"get": machine("metadata")},
+        },
     });
     Description::new(document, Undescribed::Allowed)
+}
+
+/// A service of a machine in Azure that gives tokens of its identity, and knows whom it talks to by a header.
+fn machine(header: &str) -> Value {
+    let option = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
+    let text = json!({"type": "string"});
+    let number = json!({"type": ["integer", "string"]});
+    json!({
+        "parameters": [
+            option("api-version"), option("resource"), option("client_id"),
+            {"name": header, "in": "header", "schema": text},
+        ],
+        "responses": {
+            "200": {"content": {"application/json": {"schema": {
+                "type": "object",
+                "properties": {
+                    "access_token": text, "client_id": text, "expires_in": number, "expires_on": number,
+                    "not_before": number, "resource": text, "token_type": {"const": "Bearer"},
+                },
+                "required": ["access_token", "expires_on", "resource", "token_type"],
+                "additionalProperties": false,
+            }}}},
+            "4XX": {"content": {"application/json": {"schema": {"type": "object"}}}},
+        },
+    })
 }
 
 /// A schema of objects with the same fields as a recorded one. What differs from time to time was recorded as a text, numbers too.
