@@ -1,12 +1,12 @@
 //! What a single value of the configuration may be: text, addresses of services, domains, words, numbers.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use reqwest::Url;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
+use crate::http;
 use crate::model::{Address, GroupPath, ObjectId, UserType, fold};
 use crate::settings::{DisplayNameTemplate, Limit};
 
@@ -341,23 +341,10 @@ fn parse_url(text: &str) -> Result<Url, Wrong> {
             "must not hold a user name or password; they come from the environment",
         ));
     }
-    if url.scheme() == "http" && !is_loopback(&url) {
+    if url.scheme() == "http" && !http::is_loopback(&url) {
         return Err(wrong(
             "must begin with https://: http:// is for loopback addresses only (localhost, 127.0.0.1, [::1])",
         ));
     }
     Ok(url)
-}
-
-/// Whether a URL's host is this machine, whatever a name server says.
-fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    host == "localhost"
-        || host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }

@@ -144,7 +144,8 @@ fn meaning_of_invitation(refusal: &Refusal) -> Meaning {
 fn permission_or_other(refusal: &Refusal) -> Meaning {
     let is_permission = refusal.code == "Authorization_RequestDenied"
         || refusal.says("insufficient privileges")
-        || refusal.says("required roles claim");
+        || refusal.says("required roles claim")
+        || refusal.says("do not have the required permissions");
     if is_permission {
         Meaning::PermissionMissing
     } else {

@@ -16,7 +16,6 @@ mod refusal;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
@@ -29,7 +28,7 @@ use self::login::Session;
 pub use self::refusal::Refusal;
 use crate::config::{KeycloakConnection, KeycloakCredentials};
 use crate::explain::KnownPerson;
-use crate::http::{Http, Options, Timing};
+use crate::http::{self, Http, Options, Timing};
 use crate::model::{Address, GroupPath, KeycloakGroupId, PersonId};
 use crate::removal::{ProofRequest, Proofs};
 use crate::snapshot::{KeycloakGroup, KeycloakSnapshot, Person};
@@ -247,8 +246,5 @@ fn is_plain_loopback(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else {
         return false;
     };
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    url.scheme() == "http"
-        && (bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
+    url.scheme() == "http" && http::is_loopback(&url)
 }

@@ -292,6 +292,26 @@ fn only_reviewed_fields_are_updated() {
 }
 
 #[test]
+fn a_field_that_nobody_reviewed_is_a_further_change() {
+    type Drift = fn(&mut Account);
+    let fields: [Drift; 4] = [
+        |account| account.surname = Some("Old".to_owned()),
+        |account| account.given_name = Some("Old".to_owned()),
+        |account| account.display_name = Some("Old".to_owned()),
+        |account| account.user_type = Some(UserType::Guest),
+    ];
+    for (reviewed, further) in [(0, 1), (0, 2), (0, 3), (1, 0)] {
+        let mut before = team_of(10);
+        fields[reviewed](before.account("p1"));
+        let plan = before.plan();
+        assert_eq!(plan.changes.len(), 1);
+        let mut now = before.clone();
+        fields[further](now.account("p1"));
+        assert_eq!(verification(&plan, &now).further_changes, 1, "{further}");
+    }
+}
+
+#[test]
 fn a_field_that_is_right_already_is_left_out() {
     let mut before = world();
     before.account("p1").given_name = Some("Old".to_owned());

@@ -1,5 +1,9 @@
 //! The ways to log in to Entra, a file for each, and what all of them come to: a token, or the reason why there is none.
 //!
+//! They are our own because Microsoft's crate for them (`azure_identity` 1.0) takes a certificate only with OpenSSL, a second TLS stack,
+//! refuses login services without TLS even on loopback, where the tests have theirs, and repeats requests for more than a minute without
+//! saying what it was answered. What signs and what reads certificates is rustls.
+//!
 //! Nothing is kept here but what is read once; [`super::token`] decides when a token is asked for.
 
 mod answer;

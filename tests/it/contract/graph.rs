@@ -93,6 +93,13 @@ impl Graph {
             &[]
         };
         misfits.of_request(asked.path, operation, asked, given);
+        // https://learn.microsoft.com/graph/aad-advanced-queries, which the description does not say in a way to be checked.
+        let counts = asked.path.ends_with("/$count")
+            || asked.query.contains("$count=true")
+            || asked.query.contains("$search=");
+        if counts && header(&asked.headers, "consistencylevel") != Some("eventual") {
+            misfits.add(asked.path, "counting takes ConsistencyLevel: eventual");
+        }
     }
 
     fn single_answer(
