@@ -8,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# Keycloak looks at everybody again for each further person of one import, so that 5,000 at once take minutes.
+# Keycloak looks at everybody again for each further person of one import, so that a thousand at once take minutes.
 LOT = 50
 
 # The administrator's tokens live for 60 s.

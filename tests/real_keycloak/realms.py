@@ -108,13 +108,18 @@ def user(username, groups, email=True, first=None, last=None, enabled=True):
     return document
 
 
+def crowd():
+    """Returns the people of a group that is too large for the imported file."""
+    return [user(f"person{number:04}", ["/crowd"], first=f"First{number:04}", last="Crowd") for number in range(CROWD)]
+
+
 def many():
     """Returns the people of a group that only fills up later."""
     return [user(f"many{number:04}", ["/many"], first=f"First{number:04}", last="Many") for number in range(MANY)]
 
 
 def own():
-    """Returns the realm of the test's own as a document that Keycloak imports."""
+    """Returns the realm of the test's own as a document that Keycloak imports; the crowd comes afterwards."""
     users = [
         user("tara", ["/teams"], first="Tara", last="Top"),
         user("pete", ["/teams/platform"], first="Pete", last="Plat"),
@@ -157,10 +162,6 @@ def own():
     users += [
         user(f"odd{number}", [f"/odd names/{name}"], first="Odd", last=str(number))
         for number, name in enumerate(ODD_NAMES)
-    ]
-    users += [
-        user(f"person{number:04}", ["/crowd"], first=f"First{number:04}", last="Crowd")
-        for number in range(CROWD)
     ]
     return {
         "realm": "acme",

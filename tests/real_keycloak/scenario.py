@@ -39,7 +39,9 @@ class Scenario:
             f"sync account with {' and '.join(story.account.roles)}"
         )
         admin = admin_api.administrator(self.base, story.realm.name)
-        if "/crowd" not in story.realm.groups:
+        if "/crowd" in story.realm.groups:
+            admin_api.add_people(admin, realms.crowd())
+        else:
             create_account(admin, story.account)
         self.record.turn("The server, as imported")
         self.check_server(story, story.realm)

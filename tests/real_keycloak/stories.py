@@ -96,7 +96,8 @@ def tell(folder):
     """Returns the stories."""
     short = realms.read(folder / SHORT_FILE)
     long = realms.read(folder / LONG_FILE)
-    own = realms.parse(realms.own())
+    document = realms.own()
+    own = realms.parse({**document, "users": document["users"] + realms.crowd()})
     return [
         Story(
             realm=short,
