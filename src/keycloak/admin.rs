@@ -1,6 +1,6 @@
 //! One reading request to the Admin REST API of the realm, with every answer that is not data told apart.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -9,8 +9,8 @@ use super::account::SyncAccount;
 use super::login::{Pass, Session};
 use super::path;
 use super::refusal::{
-    ErrorBody, Refusal, explain_missing_role, explain_not_exposed, explain_redirect,
-    explain_unaccepted_token, one_line, shown_answer, shown_body_kind,
+    ErrorBody, Refusal, explain_failure, explain_missing_role, explain_not_exposed,
+    explain_redirect, explain_unaccepted_token, one_line, shown_body_kind,
 };
 use crate::http::{Answer, Class, Http};
 
@@ -74,7 +74,10 @@ impl Admin {
             (403 | 404, None) | (405, _) => Ok(self.no_such_resource(&answer)),
             (401, _) => Err(explain_unaccepted_token(&answer, &self.account, &self.base).into()),
             (300..=399, _) => Err(explain_redirect(&answer, &self.base).into()),
-            _ => bail!("Keycloak answered {}", shown_answer(&answer)),
+            _ => {
+                let is_about_people = path.starts_with("/users") || path.contains("/members");
+                Err(explain_failure(&answer, is_about_people).into())
+            }
         }
     }
 

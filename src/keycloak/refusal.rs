@@ -80,7 +80,8 @@ impl ErrorBody {
             #[serde(rename = "error_description")]
             description: Option<String>,
         }
-        let wire: Wire = serde_json::from_slice(&answer.body).ok()?;
+        let read = |bytes: &[u8]| serde_json::from_slice::<Wire>(bytes).ok();
+        let wire = read(&answer.body).or_else(|| read(behind_a_list(&answer.body)?))?;
         Some(Self {
             error: wire.error.or(wire.error_message)?,
             description: wire
@@ -105,6 +106,15 @@ impl ErrorBody {
             &self.description
         })
     }
+}
+
+/// The error that 21 puts behind a list which it had begun to send, as in `[]{"error":"unknown_error"}`.
+fn behind_a_list(body: &[u8]) -> Option<&[u8]> {
+    let start = br#"{"error""#;
+    let at = body
+        .windows(start.len())
+        .rposition(|window| window == start)?;
+    body.starts_with(b"[").then(|| &body[at..])
 }
 
 /// An answer that was not wanted, as one short line: the status, and what its body says or is.
@@ -283,6 +293,22 @@ pub(super) fn explain_unaccepted_token(
         "Either the address has another host name inside than outside (hostname settings, proxy headers), the clocks of its \
          nodes differ, or somebody signs the account out all the time.",
     )
+}
+
+/// Explains an error of Keycloak's own. Where people were asked about, it is as a rule not Keycloak that is out of order: an LDAP that does
+/// not answer is 400 or 500, and the words are about something else ("Cannot parse the JSON").
+pub(super) fn explain_failure(answer: &Answer, is_about_people: bool) -> Refusal {
+    let message = format!("Keycloak answered {}", shown_answer(answer));
+    let status = answer.status.as_u16();
+    if is_about_people && (status == 400 || status >= 500) {
+        Refusal::new(
+            message,
+            "If people come from a user federation (LDAP), it may be out of order: test its connection in the admin console (User \
+             federation). Keycloak's own log says why.",
+        )
+    } else {
+        Refusal::without_hint(message)
+    }
 }
 
 /// Explains a 403 of Keycloak itself.

@@ -484,6 +484,15 @@ async fn a_missing_role_a_closed_admin_api_and_a_vanished_group_are_told_apart()
             ),
             "Keycloak answered 400: Request path not normalized",
         ),
+        // LDAP does not answer: 24, and 21, which has begun to send a list.
+        (
+            json(400, r#"{"error":"unknown_error"}"#),
+            "Keycloak answered 400: unknown_error\nIf people come from a user federation (LDAP), it may be out of order",
+        ),
+        (
+            json(400, r#"[]{"error":"unknown_error"}"#),
+            "Keycloak answered 400: unknown_error\nIf people come from a user federation (LDAP), it may be out of order",
+        ),
     ] {
         let server = server_with_members(canned).await;
         let keycloak = connect(&server.url).await.unwrap();
@@ -771,6 +780,7 @@ async fn a_look_up_that_fails_fails_the_proof() {
         .unwrap_err();
     assert_eq!(
         format!("{error:#}"),
-        "failed to look up ann@acme.example: Keycloak answered 500: unknown_error"
+        "failed to look up ann@acme.example: Keycloak answered 500: unknown_error\nIf people come from a user federation (LDAP), it \
+         may be out of order: test its connection in the admin console (User federation). Keycloak's own log says why."
     );
 }

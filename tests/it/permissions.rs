@@ -13,13 +13,6 @@ const WRITE: [&str; 5] = [
     "User.ReadWrite.All",
     "GroupMember.ReadWrite.All",
 ];
-/// Nobody's names and user types are set.
-const INVITE_ALONE: [&str; 4] = [
-    "User.Read.All",
-    "GroupMember.Read.All",
-    "User.Invite.All",
-    "GroupMember.ReadWrite.All",
-];
 /// An undo invites nobody.
 const TAKE_BACK: [&str; 4] = [
     "User.Read.All",
@@ -182,25 +175,6 @@ async fn each_command_says_what_is_missing() {
             );
         }
     }
-}
-
-#[tokio::test]
-async fn where_accounts_are_not_updated_nobody_needs_to_write_them() {
-    let crew = crew().await;
-    let configuration = crew.stage.configuration();
-    crew.stage
-        .configure(&(configuration + "users: { update: none }\n"));
-    let apply = NEEDS.iter().find(|need| need.line == APPLY).unwrap();
-    let (graph, keycloak) = (set(&INVITE_ALONE), set(apply.keycloak));
-    let (status, said) = run_with(&crew, apply, &graph, &keycloak).await;
-    assert_eq!(status, 0, "{said}");
-    let graph: BTreeSet<&str> = graph
-        .into_iter()
-        .filter(|name| *name != "User.Invite.All")
-        .collect();
-    let (status, said) = run_with(&crew, apply, &graph, &keycloak).await;
-    assert_eq!(status, 4, "{said}");
-    assert!(said.contains("User.Invite.All"), "{said}");
 }
 
 #[test]

@@ -328,9 +328,10 @@ class Outcome:
         return [problem for problem in problems if problem["code"] == "removal_not_confirmed"]
 
     def names_what_failed(self):
-        """Whether the run ended because something could not be read, and says what and how Keycloak answered."""
+        """Whether the run ended because something could not be read, and says what, how Keycloak answered, and where to look."""
         said = re.search(
-            r"failed to (read the members of group /\w+|look up \S+@kc\.example)\n\s*Keycloak answered [45]\d\d",
+            r"failed to (read the members of group /\w+|look up \S+@kc\.example)\n"
+            r"\s*Keycloak answered [45]\d\d.*\n\s*If people come from a user federation \(LDAP\)",
             self.run.stderr,
         )
         return self.run.status == 1 and bool(said)
