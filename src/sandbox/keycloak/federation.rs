@@ -287,8 +287,11 @@ pub(super) fn search(
     let mut took = Duration::ZERO;
     for provider in &realm.providers {
         let refuses = match provider.state {
-            // Current versions pass over a server that is not there, and not over one that does not answer or let them in.
-            ProviderState::Frozen | ProviderState::WrongBindPassword => true,
+            // Current versions pass over a server that is not there, and not over one that does not answer, does not let them in or
+            // does not have the base.
+            ProviderState::Frozen
+            | ProviderState::WrongBindPassword
+            | ProviderState::UsersDnMissing => true,
             state => state.fails() && !version.hides_outages(),
         };
         took = took.max(provider.delay(version));

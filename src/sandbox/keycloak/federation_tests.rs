@@ -160,7 +160,7 @@ fn each_state_of_a_provider_looks_as_it_did() {
             local,
             "",
             "false",
-            "false",
+            "400",
         ),
         (
             State::UsersDnMissing,
@@ -169,7 +169,7 @@ fn each_state_of_a_provider_looks_as_it_did() {
             local,
             "500",
             "500",
-            "none",
+            "400",
         ),
         (
             State::UsersDnMissing,
@@ -447,15 +447,28 @@ fn a_long_answer_breaks_where_the_version_breaks_it() {
 #[test]
 fn a_short_answer_of_21_holds_an_array_and_an_error() {
     let mut talk = staff(V21, ReadOnly, State::Stopped);
-    let answer = talk
-        .get_timed("/admin/realms/acme/groups/staff/members?max=-1")
-        .response;
-    assert_eq!(answer.status.as_u16(), 400);
-    let text = String::from_utf8(answer.body).unwrap();
+    let mut ask = |target: &str| {
+        let answer = talk.get_timed(target).response;
+        assert_eq!(answer.status.as_u16(), 400);
+        String::from_utf8(answer.body).unwrap()
+    };
+    let members = ask("/admin/realms/acme/groups/staff/members?max=-1");
     assert!(
-        text.starts_with("[{") && text.contains("]{\"error\""),
-        "{text}"
+        members.starts_with("[{") && members.contains("]{\"error\""),
+        "{members}"
     );
+    let nobody = ask("/admin/realms/acme/users?email=u00%40acme.example&exact=true");
+    assert_eq!(nobody, r#"[]{"error":"unknown_error"}"#);
+}
+
+#[test]
+fn a_search_that_fails_says_of_current_versions_what_it_is_not() {
+    for (version, description) in [(V26, json!("Cannot parse the JSON")), (V26_0, Value::Null)] {
+        let mut talk = staff(version, ReadOnly, State::WrongBindPassword);
+        let search = "/admin/realms/acme/users?email=u00%40acme.example&exact=true";
+        let (status, body) = talk.get(search);
+        assert_eq!((status, &body["error_description"]), (400, &description));
+    }
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Call<'_> {
         let whole = rows.to_string();
         if whole.len() <= RESPONSE_BUFFER {
             let mut response = self.error(400, "unknown_error");
-            if self.version.has_classic_resteasy() && !outage.until_then.is_empty() {
+            if self.version.has_classic_resteasy() {
                 response.body = format!("{whole}{error}").into_bytes();
             }
             return response;
@@ -120,7 +120,11 @@ impl Call<'_> {
                 let page = self.page(people, DEFAULT_MAX);
                 answers::ok(&self.rows(&page, self.asks("briefRepresentation", false)))
             }
-            Err(_) => self.error(400, "unknown_error"),
+            // The words are the server's own; what it could not read is LDAP.
+            Err(_) if self.version.hides_outages() => {
+                answers::oauth_error(400, "unknown_error", "Cannot parse the JSON")
+            }
+            Err(outage) => self.broken_list(&outage),
         };
         TimedResponse { response, took }
     }
