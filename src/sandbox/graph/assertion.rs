@@ -205,7 +205,9 @@ impl Expected<'_> {
     fn check_time(&self, claims: &Claims) -> Result<(), NoToken> {
         let now = self.time.as_second();
         let tolerance = TOLERANCE.as_secs();
-        let has_begun = claims.nbf.is_none_or(|begin| begin - tolerance <= now);
+        let has_begun = claims
+            .nbf
+            .is_none_or(|begin| begin.saturating_sub(tolerance) <= now);
         if has_begun && now < claims.exp.saturating_add(tolerance) {
             return Ok(());
         }

@@ -27,6 +27,9 @@ const GRAPH_RESOURCES: &[&str] = &[
     "https://microsoftgraph.chinacloudapi.cn",
 ];
 
+/// The kind of every assertion (RFC 7523).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// The tokens given so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
@@ -194,7 +197,14 @@ impl Graph {
         self.check_scope(form.required("scope")?)?;
         match form.get("client_assertion") {
             Some(assertion) => {
-                form.required("client_assertion_type")?;
+                let kind = form.required("client_assertion_type")?;
+                if kind != ASSERTION_TYPE {
+                    // The number and the words are from memory.
+                    return Err(NoToken::not_proved(
+                        50_027,
+                        format!("The client assertion type '{kind}' is not supported."),
+                    ));
+                }
                 let time = self.world.behaviour.login.assertion_time;
                 let expected = Expected {
                     app: &app,

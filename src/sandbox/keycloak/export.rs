@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,7 +25,8 @@ impl Realm {
             groups,
             clients,
             users,
-        } = serde_path_to_error::deserialize(&mut json)?;
+        } = serde_path_to_error::deserialize(&mut json).map_err(|error| unreadable(&error))?;
+        json.end().ok().context("more stands after the realm")?;
         let default = Self::default();
         let mut realm = Self {
             enabled,
@@ -47,6 +49,19 @@ impl Realm {
         }
         Ok(realm)
     }
+}
+
+/// Says where an export cannot be read. Passwords stand in it, and what is wrong with a value may quote it; what is missing has no value.
+fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> anyhow::Error {
+    let (path, inner) = (error.path(), error.inner());
+    let words = inner.to_string();
+    let reason = if words.starts_with("missing field") {
+        words
+    } else {
+        let (line, column) = (inner.line(), inner.column());
+        format!("not what stands there in an export, at line {line} column {column}")
+    };
+    anyhow::anyhow!("{path}: {reason}")
 }
 
 #[derive(Deserialize)]
@@ -247,8 +262,17 @@ mod tests {
     #[test]
     fn what_is_no_realm_is_refused() {
         for (export, said) in [
-            ("5", "invalid type: integer `5`"),
+            ("5", "not what stands there in an export, at line 1"),
             ("{}", "missing field `realm`"),
+            (r#"{"realm": "x"} hunter2"#, "more stands after the realm"),
+            (
+                r#"{"realm": "x", "users": [{"username": "ann", "credentials": "hunter2"}]}"#,
+                "users[0].credentials: not what stands there",
+            ),
+            (
+                r#"{"realm": "x", "clients": [{"clientId": "x", "enabled": "hunter2"}]}"#,
+                "clients[0].enabled: not what stands there",
+            ),
             (
                 r#"{"realm": "x", "users": [{"username": "ann", "groups": ["/none"]}]}"#,
                 "ann is in /none, and there is no such group",
@@ -256,6 +280,7 @@ mod tests {
         ] {
             let error = Realm::from_export(export.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(said), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
     }
 }

@@ -404,9 +404,10 @@ fn issue_tokens(
     let access_token = format!("access-{number}-{secret}");
     let session = &mut world.sessions[at];
     session.access_tokens.retain(|(_, until)| *until > now);
-    session
-        .access_tokens
-        .push((access_token.clone(), now + Duration::from_secs(lifespan)));
+    session.access_tokens.push((
+        access_token.clone(),
+        now.saturating_add(Duration::from_secs(lifespan)),
+    ));
     let mut body = json!({
         "access_token": access_token,
         "expires_in": lifespan,
@@ -417,7 +418,10 @@ fn issue_tokens(
     });
     if !is_transient {
         let refresh_token = format!("refresh-{number}-{secret}");
-        session.refresh_token = Some((refresh_token.clone(), now + Duration::from_secs(idle)));
+        session.refresh_token = Some((
+            refresh_token.clone(),
+            now.saturating_add(Duration::from_secs(idle)),
+        ));
         body["refresh_expires_in"] = json!(idle);
         body["refresh_token"] = json!(refresh_token);
         body["session_state"] = json!(secret.to_string());

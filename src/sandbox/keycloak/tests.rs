@@ -78,6 +78,18 @@ pub(super) fn world(version: Version) -> KeycloakWorld {
     }
 }
 
+#[test]
+fn a_token_may_be_good_for_ever() {
+    let mut world = world(Version::V26_7_4);
+    for realm in &mut world.realms {
+        (realm.access_token_lifespan, realm.session_idle) = (u64::MAX, u64::MAX);
+    }
+    let mut talk = Talk::with(world, "sync");
+    talk.now = Duration::from_secs(1);
+    let form = format!("grant_type=client_credentials&client_id=sync&client_secret={SECRET}");
+    assert_eq!(talk.log_in(&form).0, 200);
+}
+
 /// A Keycloak, and somebody who talks to it.
 pub(super) struct Talk {
     pub keycloak: Keycloak,

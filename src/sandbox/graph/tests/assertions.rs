@@ -56,7 +56,7 @@ fn signed(header: &Value, claims: &Value) -> String {
 
 fn form(assertion: &str) -> String {
     format!(
-        "client_id={APP}&scope={BASE}/.default&grant_type=client_credentials&client_assertion_type=jwt-bearer&client_assertion={assertion}"
+        "client_id={APP}&scope={BASE}/.default&grant_type=client_credentials&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion={assertion}"
     )
 }
 
@@ -91,6 +91,12 @@ fn an_assertion_of_the_app_is_held_against_its_certificates_and_against_what_it_
     let good = signed(&own_header(), &own_claims());
     let answer = client().ask_for_token(TENANT, &form(&good));
     assert_eq!(answer.status, 200, "{}", answer.body);
+
+    let since_ever = signed(&own_header(), &with(own_claims(), "nbf", i64::MIN));
+    let answer = client().ask_for_token(TENANT, &form(&since_ever));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let of_another_kind = form(&good).replace("jwt-bearer", "saml2-bearer");
+    is_refused(&client().ask_for_token(TENANT, &of_another_kind), 50_027);
 
     let tampered = {
         let parts: Vec<&str> = good.split('.').collect();
