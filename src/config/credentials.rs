@@ -13,6 +13,17 @@ use crate::render::RedactionKey;
 /// The variable with the key of redacted renderings.
 const REDACT_KEY: &str = "KEYCLOAK_TO_AZURE_REDACT_KEY";
 
+/// The variables with secrets, of which other programs need none. `IDENTITY_HEADER` is not among them: on a machine of Azure the Azure
+/// CLI needs it as well.
+pub const SECRET_VARIABLES: [&str; 6] = [
+    "KEYCLOAK_PASSWORD",
+    "KEYCLOAK_CLIENT_SECRET",
+    REDACT_KEY,
+    entra_credentials::SECRET,
+    entra_credentials::CERTIFICATE_PASSWORD,
+    entra_credentials::GITHUB_TOKEN,
+];
+
 /// The variables that hold secrets and what goes with them.
 pub(super) fn variables() -> impl Iterator<Item = &'static str> {
     let others = [

@@ -9,19 +9,19 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::credentials::{EnvironmentErrors, plain, secret};
-use super::{mistake, value};
+use super::value;
 use crate::model::ObjectId;
 
 const TENANT: &str = "AZURE_TENANT_ID";
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
-const SECRET: &str = "AZURE_CLIENT_SECRET";
+pub(super) const SECRET: &str = "AZURE_CLIENT_SECRET";
 const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
-const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
+pub(super) const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 const SEND_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
 const FEDERATED_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
 const GITHUB_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
-const GITHUB_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+pub(super) const GITHUB_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
 const IMDS_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
@@ -29,6 +29,15 @@ const IMDS_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 /// The address of the instance metadata service, the same on every virtual machine
 /// (<https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>).
 const IMDS: &str = "http://169.254.169.254";
+
+/// The longest path that is taken for one.
+const LONGEST_PATH: usize = 1000;
+
+/// What certificates and keys begin with.
+const PEM: &str = "-----BEGIN";
+
+/// What they begin with in base64, and what tokens and their parts do.
+const ENCODED: [&str; 2] = ["LS0tLS1C", "eyJ"];
 
 /// The variables that a configuration file may be mistaken for the place of.
 pub(super) const VARIABLES: [&str; 8] = [
@@ -200,8 +209,8 @@ fn ways(lookup: &impl Fn(&str) -> Option<String>) -> Result<&'static [Way], Stri
     named.map(|(_, ways)| *ways).ok_or_else(|| {
         let names: Vec<&str> = NAMED.iter().map(|(name, _)| *name).collect();
         format!(
-            "{CHOICE} is `{}`; this program understands {}",
-            mistake::show(&choice),
+            "{CHOICE} is {}; this program understands {}",
+            shown(&choice),
             names.join(", ")
         )
     })
@@ -238,27 +247,38 @@ impl EntraCredentials {
 
     /// Says what the operator should know about the way that was chosen.
     pub(super) fn notice(&self, lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
-        if matches!(self.login, EntraLogin::AzureCli) {
-            return Some(
-                "logging in to Entra as whoever is logged in to the Azure CLI, who may be allowed more or less than the app"
-                    .to_owned(),
-            );
-        }
-        let ways = ways(&lookup).ok()?;
-        let mut set = ways
+        let (used, how) = match &self.login {
+            EntraLogin::Secret { .. } => (Way::Secret, "with AZURE_CLIENT_SECRET"),
+            EntraLogin::Certificate { .. } => {
+                (Way::Certificate, "with AZURE_CLIENT_CERTIFICATE_PATH")
+            }
+            EntraLogin::FederatedFile { .. } => {
+                (Way::FederatedFile, "with AZURE_FEDERATED_TOKEN_FILE")
+            }
+            EntraLogin::GitHubActions { .. } => {
+                (Way::GitHubActions, "with a token of GitHub Actions")
+            }
+            EntraLogin::ManagedIdentity { .. } => {
+                (Way::ManagedIdentity, "with the identity of this machine")
+            }
+            EntraLogin::AzureCli => (
+                Way::AzureCli,
+                "as whoever is logged in to the Azure CLI, who may be allowed more or less than the app",
+            ),
+        };
+        let unused: Vec<&str> = FOUND
             .iter()
-            .filter(|way| way.is_set(&lookup))
+            .filter(|way| **way != used && way.is_set(&lookup))
             .filter_map(|way| way.variable())
-            .map(|(name, _)| name);
-        let used = set.next()?;
-        let unused: Vec<&str> = set.collect();
-        (!unused.is_empty()).then(|| {
-            let are = if unused.len() == 1 { "is" } else { "are" };
-            format!(
-                "logging in to Entra with {used}; {} {are} set too and not used",
-                unused.join(" and ")
-            )
-        })
+            .map(|(name, _)| name)
+            .collect();
+        let unused = match unused.as_slice() {
+            [] if used == Way::AzureCli => String::new(),
+            [] => return None,
+            [one] => format!("; {one} is set too and not used"),
+            several => format!("; {} are set too and not used", several.join(" and ")),
+        };
+        Some(format!("logging in to Entra {how}{unused}"))
     }
 }
 
@@ -271,12 +291,65 @@ fn read_tenant(
             "{TENANT}: the id (a GUID) or a verified domain of the Entra tenant"
         )),
         Some(tenant) if !is_tenant(&tenant) => wrong.push(format!(
-            "{TENANT} is neither the id of a tenant (a GUID) nor a domain: `{}`",
-            mistake::show(&tenant)
+            "{TENANT} is neither the id of a tenant (a GUID) nor a domain: {}",
+            shown(&tenant)
         )),
         Some(tenant) => return Some(tenant),
     }
     None
+}
+
+/// A value that is wrong, if it cannot be a secret that stands in the wrong variable: one of a single word of letters.
+fn shown(value: &str) -> String {
+    const LONGEST_WORD: usize = 30;
+    let is_word =
+        value.len() <= LONGEST_WORD && value.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_word {
+        format!("`{value}`")
+    } else {
+        "(not shown, because it may be a secret)".to_owned()
+    }
+}
+
+/// Reads the client id. It goes into addresses and messages, so nothing but a GUID is let through.
+fn read_client_id(
+    is_needed: bool,
+    lookup: &impl Fn(&str) -> Option<String>,
+    wrong: &mut Vec<String>,
+) -> Option<String> {
+    match plain(lookup, CLIENT_ID) {
+        None if is_needed => wrong.push(format!(
+            "{CLIENT_ID}: the application (client) id of the app registration in Entra"
+        )),
+        None => {}
+        Some(id) if id.parse::<ObjectId>().is_err() => wrong.push(format!(
+            "{CLIENT_ID} must hold the application (client) id, a GUID; what it holds is not shown, because it may be a secret"
+        )),
+        Some(id) => return Some(id),
+    }
+    None
+}
+
+/// Reads the path of a file. Whoever puts the content there instead must not find it in the message that there is no such file.
+fn read_path(
+    name: &str,
+    lookup: &impl Fn(&str) -> Option<String>,
+    wrong: &mut Vec<String>,
+) -> Option<PathBuf> {
+    let path = plain(lookup, name)?;
+    let mut words = path.split(|character: char| !character.is_alphanumeric());
+    let is_content = path.len() > LONGEST_PATH
+        || path.contains(PEM)
+        || path.chars().any(char::is_control)
+        || words.any(|word| ENCODED.iter().any(|begin| word.starts_with(begin)));
+    if is_content {
+        wrong.push(format!(
+            "{name} holds the content of a file, and must hold its path: write the content to a file that only this program's user can \
+             read, and name that"
+        ));
+        return None;
+    }
+    Some(path.into())
 }
 
 /// The tenant becomes a part of a path. `common` and its like are not tenants.
@@ -291,13 +364,10 @@ fn read_login(
     wrong: &mut Vec<String>,
 ) -> Option<EntraLogin> {
     let chosen = ways.iter().find(|way| way.is_set(lookup));
-    let client_id = plain(lookup, CLIENT_ID);
-    let is_app = !matches!(chosen, Some(Way::ManagedIdentity | Way::AzureCli));
-    if client_id.is_none() && is_app {
-        wrong.push(format!(
-            "{CLIENT_ID}: the application (client) id of the app registration in Entra"
-        ));
-    }
+    let client_id = match chosen {
+        Some(Way::AzureCli) => None,
+        _ => read_client_id(chosen != Some(&Way::ManagedIdentity), lookup, wrong),
+    };
     let Some(chosen) = chosen else {
         wrong.push(missing(ways, lookup));
         return None;
@@ -315,16 +385,20 @@ fn read_login(
                 ));
             }
             let sends_chain = read_switch(SEND_CHAIN, lookup, wrong);
+            let file = read_path(CERTIFICATE, lookup, wrong);
             Some(EntraLogin::Certificate {
                 client_id: client_id?,
-                file: plain(lookup, CERTIFICATE)?.into(),
+                file: file?,
                 sends_chain,
             })
         }
-        Way::FederatedFile => Some(EntraLogin::FederatedFile {
-            client_id: client_id?,
-            file: plain(lookup, FEDERATED_FILE)?.into(),
-        }),
+        Way::FederatedFile => {
+            let file = read_path(FEDERATED_FILE, lookup, wrong);
+            Some(EntraLogin::FederatedFile {
+                client_id: client_id?,
+                file: file?,
+            })
+        }
         Way::GitHubActions => {
             let url = value::encrypted_url(&plain(lookup, GITHUB_URL)?)
                 .map_err(|predicate| wrong.push(format!("{GITHUB_URL} {predicate}")))

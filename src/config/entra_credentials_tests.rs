@@ -3,7 +3,7 @@ use super::{EntraCredentials, EntraLogin, IdentityEndpoint};
 type Variables<'v> = &'v [(&'v str, &'v str)];
 
 const TENANT: (&str, &str) = ("AZURE_TENANT_ID", "acme.onmicrosoft.com");
-const CLIENT: (&str, &str) = ("AZURE_CLIENT_ID", "6d1f");
+const CLIENT: (&str, &str) = ("AZURE_CLIENT_ID", "6d1f0000-0000-4000-8000-000000000001");
 const SECRET: (&str, &str) = ("AZURE_CLIENT_SECRET", "secret-hunter2");
 const CERTIFICATE: (&str, &str) = ("AZURE_CLIENT_CERTIFICATE_PATH", "/run/app.pem");
 const FEDERATED: (&str, &str) = ("AZURE_FEDERATED_TOKEN_FILE", "/run/token");
@@ -82,12 +82,15 @@ fn the_variables_of_the_azure_sdks_say_how_to_log_in_and_the_first_way_that_is_s
         let login = read(&variables).login;
         assert_eq!(way(&login), expected, "{variables:?}");
         let names_client = variables.contains(&CLIENT) && expected != "cli";
-        assert_eq!(login.client_id(), names_client.then_some("6d1f"));
+        assert_eq!(
+            login.client_id(),
+            names_client.then_some("6d1f0000-0000-4000-8000-000000000001")
+        );
     }
 }
 
 #[test]
-fn what_is_set_and_not_used_is_said_unless_the_way_is_named() {
+fn what_is_set_and_not_used_is_said() {
     assert_eq!(
         notice(&[TENANT, CLIENT, SECRET, CERTIFICATE, FEDERATED]).as_deref(),
         Some(
@@ -105,18 +108,38 @@ fn what_is_set_and_not_used_is_said_unless_the_way_is_named() {
         vec![TENANT, CLIENT, SECRET],
         // GitHub sets these for whatever else the job may want.
         vec![TENANT, CLIENT, SECRET, GITHUB_URL, GITHUB_TOKEN],
-        vec![
-            TENANT,
-            CLIENT,
-            FEDERATED,
-            SECRET,
-            ("AZURE_TOKEN_CREDENTIALS", "WorkloadIdentityCredential"),
-        ],
-        vec![TENANT, CLIENT, SECRET, MACHINE],
+        vec![TENANT, CLIENT, MACHINE],
     ] {
         assert_eq!(notice(&quiet), None, "{quiet:?}");
     }
-    assert!(notice(&[TENANT, CLI]).unwrap().contains("Azure CLI"));
+    assert!(notice(&[TENANT, CLI]).unwrap().ends_with("than the app"));
+}
+
+#[test]
+fn what_is_set_and_not_used_is_said_of_a_way_that_is_named_as_well() {
+    let federated = ("AZURE_TOKEN_CREDENTIALS", "WorkloadIdentityCredential");
+    for (variables, used) in [
+        (
+            vec![TENANT, CLIENT, FEDERATED, SECRET, federated],
+            "with AZURE_FEDERATED_TOKEN_FILE",
+        ),
+        (
+            vec![TENANT, CLIENT, GITHUB_URL, GITHUB_TOKEN, SECRET, federated],
+            "with a token of GitHub Actions",
+        ),
+        (
+            vec![TENANT, CLIENT, SECRET, MACHINE],
+            "with the identity of this machine",
+        ),
+        (vec![TENANT, SECRET, CLI], "Azure CLI"),
+    ] {
+        let notice = notice(&variables).unwrap();
+        assert!(notice.contains(used), "{notice}");
+        assert!(
+            notice.ends_with("; AZURE_CLIENT_SECRET is set too and not used"),
+            "{notice}"
+        );
+    }
 }
 
 #[test]
@@ -181,6 +204,55 @@ fn a_choice_that_is_not_understood_is_refused_with_those_that_are() {
         ] {
             assert!(message.contains(word), "{message}");
         }
+    }
+}
+
+/// What a pipeline puts into a variable when the wrong one is named is as good as printed, so it is not.
+#[test]
+fn a_secret_in_the_wrong_variable_is_not_shown() {
+    let secret = "Ab18Q~hunter2.hunter2-hunter2_hunter2abc";
+    for (name, word) in [
+        ("AZURE_TENANT_ID", "neither the id of a tenant"),
+        ("AZURE_CLIENT_ID", "a GUID"),
+        ("AZURE_TOKEN_CREDENTIALS", "this program understands"),
+        ("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "neither true nor"),
+    ] {
+        let mut variables = vec![(name, secret)];
+        variables.extend([TENANT, CLIENT, CERTIFICATE]);
+        let message = refused(&variables);
+        assert!(message.contains(name), "{message}");
+        assert!(message.contains(word), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+    let message = refused(&[("AZURE_CLIENT_ID", secret), TENANT, MACHINE]);
+    assert!(message.contains("AZURE_CLIENT_ID must hold"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+    // A word that is nobody's secret is shown.
+    let message = refused(&[("AZURE_TENANT_ID", "common"), CLIENT, SECRET]);
+    assert!(message.contains("nor a domain: `common`"), "{message}");
+}
+
+#[test]
+fn the_content_of_a_file_in_place_of_its_path_is_refused_and_not_shown() {
+    let long = "hunter2".repeat(150);
+    for name in [CERTIFICATE.0, FEDERATED.0] {
+        for content in [
+            "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN PRIVATE KEY----- hunter2 -----END PRIVATE KEY-----",
+            "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0thunter2",
+            "eyJhbGciOiJub25lIn0.hunter2.hunter2",
+            "Bearer eyJhbGciOiJub25lIn0.hunter2.hunter2",
+            "hunter2\nhunter2",
+            &long,
+        ] {
+            let message = refused(&[TENANT, CLIENT, (name, content)]);
+            assert!(message.contains(name), "{message}");
+            assert!(message.contains("must hold its path"), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+        let path = (name, "/run/keyJar 1/app.pem");
+        let login = read(&[TENANT, CLIENT, path]).login;
+        assert_ne!(way(&login), "secret");
     }
 }
 
@@ -299,7 +371,35 @@ fn a_managed_identity_is_asked_for_where_the_machine_says() {
         imds(&[TENANT, MACHINE, elsewhere]),
         "http://10.0.0.7/metadata/identity/oauth2/token"
     );
+    for near in [
+        "http://169.254.129.2:8081/msi/token",
+        "http://localhost:42356/msi/token",
+        "http://[fd00::1]/msi/token",
+    ] {
+        let endpoint = ("IDENTITY_ENDPOINT", near);
+        let login = read(&[TENANT, MACHINE, endpoint, HEADER]).login;
+        assert_eq!(way(&login), "app service");
+    }
     for (variables, word) in [
+        // The header would go to somebody else, for everybody to read.
+        (
+            vec![
+                TENANT,
+                MACHINE,
+                ("IDENTITY_ENDPOINT", "http://public.example/msi/token"),
+                HEADER,
+            ],
+            "IDENTITY_ENDPOINT must be the http://",
+        ),
+        (
+            vec![
+                TENANT,
+                MACHINE,
+                ("IDENTITY_ENDPOINT", "http://20.0.0.1/msi/token"),
+                HEADER,
+            ],
+            "IDENTITY_ENDPOINT must be the http://",
+        ),
         (
             vec![TENANT, MACHINE, ENDPOINT],
             "IDENTITY_HEADER is missing",

@@ -27,7 +27,9 @@ use sha2::{Digest, Sha256};
 use crate::plan::hex;
 use crate::settings::Settings;
 
-pub use credentials::{Credentials, EnvironmentErrors, process_variable, redaction_key};
+pub use credentials::{
+    Credentials, EnvironmentErrors, SECRET_VARIABLES, process_variable, redaction_key,
+};
 pub use entra_credentials::{EntraCredentials, EntraLogin, IdentityEndpoint};
 pub use mistake::ConfigErrors;
 

@@ -551,7 +551,7 @@ fn environment<'v>(variables: &'v [(&str, &str)]) -> impl Fn(&str) -> Option<Str
 
 const ENTRA: [(&str, &str); 3] = [
     ("AZURE_TENANT_ID", "acme.onmicrosoft.com"),
-    ("AZURE_CLIENT_ID", "6d1f"),
+    ("AZURE_CLIENT_ID", "6d1f0000-0000-4000-8000-000000000001"),
     ("AZURE_CLIENT_SECRET", "azure-hunter2"),
 ];
 

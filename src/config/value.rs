@@ -1,5 +1,6 @@
 //! What a single value of the configuration may be: text, addresses of services, domains, words, numbers.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use reqwest::Url;
@@ -306,12 +307,30 @@ pub(super) fn encrypted_url(text: &str) -> Result<Url, String> {
 pub(super) fn machine_url(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url)
-            if url.scheme() == "http" && url.username().is_empty() && url.password().is_none() =>
+            if url.scheme() == "http"
+                && url.username().is_empty()
+                && url.password().is_none()
+                && is_near(&url) =>
         {
             Ok(url)
         }
-        _ => Err("must be the http:// address of a service of this machine".to_owned()),
+        _ => Err(
+            "must be the http:// address of a service of this machine: loopback, link-local or private"
+                .to_owned(),
+        ),
     }
+}
+
+/// Whether an address leads to this machine or its own network, whatever a name server says.
+fn is_near(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    http::is_loopback(url)
+        || match address.parse() {
+            Ok(IpAddr::V4(ip)) => ip.is_link_local() || ip.is_private(),
+            Ok(IpAddr::V6(ip)) => ip.is_unicast_link_local() || ip.is_unique_local(),
+            Err(_) => false,
+        }
 }
 
 fn parse_url(text: &str) -> Result<Url, Wrong> {

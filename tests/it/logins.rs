@@ -66,7 +66,12 @@ fn become_machine(world: &mut WorldMut<'_>, user_assigned: bool) {
 
 /// Runs the binary, and looks for secrets in everything that came of it.
 async fn run_and_look(stage: &Stage, words: &str, variables: &[(&str, &str)]) -> Ended {
+    // Of this run alone.
+    let _ = std::fs::remove_file(stage.path("sync.log"));
     let ended = run(stage, words, variables).await;
+    // The log begins once the credentials are complete.
+    let has_log = !ended.err.contains("the credentials in the environment");
+    assert_eq!(stage.path("sync.log").exists(), has_log, "{ended:?}");
     let read = |name: &str| std::fs::read_to_string(stage.path(name)).unwrap_or_default();
     let texts = [
         &ended.out,
@@ -95,8 +100,12 @@ fn planned(stage: &Stage) -> Value {
 }
 
 async fn plan_by_secret() -> Value {
-    let stage = Stage::company().await;
-    let ended = run_and_look(&stage, PLAN, &[]).await;
+    let stage = company().await;
+    let secret = [("AZURE_CLIENT_SECRET", "sandbox-azure-secret")];
+    let ended = run_and_look(&stage, PLAN, &secret).await;
+    // Without it nothing would be looked for in the log.
+    let log = std::fs::read_to_string(stage.path("sync.log")).unwrap();
+    assert!(!log.is_empty(), "{ended:?}");
     assert_eq!(ended.status, 0, "{ended:?}");
     planned(&stage)
 }
@@ -213,6 +222,48 @@ async fn check_says_how_a_machine_gets_its_permissions() {
         assert!(ended.out.contains(&words), "{words}: {}", ended.out);
     }
     assert!(!ended.out.contains("az ad app permission"), "{}", ended.out);
+}
+
+/// What pipelines have been seen to do: the secret goes where its path, or something else, belongs.
+#[tokio::test]
+async fn a_secret_in_the_wrong_variable_is_neither_shown_nor_sent() {
+    let stage = company().await;
+    let pem = std::fs::read_to_string(fixture("certificates/app.pem")).unwrap();
+    let token = federated_token(ISSUER, SUBJECT, AUDIENCE);
+    let secret = "Ab18Q~hunter2.hunter2-hunter2_hunter2abc";
+    let id = stage.variable("AZURE_CLIENT_ID");
+    for (variables, words) in [
+        (
+            vec![("AZURE_CLIENT_CERTIFICATE_PATH", pem.as_str())],
+            "AZURE_CLIENT_CERTIFICATE_PATH holds the content of a file",
+        ),
+        (
+            vec![("AZURE_FEDERATED_TOKEN_FILE", token.as_str())],
+            "AZURE_FEDERATED_TOKEN_FILE holds the content of a file",
+        ),
+        (
+            vec![("AZURE_CLIENT_ID", secret), ("AZURE_CLIENT_SECRET", id)],
+            "AZURE_CLIENT_ID must hold",
+        ),
+        (
+            vec![
+                ("AZURE_TENANT_ID", secret),
+                ("AZURE_CLIENT_SECRET", "hunter2"),
+            ],
+            "AZURE_TENANT_ID is neither",
+        ),
+        (
+            vec![("AZURE_TOKEN_CREDENTIALS", secret)],
+            "AZURE_TOKEN_CREDENTIALS is (not shown",
+        ),
+    ] {
+        for command in [PLAN, "check"] {
+            let ended = run_and_look(&stage, command, &variables).await;
+            assert_eq!(ended.status, 1, "{ended:?}");
+            assert!(ended.err.contains(words), "{words}: {}", ended.err);
+        }
+    }
+    assert!(stage.sandbox.requests().is_empty());
 }
 
 /// Variables, and what is said of them.
@@ -520,6 +571,7 @@ mod azure_cli {
         assert_eq!(planned(&stage), wanted);
         // What a person may do does not stand in a token.
         let ended = run_and_look(&stage, "check", &environment).await;
+        assert_eq!(ended.status, 0, "{ended:?}");
         assert!(ended.out.contains(&format!("as app {id}")), "{}", ended.out);
         assert!(ended.out.contains("no token shows them"), "{}", ended.out);
     }
