@@ -577,6 +577,32 @@ mod azure_cli {
     }
 
     #[tokio::test]
+    async fn it_is_handed_no_secret_of_this_program() {
+        let mut stage = company().await;
+        stage.set("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential");
+        let folder = path("environment");
+        let ended = run_and_look(
+            &stage,
+            PLAN,
+            &[
+                ("PATH", &folder),
+                ("AZURE_CLIENT_SECRET", "hunter2"),
+                ("AZURE_CLIENT_CERTIFICATE_PASSWORD", "hunter2"),
+                ("KEYCLOAK_USER", "sync"),
+                ("KEYCLOAK_PASSWORD", "hunter2"),
+                ("KEYCLOAK_TO_AZURE_REDACT_KEY", "hunter2"),
+                ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "hunter2"),
+                // The only one that it is to have.
+                ("OF_SOMEBODY_ELSE", "hunter2"),
+            ],
+        )
+        .await;
+        assert_eq!(ended.status, 1, "{ended:?}");
+        let words = "secrets handed over: 1";
+        assert!(ended.err.contains(words), "{}", ended.err);
+    }
+
+    #[tokio::test]
     async fn where_it_gives_no_token_the_reason_is_said() {
         let mut stage = company().await;
         stage.set("AZURE_TOKEN_CREDENTIALS", "azureclicredential");

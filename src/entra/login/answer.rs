@@ -22,13 +22,15 @@ impl Granted {
     /// the token itself, so nothing is said about why.
     pub(super) fn from_answer(body: &[u8], sent_at: Timestamp) -> Option<Self> {
         let body: Body = parse_bytes(body).ok()?;
-        let until = |Seconds(moment)| life_until(moment, sent_at);
+        let Body {
+            access_token: token,
+            expires_in: Seconds(length),
+            expires_on: Seconds(end),
+        } = body;
+        let until = |moment| life_until(moment, sent_at);
         Some(Self {
-            token: body.access_token,
-            life: body
-                .expires_in
-                .map(|Seconds(life)| life.min(LONGEST_LIFE))
-                .or(body.expires_on.map(until)),
+            token,
+            life: length.map(|life| life.min(LONGEST_LIFE)).or(end.map(until)),
         })
     }
 }
@@ -50,10 +52,10 @@ struct Body {
     #[serde(deserialize_with = "secret")]
     access_token: SecretString,
     #[serde(default)]
-    expires_in: Option<Seconds>,
+    expires_in: Seconds,
     /// App Service says only this.
     #[serde(default)]
-    expires_on: Option<Seconds>,
+    expires_on: Seconds,
 }
 
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
@@ -64,8 +66,10 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SecretStr
     Ok(SecretString::from(token))
 }
 
-/// A number of seconds, written as a number or, by older endpoints and managed identities, as a text.
-struct Seconds(Duration);
+/// A number of seconds, written as a number or, by older endpoints and managed identities, as a text. Nothing where it cannot be read: a
+/// token is good whatever is said of its life.
+#[derive(Default)]
+pub(super) struct Seconds(pub(super) Option<Duration>);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -75,10 +79,8 @@ impl<'de> Deserialize<'de> for Seconds {
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
-        seconds
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(LATEST)).ok())
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("not a number of seconds"))
+        let duration = |seconds: f64| Duration::try_from_secs_f64(seconds.min(LATEST)).ok();
+        Ok(Self(seconds.and_then(duration)))
     }
 }
 
@@ -100,6 +102,11 @@ mod tests {
             (r#""token_type":"Bearer""#, None),
             (r#""expires_in":1e19"#, Some(31_536_000)),
             (r#""expires_on":1e300"#, Some(31_536_000)),
+            // The token is none the worse for it.
+            (r#""expires_in":-1"#, None),
+            (r#""expires_in":"soon""#, None),
+            (r#""expires_in":null,"expires_on":"2026-01-05""#, None),
+            (r#""expires_in":"soon","expires_on":1767603600"#, Some(3600)),
         ] {
             let body = format!(r#"{{"access_token":"x",{rest}}}"#);
             let granted = Granted::from_answer(body.as_bytes(), sent_at).unwrap();
@@ -108,16 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_token_or_with_a_senseless_life_is_none() {
-        for body in [
-            "",
-            "{}",
-            r#"{"access_token":5}"#,
-            r#"{"access_token":""}"#,
-            r#"{"access_token":"x","expires_in":-1}"#,
-            r#"{"access_token":"x","expires_in":"soon"}"#,
-            r#"{"access_token":"x","expires_on":"2026-01-05"}"#,
-        ] {
+    fn an_answer_without_a_token_is_none() {
+        for body in ["", "{}", r#"{"access_token":5}"#, r#"{"access_token":""}"#] {
             let granted = Granted::from_answer(body.as_bytes(), Timestamp::UNIX_EPOCH);
             assert!(granted.is_none(), "{body}");
         }

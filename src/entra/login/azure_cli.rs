@@ -11,10 +11,12 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::process::Command;
 
 use super::LoginFailure;
-use super::answer::{Granted, life_until};
+use super::answer::{Granted, Seconds, life_until};
+use crate::config::SECRET_VARIABLES;
 use crate::entra::refusal::shortened;
 
 /// The Azure CLI needs a second or two to start, and longer the first time. It waits for nobody: its standard input is empty.
@@ -40,10 +42,10 @@ struct Body {
     access_token: String,
     /// Seconds since 1970; newer versions say it.
     #[serde(default, rename = "expires_on")]
-    expires_on_epoch: Option<i64>,
+    expires_on_epoch: Seconds,
     /// In the time of this machine.
     #[serde(default)]
-    expires_on: Option<String>,
+    expires_on: Value,
 }
 
 impl AzureCli {
@@ -69,22 +71,11 @@ impl AzureCli {
 
     /// Asks for a token.
     pub(super) async fn ask(&self) -> Result<Granted, LoginFailure> {
-        let run = Command::new(&self.program)
-            .args(["account", "get-access-token", "--output", "json"])
-            .args(["--scope", &self.scope, "--tenant", &self.tenant])
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let output = match tokio::time::timeout(self.longest_run, run).await {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(not_started(&error)),
-            Err(_) => {
-                return Err(LoginFailure(format!(
-                    "the Azure CLI (`az account get-access-token`) gave no answer in {} s",
-                    self.longest_run.as_secs()
-                )));
-            }
-        };
+        let mut output = self.run(&["--tenant", &self.tenant]).await?;
+        if has_one_tenant_only(&output) {
+            // Whose tenant it is is looked at once it is read.
+            output = self.run(&[]).await?;
+        }
         if !output.status.success() {
             return Err(self.refusal(&output));
         }
@@ -94,6 +85,27 @@ impl AzureCli {
                 "the Azure CLI (`az account get-access-token`) answered without a token".to_owned(),
             )
         })
+    }
+
+    async fn run(&self, more: &[&str]) -> Result<Output, LoginFailure> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["account", "get-access-token", "--output", "json"])
+            .args(["--scope", &self.scope])
+            .args(more)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        for name in SECRET_VARIABLES {
+            command.env_remove(name);
+        }
+        match tokio::time::timeout(self.longest_run, command.output()).await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(error)) => Err(not_started(&error)),
+            Err(_) => Err(LoginFailure(format!(
+                "the Azure CLI (`az account get-access-token`) gave no answer in {} s",
+                self.longest_run.as_secs()
+            ))),
+        }
     }
 
     fn refusal(&self, output: &Output) -> LoginFailure {
@@ -111,6 +123,13 @@ impl AzureCli {
             reason(&said)
         ))
     }
+}
+
+/// After `az login --identity`, and in Cloud Shell, older versions take no tenant ("Tenant shouldn't be specified for managed identity
+/// account", "… for Cloud Shell account").
+fn has_one_tenant_only(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    !output.status.success() && said.contains("Tenant shouldn't be specified")
 }
 
 fn not_started(error: &io::Error) -> LoginFailure {
@@ -138,20 +157,18 @@ fn reason(said: &str) -> String {
 
 fn granted(stdout: &[u8], now: Timestamp) -> Option<Granted> {
     let body: Body = serde_json::from_slice(stdout).ok()?;
-    let local = |text: String| {
+    let local = |text: &str| {
         let moment = text.parse::<DateTime>().ok()?;
         let moment = moment.to_zoned_datetime(TimeZone::system()).ok()?;
-        Some(moment.timestamp().as_second())
+        let second = moment.timestamp().as_second();
+        Some(Duration::from_secs(
+            u64::try_from(second).unwrap_or_default(),
+        ))
     };
-    let expires_on = body.expires_on_epoch.or(body.expires_on.and_then(local));
-    let until = |second: i64| {
-        life_until(
-            Duration::from_secs(u64::try_from(second).unwrap_or_default()),
-            now,
-        )
-    };
+    let Seconds(epoch) = body.expires_on_epoch;
+    let end = epoch.or_else(|| body.expires_on.as_str().and_then(local));
     (!body.access_token.is_empty()).then(|| Granted {
         token: SecretString::from(body.access_token),
-        life: expires_on.map(until),
+        life: end.map(|end| life_until(end, now)),
     })
 }

@@ -43,6 +43,8 @@ impl Certificate {
     pub(super) fn read(file: &Path, sends_chain: bool) -> anyhow::Result<Self> {
         let read = || -> anyhow::Result<Self> {
             let mut bytes = Vec::new();
+            // To open a pipe that nobody writes to would take for ever.
+            ensure!(file.metadata()?.is_file(), "it is not a regular file");
             File::open(file)?
                 .take(LARGEST_FILE + 1)
                 .read_to_end(&mut bytes)?;
@@ -90,7 +92,7 @@ impl Certificate {
         );
         let key = any_supported_type(key)
             .ok()
-            .context("its private key cannot be used; RSA keys of 2048 bits or more can")?;
+            .context("its private key cannot be used; RSA keys of 2048 to 4096 bits can")?;
         ensure!(
             key.algorithm() == SignatureAlgorithm::RSA,
             "its private key is not an RSA key, and Entra takes signatures of RSA keys only"
@@ -268,6 +270,7 @@ mod tests {
                     "No such file",
                 ][..],
             ),
+            ("", &["it is not a regular file"]),
             ("elliptic.pem", &["not an RSA key"]),
             ("encrypted.pem", &["has a password", "openssl pkey -in"]),
             (
@@ -301,7 +304,10 @@ mod tests {
             (String::new(), "not a PEM file"),
             ("hunter2".to_owned(), "not a PEM file"),
             (damaged, "damaged"),
-            (format!("{other_key}{of_app}"), "cannot be used; RSA keys"),
+            (
+                format!("{other_key}{of_app}"),
+                "cannot be used; RSA keys of 2048 to 4096 bits can",
+            ),
             (format!("{app}{leaf}"), "holds 2 private keys"),
         ] {
             let error = Certificate::parse(text.as_bytes(), false).err().unwrap();

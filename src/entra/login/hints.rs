@@ -34,7 +34,7 @@ fn for_certificate(code: u64) -> Option<&'static str> {
             "The certificate in AZURE_CLIENT_CERTIFICATE_PATH must be one of those of the app (App registrations, Certificates & \
              secrets, Certificates) and must not have expired; upload it without its key."
         }
-        700_024 => {
+        700_024 | 500_133 => {
             "The assertion is dated by the clock of this machine and good for ten minutes: set the clock."
         }
         700_021 | 700_023 => {
@@ -52,7 +52,7 @@ fn for_federated(code: u64, claims: &str) -> Option<String> {
             "The token that was presented has the {claims}. The app needs a federated credential with exactly these, letter case \
              included (App registrations, Certificates & secrets, Federated credentials); a new one takes some minutes to count."
         ),
-        700_024 => format!(
+        700_024 | 500_133 => format!(
             "The token that was presented has expired, or this machine's clock or its issuer's is wrong; it has the {claims}."
         ),
         7_000_272 => format!(

@@ -19,6 +19,11 @@ use crate::http::{Answer, Class, Http, Options, Timing};
 /// A service of the machine answers at once or not at all; where there is none, nobody answers.
 const CONNECT: Duration = Duration::from_secs(2);
 
+/// How long the next byte of an answer is waited for, and a whole one. Something that swallows what is sent to the metadata address may
+/// well take the connection.
+const IDLE: Duration = Duration::from_secs(10);
+const WHOLE: Duration = Duration::from_secs(30);
+
 /// How many times as long as usual is waited between two tries. With the usual half a second these are the waits of Microsoft's own
 /// libraries: 1.6, 3.2, 6.4 and 12.8 s.
 const SLOWER: f64 = 3.2;
@@ -61,6 +66,8 @@ impl Machine {
             loopback: true,
             timing: Timing {
                 connect: timing.connect.min(CONNECT),
+                idle: timing.idle.min(IDLE),
+                whole: timing.whole.min(WHOLE),
                 first_wait: timing.first_wait.mul_f64(SLOWER),
                 ..timing.clone()
             },
@@ -124,21 +131,52 @@ impl Machine {
             &without_secret(reason, secret.expose_secret()),
             LONGEST_REASON,
         );
-        let hint = match (answer.status, &self.client_id) {
-            (StatusCode::BAD_REQUEST, Some(id)) => format!(
-                ". Assign the identity {id} to this machine, or unset AZURE_CLIENT_ID to use the machine's own."
-            ),
-            (StatusCode::BAD_REQUEST, None) => {
-                ". Give this machine an identity of its own (Identity, System assigned), or name one that is assigned to it in \
-                 AZURE_CLIENT_ID."
-                    .to_owned()
-            }
-            _ => String::new(),
-        };
+        let hint = self.hint(answer.status, &reason).unwrap_or_default();
         LoginFailure(format!(
             "the managed identity was refused with {}: {}{hint}",
             answer.status.as_u16(),
             reason.trim_end_matches('.')
         ))
+    }
+
+    /// What to do about a reason. Those of missing identities speak of resources as well.
+    fn hint(&self, status: StatusCode, reason: &str) -> Option<String> {
+        if status != StatusCode::BAD_REQUEST {
+            return None;
+        }
+        let reason = reason.to_lowercase();
+        if reason.contains("identity") {
+            return Some(match &self.client_id {
+                Some(id) => format!(
+                    ". Assign the identity {id} to this machine, or unset AZURE_CLIENT_ID to use the machine's own."
+                ),
+                None => {
+                    ". Give this machine an identity of its own (Identity, System assigned), or name one that is assigned to it in \
+                     AZURE_CLIENT_ID."
+                        .to_owned()
+                }
+            });
+        }
+        reason.contains("resource").then(|| {
+            ". The Graph of another cloud is meant: look at `azure_cloud` and `azure_graph_url`.".to_owned()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_is_mute_is_not_waited_for_as_long_as_one_far_away() {
+        let endpoint = IdentityEndpoint::Imds {
+            url: Url::parse("http://169.254.169.254/").unwrap(),
+        };
+        let machine = Machine::new(endpoint, None, "https://graph.example", &Timing::default());
+        let machine = machine.unwrap();
+        let timing = machine.http.timing();
+        let longest = timing.connect + timing.whole;
+        assert!(timing.idle <= Duration::from_secs(10), "{timing:?}");
+        assert!(longest <= Duration::from_secs(32), "{timing:?}");
     }
 }

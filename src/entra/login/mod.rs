@@ -136,27 +136,38 @@ impl Way {
         })
     }
 
-    /// Asks for a new token. What is kept in files, or given out for a short time, is fetched anew.
+    /// Asks for a new token. What an app shows is fetched or signed anew each time; secrets and certificates were read at the beginning.
     pub(super) async fn ask(&self) -> Result<Granted, LoginFailure> {
         match self {
             Self::App(endpoint, proof) => {
-                let shown = match proof {
-                    Proof::Secret(secret) => Shown::Secret(secret.clone()),
-                    Proof::Certificate(certificate) => {
-                        let now = jiff::Timestamp::now();
-                        Shown::Signed(certificate.assertion(
-                            &endpoint.client_id,
-                            &endpoint.url,
-                            now,
-                        )?)
+                let shown = proof.show(endpoint).await?;
+                let answer = match endpoint.exchange(&shown).await {
+                    // It may have run out while an Entra that failed was asked again and again.
+                    Err(refused) if refused.is_out_of_date() => {
+                        endpoint.exchange(&proof.show(endpoint).await?).await
                     }
-                    Proof::FederatedFile(file) => file.read().await?,
-                    Proof::GitHubActions(github) => github.ask().await?,
+                    answer => answer,
                 };
-                endpoint.exchange(&shown).await
+                answer.map_err(|refused| refused.failure)
             }
             Self::Machine(machine) => machine.ask().await,
             Self::AzureCli(cli) => cli.ask().await,
+        }
+    }
+}
+
+impl Proof {
+    async fn show(&self, endpoint: &TokenEndpoint) -> Result<Shown, LoginFailure> {
+        match self {
+            Self::Secret(secret) => Ok(Shown::Secret(secret.clone())),
+            Self::Certificate(certificate) => {
+                let now = jiff::Timestamp::now();
+                certificate
+                    .assertion(&endpoint.client_id, &endpoint.url, now)
+                    .map(Shown::Signed)
+            }
+            Self::FederatedFile(file) => file.read().await,
+            Self::GitHubActions(github) => github.ask().await,
         }
     }
 }

@@ -256,6 +256,12 @@ async fn a_federated_token_file_that_is_none_is_named_and_its_content_is_not_sho
         &refusal(&way).await,
         &["cannot be read", &named, "AZURE_FEDERATED_TOKEN_FILE"],
     );
+    // A pipe is none either, and to open one that nobody writes to would take for ever.
+    #[cfg(unix)]
+    assert_says(
+        &refusal(&desk.way(with_file("/dev/null".into()))).await,
+        &["it is not a regular file", "/dev/null"],
+    );
     for (content, reason) in [
         (Vec::new(), "does not hold a token"),
         (b"hunter2".to_vec(), "does not hold a token"),
@@ -297,6 +303,43 @@ async fn github_is_asked_for_a_token_at_every_login() {
             "GET /idtoken?api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange"
         );
         assert_eq!(asked.headers["authorization"], "Bearer github-hunter2");
+    }
+}
+
+/// Entra may fail for longer than an assertion is good for.
+#[tokio::test]
+async fn an_assertion_that_has_run_out_is_replaced_once_before_the_clock_is_blamed() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
+    for (login, is_own) in [(with_certificate(), true), (with_file(file.clone()), false)] {
+        std::fs::write(&file, federated_token(1)).unwrap();
+        let (next, fresh) = (file.clone(), federated_token(2));
+        let first = Mutex::new(true);
+        let desk = Desk::open(move |_| {
+            if std::mem::take(&mut *first.lock().unwrap()) {
+                std::fs::write(&next, &fresh).unwrap();
+                (401, entra_refuses(700_024, "Out of date."))
+            } else {
+                (200, r#"{"access_token":"granted"}"#.to_owned())
+            }
+        })
+        .await;
+        let granted = desk.way(login).ask().await.unwrap();
+        assert_eq!(granted.token.expose_secret(), "granted");
+        let asked = desk.asked();
+        let [first, second] = [0, 1].map(|at| &asked[at].form["client_assertion"]);
+        assert_ne!(first, second);
+        assert!(is_own || *second == federated_token(2));
+        assert_eq!(asked.len(), 2);
+    }
+    for (login, code, times) in [
+        (with_certificate(), 700_024, 2),
+        (with_certificate(), 700_027, 1),
+        (with_secret(), 7_000_222, 1),
+    ] {
+        let desk = Desk::open(move |_| (401, entra_refuses(code, "No."))).await;
+        refusal(&desk.way(login)).await;
+        assert_eq!(desk.asked().len(), times, "{code}");
     }
 }
 
@@ -503,7 +546,10 @@ async fn a_machine_without_the_identity_says_so_at_once() {
             r#"{"statusCode":400,"message":"No identity for header-hunter2."}"#,
             "No identity for …",
         ),
-        ("hunter2", "no reason that can be read"),
+        (
+            r#"{"statusCode":400,"message":"No Managed Identity found for specified ClientId/ResourceId."}"#,
+            "No Managed Identity found",
+        ),
     ] {
         let desk = Desk::open(move |_| (400, body.to_owned())).await;
         let own = refusal(&desk.way(app_service(&desk, None))).await;
@@ -517,6 +563,26 @@ async fn a_machine_without_the_identity_says_so_at_once() {
             &[reason, "Assign the identity the-app to this machine"],
         );
         assert_eq!(desk.asked().len(), 2);
+    }
+    for (body, reason, hint) in [
+        ("hunter2", "no reason that can be read", None),
+        (
+            r#"{"error":"invalid_resource","error_description":"AADSTS500011: The resource principal named x was not found."}"#,
+            "AADSTS500011",
+            Some("look at `azure_cloud` and `azure_graph_url`"),
+        ),
+        (
+            r#"{"error":"invalid_request","error_description":"Required metadata header not specified"}"#,
+            "Required metadata header",
+            None,
+        ),
+    ] {
+        let desk = Desk::open(move |_| (400, body.to_owned())).await;
+        let message = refusal(&desk.way(imds(&desk, None))).await;
+        assert_says(&message, &["refused with 400", reason]);
+        assert_says(&message, hint.as_slice());
+        assert!(!message.contains("System assigned"), "{message}");
+        assert_eq!(message.contains("azure_cloud"), hint.is_some(), "{message}");
     }
     let desk = Desk::open(|_| (200, r#"{"access_token":5,"x":"hunter2"}"#.to_owned())).await;
     assert_says(
@@ -551,7 +617,8 @@ mod azure_cli {
 
     #[tokio::test]
     async fn its_token_and_the_end_of_it_are_read_whatever_its_version() {
-        for name in ["logged_in", "logged_in_old"] {
+        // The last takes no tenant, and says when the token ends in a text.
+        for name in ["logged_in", "logged_in_old", "one_tenant"] {
             let granted = cli(name).ask().await.unwrap();
             assert_eq!(granted.token.expose_secret(), "the-token-of-the-cli");
             let life = granted.life.unwrap();

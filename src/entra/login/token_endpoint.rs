@@ -25,9 +25,29 @@ pub(in crate::entra) struct TokenEndpoint {
     pub(super) client_id: String,
 }
 
+/// Why there is no token.
+pub(super) struct Refused {
+    /// Entra's code, or 0 where there is none.
+    code: u64,
+    pub(super) failure: LoginFailure,
+}
+
+impl Refused {
+    /// Whether an assertion was shown before or after its time.
+    pub(super) fn is_out_of_date(&self) -> bool {
+        matches!(self.code, 700_024 | 500_133)
+    }
+}
+
+impl From<LoginFailure> for Refused {
+    fn from(failure: LoginFailure) -> Self {
+        Self { code: 0, failure }
+    }
+}
+
 impl TokenEndpoint {
     /// Gets a token for what the app shows.
-    pub(super) async fn exchange(&self, shown: &Shown) -> Result<Granted, LoginFailure> {
+    pub(super) async fn exchange(&self, shown: &Shown) -> Result<Granted, Refused> {
         let mut form = vec![
             ("client_id", self.client_id.as_str()),
             ("scope", &self.scope),
@@ -62,14 +82,15 @@ impl TokenEndpoint {
             return Err(self.refusal(status, &answer.body, shown));
         }
         Granted::from_answer(&answer.body, answer.sent_at()).ok_or_else(|| {
-            LoginFailure(format!(
+            let words = format!(
                 "{} answered {} without a token: is it the login of Entra?",
                 self.url, answer.status
-            ))
+            );
+            LoginFailure(words).into()
         })
     }
 
-    fn refusal(&self, status: u16, body: &[u8], shown: &Shown) -> LoginFailure {
+    fn refusal(&self, status: u16, body: &[u8], shown: &Shown) -> Refused {
         let app = &self.client_id;
         let tenant = &self.tenant;
         let value: Value = parse_bytes(body).unwrap_or_default();
@@ -78,19 +99,24 @@ impl TokenEndpoint {
             .and_then(Value::as_u64)
             .unwrap_or_default();
         let Some(description) = value.get("error_description").and_then(Value::as_str) else {
-            return LoginFailure(format!(
+            let words = format!(
                 "{} refused the login of the app {app} with {status} and no reason that can be read; \
                  is it the login of Entra (`azure_login_url`, AZURE_AUTHORITY_HOST)?",
                 self.url
-            ));
+            );
+            return LoginFailure(words).into();
         };
         // The ids and the time after the sentence say nothing to a reader that the time of the log does not.
         let sentence = description.split("Trace ID:").next().unwrap_or(description);
         // In this order, because half a secret would not be found.
         let sentence = shortened(&without_secret(sentence, shown.secret()), LONGEST_REASON);
         let hint = hint_for(code, shown).map_or_else(String::new, |hint| format!(" {hint}"));
-        LoginFailure(format!(
+        let words = format!(
             "Entra refused the login of the app {app} in the tenant {tenant}: {sentence}{hint}"
-        ))
+        );
+        Refused {
+            code,
+            failure: LoginFailure(words),
+        }
     }
 }
