@@ -7,6 +7,7 @@ use crate::cli::{CheckArgs, Purpose};
 use crate::commands::session::{Session, Setup};
 use crate::commands::{Context, ExitStatus};
 use crate::config::EntraLogin;
+use crate::entra::Bearer;
 use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS, Permission};
 use crate::keycloak::Keycloak;
 use crate::render::{CheckLine, CheckState, check_table, escape};
@@ -22,22 +23,24 @@ pub async fn run(
         Ok(keycloak) => keycloak_lines(keycloak).await?,
         Err(_) => vec![CheckLine::missing("log in")],
     };
-    let roles = match &entra {
-        Ok(entra) => entra.roles().cloned(),
-        Err(_) => setup.roles(context).await,
+    let bearer = match &entra {
+        Ok(entra) => Some(Bearer {
+            app: Some(entra.app().to_owned()),
+            roles: entra.roles().cloned(),
+        }),
+        Err(_) => setup.bearer(context).await,
     };
-    let log_in = if entra.is_ok() || roles.is_some() {
+    let log_in = if bearer.is_some() {
         CheckLine::ok("log in", "", "plan, apply")
     } else {
         CheckLine::missing("log in")
     };
     let login = setup.entra_login();
-    let app = match &entra {
-        Ok(entra) => Some(entra.app()),
-        Err(_) => login.client_id(),
-    };
+    let configured = login.client_id().map(str::to_owned);
+    let Bearer { app, roles } = bearer.unwrap_or_default();
+    let app = app.or(configured);
     let grant = Grant {
-        app: app.unwrap_or("APP"),
+        app: app.as_deref().unwrap_or("APP"),
         is_machine: matches!(login, EntraLogin::ManagedIdentity { .. }),
         graph_url: &setup.config.entra.graph_url,
     };
@@ -61,7 +64,7 @@ pub async fn run(
             |_| "unknown tenant".to_owned(),
             |entra| escape::plain(&entra.tenant().name)
         ),
-        match app {
+        match &app {
             Some(app) => format!("app {}", escape::plain(app)),
             None => "nobody".to_owned(),
         }
@@ -131,7 +134,7 @@ async fn keycloak_lines(keycloak: &Keycloak) -> anyhow::Result<Vec<CheckLine>> {
             purpose: permission.purpose.to_owned(),
             needed_by: "plan, apply".to_owned(),
             remedy: (!permission.granted).then_some(permission.grant).flatten(),
-            after: None,
+            after: Vec::new(),
         });
     }
     Ok(lines)
@@ -166,14 +169,21 @@ impl Grant<'_> {
     }
 
     /// What belongs to all of the commands.
-    fn after(&self) -> String {
+    fn after(&self) -> Vec<String> {
         let app = self.app;
         if self.is_machine {
-            format!(
-                "before: ME=$(az ad sp show --id {app} --query id -o tsv) GRAPH=$(az ad sp show --id {GRAPH_APP_ID} --query id -o tsv)"
-            )
+            vec![
+                format!(
+                    "before: ME=$(az ad sp show --id {app} --query id -o tsv) GRAPH=$(az ad sp show --id {GRAPH_APP_ID} --query id -o tsv)"
+                ),
+                // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/managed-identity-best-practice-recommendations
+                "then: wait; Azure keeps the tokens of managed identities for hours, up to a day, and an older token shows nothing of it"
+                    .to_owned(),
+            ]
         } else {
-            format!("then: az ad app permission admin-consent --id {app}")
+            vec![format!(
+                "then: az ad app permission admin-consent --id {app}"
+            )]
         }
     }
 }
@@ -196,7 +206,7 @@ fn entra_lines(
             purpose: "no token shows them".to_owned(),
             needed_by: String::new(),
             remedy: None,
-            after: None,
+            after: Vec::new(),
         });
         return lines;
     };
@@ -226,13 +236,13 @@ fn entra_lines(
                     }
                     .to_owned(),
                     remedy: granted.is_none().then(|| grant.command(permission)),
-                    after: None,
+                    after: Vec::new(),
                 }
             }),
     );
     let missing = |line: &&mut CheckLine| line.state == CheckState::Missing;
     if let Some(last) = lines.iter_mut().rev().find(missing) {
-        last.after = Some(grant.after());
+        last.after = grant.after();
     }
     let excess_words = match purpose {
         Purpose::Plan => "not needed to plan; take it away if this app does nothing else",
@@ -245,7 +255,7 @@ fn entra_lines(
         purpose: excess_words.to_owned(),
         needed_by: String::new(),
         remedy: None,
-        after: None,
+        after: Vec::new(),
     }));
     lines
 }

@@ -13,7 +13,7 @@ use crate::cli::DirectoryArgs;
 use crate::commands::Context;
 use crate::config::{Config, Credentials, EntraLogin};
 use crate::diff::{self, Decision};
-use crate::entra::Reader;
+use crate::entra::{Bearer, Reader};
 use crate::keycloak::Keycloak;
 use crate::mapping::{Inputs, is_named, leads_to};
 use crate::matching::{ALL_ATTRIBUTES, listed, wanted_addresses};
@@ -115,10 +115,10 @@ impl Setup {
         )
     }
 
-    /// The application permissions in the app's token, where it can be looked into, even if they are too few to read anything.
-    pub async fn roles(&self, context: &Context) -> Option<BTreeSet<String>> {
+    /// What the token for Entra says of whoever has it, even if that is too little to read anything with. `None` if there is no token.
+    pub async fn bearer(&self, context: &Context) -> Option<Bearer> {
         let credentials = self.credentials.entra.clone();
-        crate::entra::roles_of_app(&self.config.entra, credentials, context.timing.clone()).await
+        crate::entra::bearer(&self.config.entra, credentials, context.timing.clone()).await
     }
 
     /// What is to be logged in to Entra with.

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::meaning::{Meaning, Operation, meaning};
 use super::permissions::{CHANGE_MEMBERS, INVITE, Permission, UPDATE_ACCOUNTS};
 use super::refusal::Refusal;
+use super::token::Who;
 use crate::execute::{WriteError, WriteErrorKind};
 use crate::http::{self, ErrorKind};
 use crate::model::ObjectId;
@@ -24,10 +25,10 @@ pub(super) struct About<'a> {
 
 /// Who writes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct App<'a> {
-    /// Its client id.
-    pub(super) id: &'a str,
-    /// Whether it has the permission for what was asked, where that is known.
+pub(super) struct By<'a> {
+    /// An app or a person.
+    pub(super) who: Who<'a>,
+    /// Whether an app has the permission for what was asked, where that is known.
     pub(super) has_permission: Option<bool>,
 }
 
@@ -43,12 +44,12 @@ pub(super) fn permission_for(operation: Operation) -> &'static Permission {
 /// Turns the outcome of a write that did not go through into an error to report.
 pub(super) fn write_error(
     about: About<'_>,
-    app: App<'_>,
+    by: By<'_>,
     outcome: &Outcome,
     failure: &Failure,
 ) -> WriteError {
     let (kind, message) = match failure {
-        Failure::Refused(refusal) => refused(about, app, refusal),
+        Failure::Refused(refusal) => refused(about, by, refusal),
         Failure::Login(_) => (WriteErrorKind::StopsTheRun, failure.to_string()),
         Failure::NoAnswer(error) => unanswered(error),
         Failure::Garbled(_) | Failure::Missing => (
@@ -90,19 +91,19 @@ fn unanswered(error: &http::Error) -> (WriteErrorKind, String) {
     }
 }
 
-fn refused(about: About<'_>, app: App<'_>, refusal: &Refusal) -> (WriteErrorKind, String) {
+fn refused(about: About<'_>, by: By<'_>, refusal: &Refusal) -> (WriteErrorKind, String) {
     let meaning = meaning(about.operation, refusal);
     let kind = match &meaning {
         Meaning::TokenRefused | Meaning::AppUnknown | Meaning::Throttled => {
             WriteErrorKind::StopsTheRun
         }
-        Meaning::PermissionMissing if is_for_everything(about.operation, app) => {
+        Meaning::PermissionMissing if is_for_everything(about.operation, by) => {
             WriteErrorKind::StopsTheRun
         }
         Meaning::Unavailable | Meaning::NotTried => WriteErrorKind::Unknown,
         _ => WriteErrorKind::Refused,
     };
-    let advice = advice(about, app, &meaning);
+    let advice = advice(about, by, &meaning);
     let message = match (&meaning, advice) {
         (Meaning::Unavailable | Meaning::NotTried, _) => format!(
             "Graph failed ({refusal}), so whether it was carried out is not known; running the same command again is safe"
@@ -120,27 +121,23 @@ fn refused(about: About<'_>, app: App<'_>, refusal: &Refusal) -> (WriteErrorKind
 
 /// Without the permission nothing of the kind goes through. An app that has it, or whose token is opaque, may have met one
 /// object that needs more; only invitations have no object.
-fn is_for_everything(operation: Operation, app: App<'_>) -> bool {
-    match app.has_permission {
+fn is_for_everything(operation: Operation, by: By<'_>) -> bool {
+    match by.has_permission {
         Some(has) => !has || operation == Operation::Invite,
         None => operation == Operation::Invite,
     }
 }
 
-fn advice(about: About<'_>, app: App<'_>, meaning: &Meaning) -> Option<String> {
+fn advice(about: About<'_>, by: By<'_>, meaning: &Meaning) -> Option<String> {
     let permission = permission_for(about.operation);
-    let app_id = app.id;
+    let who = by.who;
     let advice = match meaning {
         Meaning::TokenRefused => "a new token was not accepted either".to_owned(),
         Meaning::AppUnknown => {
-            format!("the tenant has no enterprise application of the app {app_id} any more")
+            format!("the tenant has no enterprise application of {who} any more")
         }
-        Meaning::PermissionMissing if app.has_permission != Some(true) || about.operation == Operation::Invite => {
-            format!(
-                "the app {app_id} needs the application permission {} with an administrator's consent; \
-                 `keycloak-to-azure check` prints the command",
-                permission.name
-            )
+        Meaning::PermissionMissing if by.has_permission != Some(true) || about.operation == Operation::Invite => {
+            who.needs(permission)
         }
         Meaning::PermissionMissing if about.operation == Operation::Update => {
             "the app has the permission, so the account may hold an administrator role or be in a restricted management \

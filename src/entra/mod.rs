@@ -31,7 +31,7 @@ mod recorded_tests;
 #[cfg(test)]
 mod write_tests;
 
-pub use read::{NotAllowed, Reader, roles_of_app};
+pub use read::{Bearer, NotAllowed, Reader, bearer};
 pub use resolve::Resolution;
 pub use write::Writer;
 

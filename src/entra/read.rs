@@ -17,6 +17,7 @@ use super::permissions::{
 };
 use super::refusal::shortened;
 use super::resolve::{GroupFacts, Resolution};
+use super::token::Who;
 use crate::config::{EntraConnection, EntraCredentials};
 use crate::http::Timing;
 use crate::model::{Address, ObjectId, fold};
@@ -149,10 +150,9 @@ impl Reader {
             let is_hidden = group.hides_members() && self.has(&READ_HIDDEN_MEMBERS) == Some(false);
             ensure!(
                 !is_hidden,
-                "the Azure group {} hides its members: the app {} needs the application permission {} to read them",
+                "the Azure group {} hides its members: {}",
                 name_of(group),
-                self.app(),
-                READ_HIDDEN_MEMBERS.name
+                self.who().needs(&READ_HIDDEN_MEMBERS)
             );
         }
         let gets = facts
@@ -172,26 +172,52 @@ impl Reader {
                 };
                 let members =
                     members.map_err(|failure| self.explain(failure, &what, permission))?;
+                // Where it is not known who may see hidden members, nobody may be all that is shown of many.
+                let is_hidden = group.hides_members()
+                    && members.is_empty()
+                    && self.has(&READ_HIDDEN_MEMBERS).is_none();
+                ensure!(
+                    !is_hidden,
+                    "the Azure group {} hides its members, and Graph shows none. That is how it answers whoever may not see them: {}. If \
+                     the group really is empty, add its first member by hand.",
+                    name_of(group),
+                    self.who().needs(&READ_HIDDEN_MEMBERS)
+                );
                 Ok(group_with(group, &members))
             })
             .collect()
     }
 
     fn explain(&self, failure: Failure, what: &str, permission: &Permission) -> anyhow::Error {
-        explain(failure, self.app(), what, permission)
+        explain(failure, self.who(), what, permission)
+    }
+
+    pub(super) fn who(&self) -> Who<'_> {
+        self.reads.login().who()
     }
 }
 
-/// The application permissions in the token of an app, or `None` if it gets none or its token cannot be looked into. For an app that
-/// may not even read the tenant.
-pub async fn roles_of_app(
+/// What a token says of whoever has it.
+#[derive(Debug, Clone, Default)]
+pub struct Bearer {
+    /// The client id of the app.
+    pub app: Option<String>,
+    /// The application permissions, or `None` if the token cannot be looked into or is that of a person.
+    pub roles: Option<BTreeSet<String>>,
+}
+
+/// Logs in and says who that is, or `None` if there is no token. For an app that may not even read the tenant.
+pub async fn bearer(
     connection: &EntraConnection,
     credentials: EntraCredentials,
     timing: Timing,
-) -> Option<BTreeSet<String>> {
+) -> Option<Bearer> {
     let reads = Reads::new(connection, credentials, &timing).ok()?;
     let token = reads.login().token().await.ok()?;
-    token.roles().cloned()
+    Some(Bearer {
+        app: reads.login().known_app().map(str::to_owned),
+        roles: token.roles().cloned(),
+    })
 }
 
 async fn read_tenant(reads: &Reads) -> anyhow::Result<Tenant> {
@@ -201,7 +227,7 @@ async fn read_tenant(reads: &Reads) -> anyhow::Result<Tenant> {
         Err(failure) => {
             return Err(explain(
                 failure,
-                reads.login().app(),
+                reads.login().who(),
                 "read the tenant",
                 &READ_ACCOUNTS,
             ));
@@ -257,7 +283,7 @@ impl fmt::Display for NotAllowed {
 impl std::error::Error for NotAllowed {}
 
 /// Says what failed, and what to do where that is known.
-fn explain(failure: Failure, app: &str, what: &str, permission: &Permission) -> anyhow::Error {
+fn explain(failure: Failure, who: Who<'_>, what: &str, permission: &Permission) -> anyhow::Error {
     let Failure::Refused(refusal) = &failure else {
         return match failure {
             // The sentence says itself what failed and what to do.
@@ -266,14 +292,17 @@ fn explain(failure: Failure, app: &str, what: &str, permission: &Permission) -> 
         };
     };
     let not_allowed = |hint| -> anyhow::Error {
-        let message = shortened(&format!("the app {app} may not {what} ({refusal})"), 2_000);
+        let message = shortened(&format!("{who} may not {what} ({refusal})"), 2_000);
         NotAllowed { message, hint }.into()
     };
     match meaning(Operation::Read, refusal) {
-        Meaning::PermissionMissing => not_allowed(format!(
-            "It needs the application permission {} with an administrator's consent; `keycloak-to-azure check` prints the command.",
-            permission.name
-        )),
+        Meaning::PermissionMissing => not_allowed(match who {
+            Who::App(_) => format!(
+                "It needs the application permission {} with an administrator's consent; `keycloak-to-azure check` prints the command.",
+                permission.name
+            ),
+            Who::Person => format!("{}.", who.needs(permission)),
+        }),
         Meaning::AppUnknown => not_allowed(
             "The tenant has no enterprise application of it (any more), or it was made a moment ago."
                 .to_owned(),

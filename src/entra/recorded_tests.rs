@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::accounts::WireAccount;
-use super::advice::{About, App, write_error};
+use super::advice::{About, By, write_error};
 use super::batch::Outcome;
 use super::batch_answer::BatchAnswer;
 use super::failure::Failure;
@@ -22,6 +22,7 @@ use super::parse;
 use super::read::{OrganizationList, WireMember};
 use super::refusal::Refusal;
 use super::resolve::GroupFacts;
+use super::token::Who;
 use super::write::account_in;
 use crate::http::Answer;
 use crate::snapshot::Account;
@@ -200,27 +201,26 @@ fn refused(operation: Operation, refusal: Refusal) -> String {
         _ => "for good",
     };
     let failure = Failure::Refused(refusal);
-    let said = match operation {
-        Operation::Read => failure.to_string(),
-        _ => {
-            let about = About {
-                operation,
-                account: None,
-                group: None,
-                is_new: false,
-            };
-            let app = App {
-                id: "APP",
-                has_permission: None,
-            };
-            let outcome = Outcome {
-                result: Err(failure.clone()),
-                request_id: None,
-                attempts: 1,
-                after_unknown: false,
-            };
-            write_error(about, app, &outcome, &failure).message
-        }
+    let said = if operation == Operation::Read {
+        failure.to_string()
+    } else {
+        let about = About {
+            operation,
+            account: None,
+            group: None,
+            is_new: false,
+        };
+        let by = By {
+            who: Who::App("APP"),
+            has_permission: None,
+        };
+        let outcome = Outcome {
+            result: Err(failure.clone()),
+            request_id: None,
+            attempts: 1,
+            after_unknown: false,
+        };
+        write_error(about, by, &outcome, &failure).message
     };
     format!("{class}: {said}")
 }

@@ -1,6 +1,7 @@
 //! The token: fetched once for many requests, kept until shortly before it expires, and what it says of who has it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use super::jwt;
 use super::login::{LoginFailure, Way};
+use super::permissions::Permission;
 use crate::clock::Clock;
 use crate::config::{EntraConnection, EntraCredentials};
 use crate::http::Timing;
@@ -20,6 +22,10 @@ use crate::http::Timing;
 /// take 300 s as well.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(300);
 
+/// A token is used for so long at least, whatever is said of its life: by a clock that is wrong it is over at once, and one that really is
+/// gets replaced when Graph refuses it.
+const SHORTEST_USE: Duration = Duration::from_secs(30);
+
 /// The login to the tenant, whichever way.
 pub(super) struct Login {
     way: Way,
@@ -27,6 +33,8 @@ pub(super) struct Login {
     tenant: String,
     /// The client id: as it was configured, or else as the first token has it.
     app: OnceLock<String>,
+    /// Whether a person is logged in, as the first token says.
+    is_person: OnceLock<bool>,
     /// Held while a token is fetched, so that many requests at once fetch one.
     cached: Mutex<Cached>,
 }
@@ -35,6 +43,41 @@ pub(super) struct Login {
 struct Cached {
     token: Option<Token>,
     fetched: u64,
+}
+
+/// Who is logged in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Who<'a> {
+    /// An app, with its client id.
+    App(&'a str),
+    /// A person, by way of the Azure CLI.
+    Person,
+}
+
+impl fmt::Display for Who<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::App(id) => write!(f, "the app {id}"),
+            Self::Person => f.write_str("whoever is logged in to the Azure CLI"),
+        }
+    }
+}
+
+impl Who<'_> {
+    /// Says that a permission is missing, and how to get it.
+    pub(super) fn needs(self, permission: &Permission) -> String {
+        let Permission { name, allows, .. } = permission;
+        match self {
+            Self::App(_) => format!(
+                "{self} needs the application permission {name} with an administrator's consent; `keycloak-to-azure check` prints the \
+                 command"
+            ),
+            Self::Person => format!(
+                "{self} needs a directory role to {allows}, and in the Azure CLI's token the delegated permission {name} or a wider one; \
+                 what the app was granted does not count here"
+            ),
+        }
+    }
 }
 
 /// A token, as good as a password until it expires.
@@ -81,6 +124,7 @@ impl Login {
             clock: timing.clock.clone(),
             tenant: credentials.tenant.clone(),
             app: configured.map_or_else(OnceLock::new, OnceLock::from),
+            is_person: OnceLock::new(),
             way: Way::new(connection, credentials, timing)?,
             cached: Mutex::default(),
         })
@@ -88,7 +132,21 @@ impl Login {
 
     /// The app's client id. Where it is not configured, that is known from the first token on.
     pub(super) fn app(&self) -> &str {
-        self.app.get().map_or("(unknown)", String::as_str)
+        self.known_app().unwrap_or("(unknown)")
+    }
+
+    /// The app's client id, where it is known.
+    pub(super) fn known_app(&self) -> Option<&str> {
+        self.app.get().map(String::as_str)
+    }
+
+    /// Who is logged in.
+    pub(super) fn who(&self) -> Who<'_> {
+        if self.is_person.get() == Some(&true) {
+            Who::Person
+        } else {
+            Who::App(self.app())
+        }
     }
 
     /// The tenant as it was configured.
@@ -132,9 +190,17 @@ impl Login {
             // Kept from the configuration, or from the first token.
             self.app.get_or_init(|| app.to_owned());
         }
+        let is_person = match &claims {
+            Some(claims) => claims.scp.is_some(),
+            None => matches!(self.way, Way::AzureCli(_)),
+        };
+        self.is_person.get_or_init(|| is_person);
         let life = granted.life.unwrap_or(RENEWAL_MARGIN);
         Ok(Token {
-            renew_at: asked_at + life.saturating_sub(RENEWAL_MARGIN.min(life / 5)),
+            renew_at: asked_at
+                + life
+                    .saturating_sub(RENEWAL_MARGIN.min(life / 5))
+                    .max(SHORTEST_USE),
             roles: claims.and_then(Claims::into_roles),
             value: granted.token,
             number,

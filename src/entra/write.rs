@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::accounts::is_invited_as;
-use super::advice::{About, App, permission_for, write_error};
+use super::advice::{About, By, permission_for, write_error};
 use super::batch::{BATCH_SIZE, Outcome, Reads, Writes};
 use super::failure::Failure;
 use super::meaning::{Meaning, Operation, meaning};
@@ -383,11 +383,11 @@ impl Writer {
     }
 
     fn error(&self, about: About<'_>, outcome: &Outcome, failure: &Failure) -> WriteError {
-        let app = App {
-            id: self.reader.app(),
+        let by = By {
+            who: self.reader.who(),
             has_permission: self.reader.has(permission_for(about.operation)),
         };
-        write_error(about, app, outcome, failure)
+        write_error(about, by, outcome, failure)
     }
 }
 

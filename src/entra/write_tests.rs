@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::Writer;
@@ -486,6 +488,30 @@ async fn a_missing_permission_stops_the_run_and_a_forbidden_group_does_not() {
     }
 }
 
+/// What the app was granted does not help a person.
+#[tokio::test]
+async fn a_person_who_may_not_write_is_told_of_their_own_rights() {
+    let fixture = Fixture::start(|asked| match asked.path.as_str() {
+        "/$batch" => otherwise(),
+        _ => denied(),
+    })
+    .await;
+    let claims = URL_SAFE_NO_PAD.encode(r#"{"scp":"User.Read","appid":"the-cli"}"#);
+    fixture.set_token_reply(ok(json!({"access_token": format!("e30.{claims}.x")})));
+    let writer = writer_for(&fixture).await;
+    let removed = writer.remove(&[membership(50, 1, false)]).await;
+    let message = &removed[0].as_ref().unwrap_err().message;
+    for words in [
+        "a directory role to add and remove members of groups",
+        "the delegated permission GroupMember.ReadWrite.All",
+    ] {
+        assert!(message.contains(words), "{message}");
+    }
+    for words in ["the-cli", "application permission"] {
+        assert!(!message.contains(words), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn a_removal_names_the_membership_and_one_who_is_no_member_is_removed_already() {
     let (fixture, writer) = start(|asked| match asked.path.rsplit('/').nth(1) {
@@ -578,7 +604,14 @@ async fn a_batch_that_answers_424_is_read_like_any_other() {
 
 #[tokio::test]
 async fn a_login_that_is_refused_stops_the_run() {
-    let fixture = Fixture::start_with(&ALL_ROLES, json!(0), |_| otherwise()).await;
+    let fixture = Fixture::start(|_| {
+        refuse(
+            401,
+            "InvalidAuthenticationToken",
+            "Access token has expired.",
+        )
+    })
+    .await;
     let writer = writer_for(&fixture).await;
     fixture.set_token_reply(Reply::Json(
         401,

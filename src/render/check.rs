@@ -20,7 +20,7 @@ pub struct CheckLine {
     /// What grants it, where it is not there.
     pub remedy: Option<String>,
     /// What has to follow once all of these are granted.
-    pub after: Option<String>,
+    pub after: Vec<String>,
 }
 
 /// Whether a need is there.
@@ -67,7 +67,7 @@ impl CheckLine {
             purpose: purpose.to_owned(),
             needed_by: needed_by.to_owned(),
             remedy: None,
-            after: None,
+            after: Vec::new(),
         }
     }
 }

@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use keycloak_to_azure::report::Line;
-use keycloak_to_azure::sandbox::graph::{App, FederatedCredential, ManagedIdentity, TokenForm};
+use keycloak_to_azure::sandbox::graph::{
+    App, FederatedCredential, HiddenMembership, ManagedIdentity, TokenForm,
+};
 use keycloak_to_azure::sandbox::{Fault, Service, When, WorldMut};
 use serde_json::{Value, json};
 
@@ -222,6 +224,32 @@ async fn check_says_how_a_machine_gets_its_permissions() {
         assert!(ended.out.contains(&words), "{words}: {}", ended.out);
     }
     assert!(!ended.out.contains("az ad app permission"), "{}", ended.out);
+}
+
+#[tokio::test]
+async fn check_names_a_machine_that_may_not_do_anything_yet() {
+    let mut stage = company().await;
+    stage.sandbox.with_world(|world| {
+        become_machine(world, false);
+        world.entra.apps[0].roles.clear();
+    });
+    let id = stage.variable("AZURE_CLIENT_ID").to_owned();
+    stage
+        .variables
+        .retain(|(name, _)| name != "AZURE_CLIENT_ID");
+    stage.set("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
+    let graph = stage.sandbox.graph_url();
+    let host = [("AZURE_POD_IDENTITY_AUTHORITY_HOST", graph.as_str())];
+    let ended = run_and_look(&stage, "check", &host).await;
+    assert_eq!(ended.status, 1, "{ended:?}");
+    for words in [
+        format!("as app {id}"),
+        "'appRoleId':'df021288-bdef-4463-88db-98f22de89214'".to_owned(),
+        format!("ME=$(az ad sp show --id {id} --query id -o tsv)"),
+        "keeps the tokens of managed identities for hours".to_owned(),
+    ] {
+        assert!(ended.out.contains(&words), "{words}: {}", ended.out);
+    }
 }
 
 /// What pipelines have been seen to do: the secret goes where its path, or something else, belongs.
@@ -574,6 +602,61 @@ mod azure_cli {
         assert_eq!(ended.status, 0, "{ended:?}");
         assert!(ended.out.contains(&format!("as app {id}")), "{}", ended.out);
         assert!(ended.out.contains("no token shows them"), "{}", ended.out);
+    }
+
+    /// A company in which a person plans, with a path to their Azure CLI and their token.
+    async fn with_person(change: impl FnOnce(&mut WorldMut<'_>)) -> (Stage, [(String, String); 2]) {
+        let mut stage = company().await;
+        stage.sandbox.with_world(|world| {
+            world.entra.behaviour.login.token = TokenForm::OfPerson;
+            change(world);
+        });
+        let token = token_of(&stage).await;
+        stage.set("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential");
+        let environment = [("PATH", path("logged_in")), ("FAKE_AZ_TOKEN", token)];
+        (
+            stage,
+            environment.map(|(name, value)| (name.to_owned(), value)),
+        )
+    }
+
+    async fn refused_plan(stage: &Stage, environment: &[(String, String)]) -> String {
+        let environment: Vec<(&str, &str)> = environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let ended = run_and_look(stage, PLAN, &environment).await;
+        assert_eq!(ended.status, 1, "{ended:?}");
+        assert!(!stage.path("plan.json").exists());
+        ended.err
+    }
+
+    #[tokio::test]
+    async fn a_person_without_the_rights_is_told_of_their_own_and_not_of_the_apps() {
+        let (stage, environment) = with_person(|world| world.entra.apps[0].roles.clear()).await;
+        let said = refused_plan(&stage, &environment).await;
+        for words in [
+            "whoever is logged in to the Azure CLI may not read the tenant",
+            "a directory role to read accounts",
+            "the delegated permission User.Read.All",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(!said.contains("application permission"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn hidden_members_that_a_person_is_not_shown_are_not_added_anew() {
+        let (stage, environment) = with_person(|world| {
+            world.entra.behaviour.reading.hidden_membership = HiddenMembership::Empty;
+            for group in world.entra.groups.values_mut() {
+                group.visibility = Some("HiddenMembership".to_owned());
+            }
+        })
+        .await;
+        let said = refused_plan(&stage, &environment).await;
+        assert!(said.contains("hides its members"), "{said}");
+        assert!(said.contains("Member.Read.Hidden"), "{said}");
     }
 
     #[tokio::test]
