@@ -230,7 +230,8 @@ fn contract() -> Option<PathBuf> {
     if folder.is_none() {
         // Not by `eprintln!`, which the test harness keeps to itself.
         let words = "SKIPPED, no recorded answer was read: KEYCLOAK_TO_AZURE_CONTRACT does not name the contract folder";
-        writeln!(std::io::stderr(), "{words}").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "{words}").unwrap();
     }
     Some(PathBuf::from(folder?).join("real-responses"))
 }

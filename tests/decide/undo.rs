@@ -385,8 +385,8 @@ fn a_plan_that_says_what_its_kind_cannot_is_refused() {
         // Who is added back is an account.
         |plan| {
             add_again(plan, |again| {
-                again.account.email = "eve@evil.example".parse().unwrap()
-            })
+                again.account.email = "eve@evil.example".parse().unwrap();
+            });
         },
     ];
     for (number, edit) in of_undo.into_iter().enumerate() {
@@ -402,8 +402,8 @@ fn a_plan_that_says_what_its_kind_cannot_is_refused() {
         // Who is added is a person.
         |plan| {
             add_again(plan, |again| {
-                again.account.id = Some(crate::world::id(0xbad))
-            })
+                again.account.id = Some(crate::world::id(0xbad));
+            });
         },
     ];
     for (number, edit) in of_sync.into_iter().enumerate() {

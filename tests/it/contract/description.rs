@@ -1,4 +1,4 @@
-//! An API description in OpenAPI 3.0, and what of a request or an answer does not fit it.
+//! An API description in `OpenAPI` 3.0, and what of a request or an answer does not fit it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -313,7 +313,7 @@ fn misfits_of_option(parameter: &Value, name: &str, value: &str) -> Vec<String> 
     }
 }
 
-/// Writes out what OpenAPI 3.0 says in another way than JSON Schema: `nullable`. References to what the slice at hand does not
+/// Writes out what `OpenAPI` 3.0 says in another way than JSON Schema: `nullable`. References to what the slice at hand does not
 /// hold allow anything.
 fn to_json_schema(schema: &mut Value, undescribed: Undescribed, known: &BTreeSet<String>) {
     match schema {

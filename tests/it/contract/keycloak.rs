@@ -90,7 +90,7 @@ fn asked(request: &Request) -> Option<Asked<'_>> {
 }
 
 /// The operations that Keycloak has and the slice of its description leaves out, as in <https://www.keycloak.org/docs-api/latest/rest-api/>
-/// and, for what is not below `/admin`, as OpenID Connect has them.
+/// and, for what is not below `/admin`, as `OpenID` Connect has them.
 fn not_in_the_slice() -> Value {
     let option =
         |name: &str, kind: &str| json!({"name": name, "in": "query", "schema": {"type": kind}});

@@ -64,6 +64,10 @@ impl Recorder {
 }
 
 impl Drop for Recorder {
+    #[expect(
+        clippy::print_stdout,
+        reason = "`cargo test --test it -- --show-output` tells how much was looked at"
+    )]
     fn drop(&mut self) {
         let Misfits {
             found,
@@ -144,7 +148,8 @@ fn has_contract() -> bool {
     if !is_there {
         // Not by `eprintln!`, which the test harness keeps to itself.
         let words = "SKIPPED, nothing was compared: KEYCLOAK_TO_AZURE_CONTRACT does not name the contract folder";
-        writeln!(std::io::stderr(), "{words}").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "{words}").unwrap();
     }
     is_there
 }
