@@ -147,6 +147,59 @@ fn a_second_account_of_somebody_in_the_group_stays_and_is_called_one() {
 }
 
 #[test]
+fn a_second_account_of_somebody_disabled_who_counts_is_called_one_too() {
+    let mut world = team_of(8);
+    world.settings.users.disabled = DisabledPolicy::Keep;
+    world.person("p0").enabled = false;
+    let second = world.account("second");
+    second.other_mails = vec!["p0@partner.example".to_owned()];
+    let second = second.id.clone();
+    world.add_member(&second, "acme-team");
+    let message = world.plan().problems.remove(0).message;
+    assert!(
+        message.ends_with("is not the account that is matched with this person"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_federation_that_falls_silent_between_two_readings_is_said_to() {
+    let mut world = team_with_ldap(8, 3);
+    world.leave("p0", "/team");
+    assert_eq!(world.plan().summary.remove, 1);
+    let plan = world.plan_with(|request| {
+        let mut proofs = world.proofs(request);
+        let team = second_team(&mut proofs);
+        team.members.retain(|person| person.provider.is_none());
+        proofs
+    });
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    let message = &plan.problems[0].message;
+    assert!(
+        message.contains("no other enabled person of it was seen"),
+        "{message}"
+    );
+}
+
+#[test]
+fn somebody_unknown_stays_if_the_only_witness_was_not_seen_again() {
+    let mut world = team_of(8);
+    world.map("/far", "acme-far");
+    for name in ["lea", "leo"] {
+        world.member_on_both_sides(name, "/far", "acme-far");
+        world.person(name).provider = Some("ldap".parse().unwrap());
+    }
+    world.components = Some(vec![FederationProvider {
+        id: "ldap".parse().unwrap(),
+        name: "Corporate LDAP".to_owned(),
+    }]);
+    world.delete("p0");
+    held_by(&world, |proofs| {
+        proofs.second_round.remove(&"/far".parse().unwrap());
+    });
+}
+
+#[test]
 fn somebody_who_vanishes_while_looked_up_stays() {
     let mut world = team_of(8);
     world.leave("p0", "/team");
