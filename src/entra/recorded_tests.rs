@@ -268,6 +268,7 @@ const CLASSES: [(&str, &str); 11] = [
 async fn every_recorded_answer_is_understood() {
     let Some(folder) = contract() else { return };
     let mut understood = String::new();
+    let mut classified = 0;
     for kind in ["azure-cli-vcr", "docs", "github-threads"] {
         for path in json_files(&folder.join(kind)) {
             let recorded = Recorded::read(&folder, kind, &path);
@@ -284,6 +285,7 @@ async fn every_recorded_answer_is_understood() {
                 .find(|(name, _)| recorded.name.ends_with(name));
             if let Some((name, class)) = expected {
                 assert!(what.starts_with(class), "{name}: {what}");
+                classified += 1;
             }
             let _ = writeln!(understood, "{} {}: {what}", recorded.name, recorded.status);
         }
@@ -298,6 +300,11 @@ async fn every_recorded_answer_is_understood() {
         let what = login(u16::try_from(status).unwrap(), &answer["body"]).await;
         let _ = writeln!(understood, "entra-token/{name} {status}: {what}");
     }
+    assert_eq!(
+        classified,
+        CLASSES.len(),
+        "each of them is among the recorded ones"
+    );
     insta::assert_snapshot!(understood);
 }
 

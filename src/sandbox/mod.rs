@@ -151,7 +151,7 @@ impl Sandbox {
             (keycloak, graph),
             file,
         );
-        stage.call_graph(&graph_url);
+        stage.set_graph_url(&graph_url);
         // At once, so that the addresses are kept even if nothing is ever written.
         stage.save()?;
         let stage = Arc::new(Mutex::new(stage));

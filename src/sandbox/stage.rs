@@ -58,7 +58,7 @@ impl Stage {
     }
 
     /// Sets the address that stands in Graph's links.
-    pub(super) fn call_graph(&mut self, url: &str) {
+    pub(super) fn set_graph_url(&mut self, url: &str) {
         self.graph.set_base_url(url.to_owned());
     }
 

@@ -1,7 +1,7 @@
 //! Runs that are killed in the middle of a write, and runs that are started while another one is still going.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -71,19 +71,8 @@ struct Process(Child);
 
 impl Process {
     fn start(stage: &Stage, line: &str) -> Self {
-        let in_folder = |word: &str| match word.strip_prefix('@') {
-            Some(name) => stage.path(name).into_os_string(),
-            None => word.into(),
-        };
-        let words = ["--config", "@config.yaml"]
-            .into_iter()
-            .chain(line.split_whitespace());
-        let child = Command::new(assert_cmd::cargo::cargo_bin!("keycloak-to-azure"))
-            .args(words.map(in_folder))
-            .current_dir(stage.folder.path())
-            .env_clear()
-            .envs(stage.variables.iter().cloned())
-            .stdin(Stdio::null())
+        let child = stage
+            .command(line)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -153,21 +153,27 @@ async fn every_way_to_log_in_comes_to_the_same_plan() {
     );
 }
 
+/// A company whose app is the identity of a machine, and its client id, which the environment names only if a user assigned it.
+async fn machine(user_assigned: bool) -> (Stage, String) {
+    let mut stage = company().await;
+    stage
+        .sandbox
+        .with_world(|world| become_machine(world, user_assigned));
+    let id = stage.variable("AZURE_CLIENT_ID").to_owned();
+    if !user_assigned {
+        stage
+            .variables
+            .retain(|(name, _)| name != "AZURE_CLIENT_ID");
+    }
+    stage.set("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
+    (stage, id)
+}
+
 #[tokio::test]
 async fn a_machine_plans_with_its_identity_and_the_report_names_it() {
     let wanted = plan_by_secret().await;
     for user_assigned in [false, true] {
-        let mut stage = company().await;
-        stage
-            .sandbox
-            .with_world(|world| become_machine(world, user_assigned));
-        let id = stage.variable("AZURE_CLIENT_ID").to_owned();
-        if !user_assigned {
-            stage
-                .variables
-                .retain(|(name, _)| name != "AZURE_CLIENT_ID");
-        }
-        stage.set("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
+        let (mut stage, id) = machine(user_assigned).await;
         // Nobody is there, and no machine is asked for its identity by way of a proxy.
         stage.set("HTTP_PROXY", "http://127.0.0.1:9");
         let graph = stage.sandbox.graph_url();
@@ -197,17 +203,11 @@ async fn a_machine_plans_with_its_identity_and_the_report_names_it() {
 
 #[tokio::test]
 async fn check_says_how_a_machine_gets_its_permissions() {
-    let mut stage = company().await;
+    let (stage, id) = machine(false).await;
     stage.sandbox.with_world(|world| {
-        become_machine(world, false);
         world.entra.apps[0].roles.remove("User.Invite.All");
         world.entra.apps[0].roles.remove("User.ReadWrite.All");
     });
-    let id = stage.variable("AZURE_CLIENT_ID").to_owned();
-    stage
-        .variables
-        .retain(|(name, _)| name != "AZURE_CLIENT_ID");
-    stage.set("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
     let graph = stage.sandbox.graph_url();
     let ended = run_and_look(
         &stage,
@@ -228,16 +228,10 @@ async fn check_says_how_a_machine_gets_its_permissions() {
 
 #[tokio::test]
 async fn check_names_a_machine_that_may_not_do_anything_yet() {
-    let mut stage = company().await;
-    stage.sandbox.with_world(|world| {
-        become_machine(world, false);
-        world.entra.apps[0].roles.clear();
-    });
-    let id = stage.variable("AZURE_CLIENT_ID").to_owned();
+    let (stage, id) = machine(false).await;
     stage
-        .variables
-        .retain(|(name, _)| name != "AZURE_CLIENT_ID");
-    stage.set("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential");
+        .sandbox
+        .with_world(|world| world.entra.apps[0].roles.clear());
     let graph = stage.sandbox.graph_url();
     let host = [("AZURE_POD_IDENTITY_AUTHORITY_HOST", graph.as_str())];
     let ended = run_and_look(&stage, "check", &host).await;

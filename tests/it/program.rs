@@ -1,8 +1,9 @@
 //! The whole program against two simulated services in the same process.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -124,14 +125,8 @@ impl Stage {
     }
 
     pub async fn run_with(&self, line: &str, timing: Timing) -> Ended {
-        let in_folder = |word: &str| match word.strip_prefix('@') {
-            Some(name) => self.path(name).to_string_lossy().into_owned(),
-            None => word.to_owned(),
-        };
-        let words = ["keycloak-to-azure", "--config", "@config.yaml"]
-            .into_iter()
-            .chain(line.split_whitespace());
-        let cli = Cli::try_parse_from(words.map(in_folder)).unwrap();
+        let words = ["keycloak-to-azure".into()].into_iter();
+        let cli = Cli::try_parse_from(words.chain(self.arguments(line))).unwrap();
         let (out, err) = (Captured::default(), Captured::default());
         let variables = self.variables.clone();
         let mut context = Context {
@@ -156,6 +151,29 @@ impl Stage {
             out: out.text(),
             err: err.text(),
         }
+    }
+
+    /// The binary in the folder, with the environment of the stage and nothing else, ready to be started.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("keycloak-to-azure"));
+        command
+            .args(self.arguments(line))
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(self.variables.iter().cloned())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The words of a command line, with the configuration before them and the files of the folder in place of `@name`.
+    fn arguments(&self, line: &str) -> impl Iterator<Item = OsString> {
+        ["--config", "@config.yaml"]
+            .into_iter()
+            .chain(line.split_whitespace())
+            .map(|word| match word.strip_prefix('@') {
+                Some(name) => self.path(name).into_os_string(),
+                None => word.into(),
+            })
     }
 
     /// Runs the program with the waits that it has in earnest, on the clock of the services.

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -16,22 +15,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::program::{Ended, Stage};
 
-/// Runs the binary with the environment of the stage, the variables and nothing else. A word `@name` is the file of that name in the
-/// folder.
-pub async fn run(stage: &Stage, words: &str, variables: &[(&str, &str)]) -> Ended {
-    let in_folder = |word: &str| match word.strip_prefix('@') {
-        Some(name) => stage.path(name).into_os_string(),
-        None => word.into(),
-    };
-    let words = ["--config", "@config.yaml"]
-        .into_iter()
-        .chain(words.split_whitespace());
-    let output = Command::new(assert_cmd::cargo::cargo_bin!("keycloak-to-azure"))
-        .args(words.map(in_folder))
-        .env_clear()
-        .envs(stage.variables.iter().map(|(name, value)| (name, value)))
+/// Runs the binary with the environment of the stage, the variables and nothing else.
+pub async fn run(stage: &Stage, line: &str, variables: &[(&str, &str)]) -> Ended {
+    let output = Command::from(stage.command(line))
         .envs(variables.iter().copied())
-        .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
         .await

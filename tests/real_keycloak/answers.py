@@ -144,6 +144,10 @@ FORBIDDEN = {
     "25.0.6": (403, "HTTP 403 Forbidden", SAYS_NOTHING),
     "26.0.8": (403, "HTTP 403 Forbidden"),
 }
+WRONG_CREDENTIALS = {
+    OLDEST: (401, "invalid_grant", "Invalid user credentials"),
+    "26.7.4": (400, "invalid_grant", "Invalid user credentials"),
+}
 UNAUTHORIZED = described(401, "HTTP 401 Unauthorized")
 NOT_NORMALIZED = {"26.7.4": (400, "missingNormalization", "Request path not normalized")}
 INVALID_CHARACTER = {"26.7.4": (400, "invalidCharacter", "Request path contains invalid character ';'")}
@@ -212,18 +216,12 @@ LOGINS = [
     Row(
         "a wrong password",
         Login(by_password("azure-sync", "wrong")),
-        {
-            OLDEST: (401, "invalid_grant", "Invalid user credentials"),
-            "26.7.4": (400, "invalid_grant", "Invalid user credentials"),
-        },
+        WRONG_CREDENTIALS,
     ),
     Row(
         "a person who does not exist",
         Login(by_password("nobody")),
-        {
-            OLDEST: (401, "invalid_grant", "Invalid user credentials"),
-            "26.7.4": (400, "invalid_grant", "Invalid user credentials"),
-        },
+        WRONG_CREDENTIALS,
     ),
     Row(
         "a disabled account",
