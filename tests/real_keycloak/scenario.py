@@ -309,9 +309,7 @@ def run(options):
                 scenario.tell(story)
         if scenario.program:
             record.headline(f"A token that lives {renewal.LIFE} s and runs out")
-            for story in stories:
-                with record.guarded(f"the token of {story.realm.name} ran out"):
-                    renewal.check(scenario, story)
+            renewal.check(scenario, stories)
             record.headline("What cannot work")
             with record.guarded("what cannot work was tried"):
                 Refusals(scenario, stories[-1], options.version).try_all()
