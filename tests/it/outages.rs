@@ -16,13 +16,14 @@ use ProviderState as State;
 const KINDS: [ProviderKind; 3] = [ReadOnly, NoImport, Import];
 
 /// Of frozen servers, a provider of a [`House`] has no patience at all; older versions of Keycloak never answer.
-const TROUBLES: [ProviderState; 9] = [
+const TROUBLES: [ProviderState; 10] = [
     State::Stopped,
     State::Frozen,
     State::Disabled,
     State::WrongBindPassword,
     State::UsersDnMissing,
     State::UsersDnWrong,
+    State::GroupsDnWrong,
     State::GroupsUnreadable,
     State::SizeLimit(0),
     State::SizeLimit(2),

@@ -74,10 +74,11 @@ pub(super) fn person(realm: &Realm, version: Version, person: &Person, brief: bo
     }
     if let Some(provider) = &person.provider {
         let kind = realm.provider(provider).map(|provider| provider.kind);
-        if kind != Some(ProviderKind::NoImport) || version.names_origins() {
+        let is_copied = kind != Some(ProviderKind::NoImport);
+        if is_copied || version.names_origins() {
             put("federationLink", Some(json!(provider)));
         }
-        if version.names_origins() {
+        if version.names_origins() || !(is_copied || brief) {
             put("origin", Some(json!(provider)));
         }
     }

@@ -50,6 +50,11 @@ impl ProviderState {
             Self::Stopped | Self::Frozen | Self::WrongBindPassword | Self::UsersDnMissing
         )
     }
+
+    /// Whether no group has members, as far as Keycloak can see.
+    fn hides_memberships(self) -> bool {
+        matches!(self, Self::GroupsDnWrong | Self::GroupsUnreadable)
+    }
 }
 
 impl Provider {
@@ -73,87 +78,91 @@ fn origin(realm: &Realm, person: &Person) -> Option<Provider> {
     }))
 }
 
-/// The rows of a group's list of members: people of the realm by username, then those of each provider.
-pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Reading<Vec<Person>> {
-    let is_member = |person: &&Person| person.groups.contains(group);
-    let mut rows: Vec<Person> = realm
-        .people
-        .iter()
-        .filter(|person| person.provider.is_none())
-        .filter(is_member)
-        .cloned()
-        .collect();
-    rows.sort_by(|one, other| one.username.cmp(&other.username));
+/// What comes of asking a provider about somebody of whom nothing is cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    There,
+    /// It does not have them, and then Keycloak deletes its copy.
+    Gone,
+    /// Nothing came, and Keycloak's copy stands in for it.
+    CopyOnly,
+    Failed,
+}
 
-    let mut took = Duration::ZERO;
-    let mut failed = false;
-    let (mut shown, mut dropped) = (Vec::new(), Vec::new());
-    for provider in &realm.providers {
-        let (kind, state) = (provider.kind, provider.state);
-        let mut people: Vec<Person> = realm
-            .people
-            .iter()
-            .filter(|person| person.provider.as_deref() == Some(provider.id.as_str()))
-            .filter(is_member)
-            .filter(|person| person.in_directory && person.imported)
-            .cloned()
-            .collect();
-        people.sort_by(|one, other| one.username.cmp(&other.username));
-        let copied = kind == ProviderKind::Import;
-        // Memberships that live in LDAP are asked for even where the group has none; copied ones are checked one by one.
-        let questions = if copied { people.len() } else { 1 };
-        if state == ProviderState::Frozen {
-            let per_question = provider.delay(version);
-            took += if version.hides_outages() {
-                per_question.saturating_mul(u32::try_from(questions).unwrap_or(u32::MAX))
-            } else {
-                per_question
-            };
+/// Asks the provider of somebody.
+fn ask(provider: &Provider, version: Version, person: &Person) -> Answer {
+    let (kind, state) = (provider.kind, provider.state);
+    if state.fails() {
+        if version.hides_outages() && kind != ProviderKind::NoImport {
+            Answer::CopyOnly
+        } else {
+            Answer::Failed
         }
-        match state {
-            ProviderState::Healthy => {
-                shown.extend(people.iter().map(|person| person.id.clone()));
-                rows.extend(
-                    people
-                        .into_iter()
-                        .map(|person| linked(person, kind, version)),
-                );
-            }
-            ProviderState::SizeLimit(limit) => {
-                if !copied && version.obeys_size_limits() {
-                    people.truncate(limit);
+    } else if state == ProviderState::UsersDnWrong || !person.in_directory {
+        Answer::Gone
+    } else {
+        Answer::There
+    }
+}
+
+/// The rows of a group's list of members: whom Keycloak's database has in it, by username, then those of each provider whose
+/// directory has them in it. It goes past the user cache.
+pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Reading<Vec<Person>> {
+    realm.notice_changed_settings();
+    let mut took = Duration::ZERO;
+    let mut rows = Vec::new();
+    for at in by_username(realm, |person| person.groups.contains(group)) {
+        let person = realm.people[at].clone();
+        let Some(provider) = origin(realm, &person) else {
+            rows.push(person);
+            continue;
+        };
+        if provider.kind != ProviderKind::Import || !person.imported {
+            continue;
+        }
+        took += provider.delay(version);
+        match provider.state {
+            ProviderState::Deleted => {}
+            ProviderState::Disabled => rows.push(switched_off(person)),
+            _ => match ask(&provider, version, &person) {
+                Answer::There => rows.push(linked(person, provider.kind, version)),
+                Answer::Gone => realm.people[at].lose_copy(),
+                Answer::CopyOnly => rows.push(switched_off(person)),
+                Answer::Failed => {
+                    let found = Err(Outage { until_then: rows });
+                    return Reading { found, took };
                 }
-                shown.extend(people.iter().map(|person| person.id.clone()));
-                rows.extend(
-                    people
-                        .into_iter()
-                        .map(|person| linked(person, kind, version)),
-                );
-            }
-            ProviderState::GroupsUnreadable if copied => {
-                rows.extend(
-                    people
-                        .into_iter()
-                        .map(|person| linked(person, kind, version)),
-                );
-            }
-            ProviderState::Disabled if copied => rows.extend(people.into_iter().map(switched_off)),
-            ProviderState::UsersDnWrong if copied => {
-                dropped.extend(people.into_iter().map(|person| person.id));
-            }
-            ProviderState::UsersDnMissing if !copied => {}
-            _ if state.fails() && !version.hides_outages() => failed |= questions > 0,
-            _ if state.fails() && copied => rows.extend(people.into_iter().map(switched_off)),
-            _ => {}
+            },
         }
     }
-    for person in &mut realm.people {
-        if dropped.contains(&person.id) {
-            person.imported = false;
-            person.cache.person = false;
+
+    let mut failed = false;
+    for provider in realm.providers.clone() {
+        if provider.kind == ProviderKind::Import {
+            continue;
         }
-        if realm.user_cache && shown.contains(&person.id) {
-            person.cache.person = true;
+        // Memberships that live in LDAP are asked for even where the group has none.
+        took += provider.delay(version);
+        let most = match provider.state {
+            ProviderState::SizeLimit(limit) if version.obeys_size_limits() => limit,
+            ProviderState::Healthy | ProviderState::SizeLimit(_) => usize::MAX,
+            state => {
+                // What does not exist has no members.
+                let is_noticed = state.fails() && state != ProviderState::UsersDnMissing;
+                failed |= is_noticed && !version.hides_outages();
+                continue;
+            }
+        };
+        let is_member = |person: &Person| {
+            person.provider.as_deref() == Some(provider.id.as_str())
+                && person.groups.contains(group)
+                && person.in_directory
+        };
+        for at in by_username(realm, is_member).into_iter().take(most) {
+            if !realm.people[at].imported {
+                realm.people[at].import_again();
+            }
+            rows.push(linked(realm.people[at].clone(), provider.kind, version));
         }
     }
     let found = if failed {
@@ -165,17 +174,30 @@ pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Readi
     Reading { found, took }
 }
 
+/// Where in the realm these people stand, in the order of their usernames.
+fn by_username(realm: &Realm, fits: impl Fn(&Person) -> bool) -> Vec<usize> {
+    let people = &realm.people;
+    let mut found: Vec<usize> = (0..people.len()).filter(|at| fits(&people[*at])).collect();
+    found.sort_by(|one, other| people[*one].username.cmp(&people[*other].username));
+    found
+}
+
 /// The person of an id, or `None` if there is none.
 pub(super) fn person(realm: &mut Realm, version: Version, id: &str) -> Reading<Option<Person>> {
+    realm.notice_changed_settings();
     let Some(at) = realm.people.iter().position(|person| person.id == id) else {
         return Reading::at_once(None);
     };
+    person_at(realm, version, at)
+}
+
+fn person_at(realm: &mut Realm, version: Version, at: usize) -> Reading<Option<Person>> {
     let person = realm.people[at].clone();
     let Some(provider) = origin(realm, &person) else {
         return Reading::at_once(Some(person));
     };
-    let (kind, state) = (provider.kind, provider.state);
-    match state {
+    let kind = provider.kind;
+    match provider.state {
         ProviderState::Deleted => return Reading::at_once(None),
         ProviderState::Disabled => {
             let known = kind != ProviderKind::NoImport && person.imported;
@@ -189,19 +211,21 @@ pub(super) fn person(realm: &mut Realm, version: Version, id: &str) -> Reading<O
     if !person.imported {
         return Reading::at_once(None);
     }
-    let took = provider.delay(version);
-    let found = if state.fails() {
-        if version.hides_outages() && kind != ProviderKind::NoImport {
-            Ok(Some(switched_off(person)))
-        } else {
-            Err(Outage::at_once())
+    let found = match ask(&provider, version, &person) {
+        Answer::There => {
+            realm.people[at].cache.person = realm.user_cache;
+            Ok(Some(linked(person, kind, version)))
         }
-    } else if state == ProviderState::UsersDnWrong || !person.in_directory {
-        Ok(None)
-    } else {
-        realm.people[at].cache.person = realm.user_cache;
-        Ok(Some(linked(person, kind, version)))
+        Answer::Gone => {
+            if kind != ProviderKind::NoImport {
+                realm.people[at].lose_copy();
+            }
+            Ok(None)
+        }
+        Answer::CopyOnly => Ok(Some(switched_off(person))),
+        Answer::Failed => Err(Outage::at_once()),
     };
+    let took = provider.delay(version);
     Reading { found, took }
 }
 
@@ -211,6 +235,7 @@ pub(super) fn groups_of(
     version: Version,
     id: &str,
 ) -> Reading<Option<Vec<String>>> {
+    realm.notice_changed_settings();
     let Some(at) = realm.people.iter().position(|person| person.id == id) else {
         return Reading::at_once(None);
     };
@@ -220,62 +245,46 @@ pub(super) fn groups_of(
         return Reading::at_once(Some(all()));
     };
     let (kind, state) = (provider.kind, provider.state);
-    if state == ProviderState::Disabled && kind == ProviderKind::ReadOnly {
-        return Reading::at_once(Some(Vec::new()));
+    if matches!(state, ProviderState::Disabled | ProviderState::Deleted) {
+        let seen = person_at(realm, version, at);
+        let of_copy = || match kind {
+            ProviderKind::Import => all(),
+            ProviderKind::ReadOnly | ProviderKind::NoImport => Vec::new(),
+        };
+        return Reading {
+            found: seen.found.map(|found| found.map(|_| of_copy())),
+            took: seen.took,
+        };
     }
-    let forgotten = matches!(state, ProviderState::Disabled | ProviderState::Deleted);
-    if let Some(groups) = known.cache.groups.as_ref().filter(|_| !forgotten) {
+    if let Some(groups) = &known.cache.groups {
         return Reading::at_once(Some(groups.iter().cloned().collect()));
     }
-    let was_cached = known.cache.person;
-    let seen = person(realm, version, id);
-    let took = seen.took.max(provider.delay(version));
-    match seen.found {
-        Ok(None) => {
-            return Reading {
-                found: Ok(None),
-                took,
-            };
-        }
-        Err(outage) => {
-            return Reading {
-                found: Err(outage),
-                took,
-            };
-        }
-        Ok(Some(_)) => {}
+    let took = provider.delay(version);
+    if !known.cache.person && !known.imported {
+        return Reading::at_once(None);
     }
-    let groups = if kind == ProviderKind::Import {
-        if state.fails() && !version.hides_outages() && !was_cached {
-            return Reading {
-                found: Err(Outage::at_once()),
-                took,
-            };
-        }
-        return Reading {
-            found: Ok(Some(all())),
-            took,
-        };
-    } else if state.fails() {
-        if !version.hides_outages() {
-            return Reading {
-                found: Err(Outage::at_once()),
-                took,
-            };
-        }
-        Vec::new()
-    } else if state == ProviderState::GroupsUnreadable {
-        Vec::new()
-    } else {
-        all()
+    // Even of somebody who is cached the groups are asked for afresh.
+    let answer = ask(&provider, version, &known);
+    let found = match answer {
+        Answer::Failed => Err(Outage::at_once()),
+        Answer::Gone if known.cache.person => Ok(Some(Vec::new())),
+        Answer::Gone => Ok(None),
+        _ if kind == ProviderKind::Import => Ok(Some(all())),
+        Answer::CopyOnly => Ok(Some(Vec::new())),
+        Answer::There if state.hides_memberships() => Ok(Some(Vec::new())),
+        Answer::There => Ok(Some(all())),
     };
-    if realm.user_cache {
-        realm.people[at].cache.groups = Some(groups.iter().cloned().collect());
+    let person = &mut realm.people[at];
+    if answer == Answer::Gone && kind != ProviderKind::NoImport {
+        person.lose_copy();
+    } else if let Ok(Some(groups)) = &found {
+        // They are kept with the person, whom an outage alone does not bring into the cache.
+        person.cache.person |= realm.user_cache && answer == Answer::There;
+        if person.cache.person {
+            person.cache.groups = Some(groups.iter().cloned().collect());
+        }
     }
-    Reading {
-        found: Ok(Some(groups)),
-        took,
-    }
+    Reading { found, took }
 }
 
 /// The people that a search finds, in the order of their usernames.
@@ -284,6 +293,7 @@ pub(super) fn search(
     version: Version,
     matches: impl Fn(&Person) -> bool,
 ) -> Reading<Vec<Person>> {
+    realm.notice_changed_settings();
     let mut took = Duration::ZERO;
     for provider in &realm.providers {
         let refuses = match provider.state {
@@ -303,28 +313,34 @@ pub(super) fn search(
         }
     }
     let mut rows = Vec::new();
-    for at in 0..realm.people.len() {
-        if !matches(&realm.people[at]) {
+    for at in by_username(realm, matches) {
+        let person = realm.people[at].clone();
+        let Some(provider) = origin(realm, &person) else {
+            rows.push(person);
             continue;
+        };
+        let is_asked = !matches!(
+            provider.state,
+            ProviderState::Disabled | ProviderState::Deleted
+        );
+        let answer = ask(&provider, version, &person);
+        let copies = provider.kind != ProviderKind::NoImport;
+        if is_asked && copies && !person.imported && answer == Answer::There {
+            realm.people[at].import_again();
         }
-        let well = origin(realm, &realm.people[at])
-            .map(|provider| provider.state)
-            .is_some_and(|state| !state.fails() && state != ProviderState::UsersDnWrong);
-        let copy = &mut realm.people[at];
-        if !copy.imported && copy.in_directory && well {
-            copy.import_again();
-        }
-        let not_copied = origin(realm, &realm.people[at])
-            .is_some_and(|from| from.kind == ProviderKind::NoImport && from.state.fails());
-        let id = realm.people[at].id.clone();
-        if not_copied {
-            continue;
-        }
-        if let Ok(Some(found)) = person(realm, version, &id).found {
+        // Nobody is cached who is not copied, and before 26 nobody who is looked for.
+        if is_asked && !(copies && version.searches_through_the_cache()) {
+            match answer {
+                Answer::There => {
+                    rows.push(linked(realm.people[at].clone(), provider.kind, version));
+                }
+                Answer::Gone if copies => realm.people[at].lose_copy(),
+                _ => {}
+            }
+        } else if let Ok(Some(found)) = person_at(realm, version, at).found {
             rows.push(found);
         }
     }
-    rows.sort_by(|one, other| one.username.cmp(&other.username));
     Reading {
         found: Ok(rows),
         took,

@@ -217,6 +217,33 @@ fn each_state_of_a_provider_looks_as_it_did() {
             "none",
         ),
         (
+            State::GroupsDnWrong,
+            ReadOnly,
+            V26,
+            local,
+            "",
+            "true",
+            "true",
+        ),
+        (
+            State::GroupsDnWrong,
+            NoImport,
+            V21,
+            local,
+            "",
+            "true",
+            "true",
+        ),
+        (
+            State::GroupsDnWrong,
+            Import,
+            V26,
+            all,
+            staffed,
+            "true",
+            "true",
+        ),
+        (
             State::GroupsUnreadable,
             ReadOnly,
             V26,
@@ -280,43 +307,144 @@ fn each_state_of_a_provider_looks_as_it_did() {
     }
 }
 
+/// State, kind, version, then UG, U and E for somebody whom the server had cached with all groups when the state began.
+#[test]
+fn each_state_of_a_provider_looks_to_a_warm_cache_as_it_did() {
+    let staffed = "/staff";
+    let table = [
+        (State::Stopped, ReadOnly, V26, staffed, "true", "true"),
+        (State::Stopped, NoImport, V26, staffed, "true", "none"),
+        (State::Stopped, Import, V26, staffed, "true", "true"),
+        (State::Stopped, ReadOnly, V24, staffed, "true", "400"),
+        (State::Stopped, NoImport, V21, staffed, "true", "400"),
+        (State::Stopped, Import, V21, staffed, "true", "400"),
+        (State::Disabled, ReadOnly, V26, "", "false", "false"),
+        (State::Disabled, NoImport, V24, "404", "404", "none"),
+        (State::Disabled, Import, V21, staffed, "false", "false"),
+        (State::WrongBindPassword, ReadOnly, V26, "", "false", "400"),
+        (State::WrongBindPassword, NoImport, V26, "500", "500", "400"),
+        (
+            State::WrongBindPassword,
+            Import,
+            V26,
+            staffed,
+            "false",
+            "400",
+        ),
+        (State::WrongBindPassword, ReadOnly, V24, "500", "500", "400"),
+        (State::WrongBindPassword, NoImport, V21, "500", "500", "400"),
+        (State::WrongBindPassword, Import, V21, "500", "500", "400"),
+        (State::UsersDnMissing, ReadOnly, V26, "", "false", "400"),
+        (State::UsersDnMissing, NoImport, V26, "500", "500", "400"),
+        (State::UsersDnMissing, Import, V24, "500", "500", "400"),
+        (State::UsersDnWrong, ReadOnly, V26, "404", "404", "none"),
+        (State::UsersDnWrong, NoImport, V24, "404", "404", "none"),
+        (State::UsersDnWrong, Import, V21, "404", "404", "none"),
+        (State::GroupsDnWrong, ReadOnly, V26, "", "true", "true"),
+        (State::GroupsDnWrong, NoImport, V21, "", "true", "true"),
+        (State::GroupsDnWrong, Import, V24, staffed, "true", "true"),
+    ];
+    for (state, kind, version, groups, enabled, search) in table {
+        let told = format!("{state:?} {kind:?} {version:?}");
+        let warm = || {
+            let mut talk = staff(version, kind, State::Healthy);
+            assert_eq!(talk.ug(), staffed);
+            talk.becomes(state);
+            talk
+        };
+        assert_eq!(warm().ug(), groups, "UG {told}");
+        assert_eq!(warm().u(), enabled, "U {told}");
+        assert_eq!(warm().e(), search, "E {told}");
+    }
+}
+
+#[test]
+fn settings_that_change_empty_the_user_cache_both_ways() {
+    let mut talk = staff(V26, ReadOnly, State::Healthy);
+    talk.ug();
+    talk.becomes(State::GroupsDnWrong);
+    assert_eq!(talk.ug(), "");
+    talk.becomes(State::Healthy);
+    assert_eq!(talk.ug(), "/staff");
+
+    // What happens to the LDAP server is none of them.
+    talk.becomes(State::GroupsUnreadable);
+    assert_eq!(talk.ug(), "/staff");
+    talk.realm().clear_user_cache();
+    assert_eq!(talk.ug(), "");
+    talk.becomes(State::Healthy);
+    assert_eq!(talk.ug(), "");
+}
+
+/// Version, kind, whether the rows are brief, and whether they name their provider in `federationLink` and in `origin`.
 #[test]
 fn rows_name_their_provider_as_their_version_does() {
-    for (version, kind, link, origin) in [
-        (V26, ReadOnly, true, true),
-        (V26, NoImport, true, true),
-        (V24, ReadOnly, true, false),
-        (V24, NoImport, false, false),
+    for (version, kind, brief, link, origin) in [
+        (V26, ReadOnly, true, true, true),
+        (V26, NoImport, true, true, true),
+        (V26, NoImport, false, true, true),
+        (V24, ReadOnly, true, true, false),
+        (V24, ReadOnly, false, true, false),
+        (V24, NoImport, true, false, false),
+        (V24, NoImport, false, false, true),
+        (V21, NoImport, false, false, true),
     ] {
         let mut talk = staff(version, kind, State::Healthy);
+        let told = format!("{version:?} {kind:?} brief: {brief}");
+        for list in [
+            "groups/staff/members?max=-1",
+            "users?email=u00%40acme.example&exact=true",
+        ] {
+            let (_, rows) = talk.get(&format!(
+                "/admin/realms/acme/{list}&briefRepresentation={brief}"
+            ));
+            let rows = rows.as_array().unwrap();
+            let names = |name| rows.last().unwrap().get(name).is_some();
+            assert_eq!(
+                (names("federationLink"), names("origin")),
+                (link, origin),
+                "{list} {told}"
+            );
+            let of_the_realm = rows.iter().filter(|row| row["username"] == json!("local"));
+            assert!(
+                of_the_realm
+                    .into_iter()
+                    .all(|row| row.get("federationLink").is_none()),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn people_of_the_realm_come_first_where_the_directory_has_the_memberships() {
+    for (kind, at) in [(ReadOnly, 0), (NoImport, 0), (Import, 0), (Import, 25)] {
+        let mut talk = staff(V26, kind, State::Healthy);
+        if at == 25 {
+            talk.realm().person_mut("local").unwrap().username = "zora".to_owned();
+        }
         let (_, rows) = talk.get("/admin/realms/acme/groups/staff/members?max=-1");
-        assert_eq!(
-            rows[0]["username"],
-            json!("local"),
-            "people of the realm come first"
-        );
-        assert_eq!(
-            rows[1].get("federationLink").is_some(),
-            link,
-            "{version:?} {kind:?}"
-        );
-        assert_eq!(
-            rows[1].get("origin").is_some(),
-            origin,
-            "{version:?} {kind:?}"
-        );
-        assert_eq!(rows[0].get("federationLink"), None);
+        let name = if at == 25 { "zora" } else { "local" };
+        assert_eq!(rows[at]["username"], json!(name), "{kind:?}");
     }
 }
 
 #[test]
 fn what_was_computed_in_an_outage_outlives_it() {
-    let mut talk = staff(V26, ReadOnly, State::Stopped);
+    let mut talk = staff(V26, ReadOnly, State::Healthy);
+    talk.u();
+    talk.becomes(State::Stopped);
     assert_eq!(talk.ug(), "");
     talk.becomes(State::Healthy);
     assert_eq!(talk.m(), "26/0");
     assert_eq!(talk.ug(), "");
     talk.realm().clear_user_cache();
+    assert_eq!(talk.ug(), "/staff");
+
+    // It is kept with the person, and nobody comes into the cache by an outage.
+    let mut talk = staff(V26, ReadOnly, State::Stopped);
+    assert_eq!(talk.ug(), "");
+    talk.becomes(State::Healthy);
     assert_eq!(talk.ug(), "/staff");
 
     let mut talk = staff(V24, ReadOnly, State::Stopped);
@@ -340,17 +468,51 @@ fn the_cache_hides_an_outage_about_those_it_holds() {
     }
 }
 
+/// Version, kind, and UG of somebody who is cached without groups when the LDAP server stops.
 #[test]
-fn a_cached_person_whose_groups_are_not_is_enabled_and_in_no_group() {
-    let mut talk = staff(V26, ReadOnly, State::Healthy);
-    talk.m();
-    talk.becomes(State::Stopped);
-    assert_eq!((talk.u(), talk.ug()), ("true".to_owned(), String::new()));
+fn groups_that_are_not_cached_with_their_person_are_asked_for() {
+    for (version, kind, groups) in [
+        (V26, ReadOnly, ""),
+        (V26, NoImport, "500"),
+        (V26, Import, "/staff"),
+        (V24, ReadOnly, "500"),
+        (V24, Import, "500"),
+        (V21, NoImport, "500"),
+        (V21, Import, "500"),
+    ] {
+        let mut talk = staff(version, kind, State::Healthy);
+        talk.u();
+        talk.becomes(State::Stopped);
+        assert_eq!(
+            (talk.u(), talk.ug()),
+            ("true".to_owned(), groups.to_owned()),
+            "{version:?} {kind:?}"
+        );
+    }
+}
 
-    let mut talk = staff(V24, ReadOnly, State::Healthy);
-    talk.m();
-    talk.becomes(State::Stopped);
-    assert_eq!((talk.u(), talk.ug()), ("true".to_owned(), "500".to_owned()));
+/// Version, kind, whether the server has cached whom a search found, and then the same for a list of members.
+#[test]
+fn a_search_fills_the_cache_where_it_goes_through_it_and_a_list_never_does() {
+    for (version, kind, searched) in [
+        (V26, ReadOnly, "true"),
+        (V26, Import, "true"),
+        (V26, NoImport, "500"),
+        (V24, ReadOnly, "500"),
+        (V21, Import, "500"),
+    ] {
+        let told = format!("{version:?} {kind:?}");
+        let mut talk = staff(version, kind, State::Healthy);
+        assert_eq!(talk.e(), "true");
+        talk.becomes(State::Stopped);
+        assert_eq!(talk.u(), searched, "{told}");
+
+        let uncached = staff(version, kind, State::Stopped).u();
+        let mut talk = staff(version, kind, State::Healthy);
+        assert_eq!(talk.m(), "26/0");
+        talk.becomes(State::Stopped);
+        assert_eq!(talk.u(), uncached, "{told}");
+    }
 }
 
 #[test]
@@ -377,6 +539,23 @@ fn a_provider_made_again_gives_everybody_a_new_id() {
     );
 }
 
+/// Kind, and whether the list of members brings the person back afterwards.
+#[test]
+fn whoever_is_asked_about_while_users_dn_is_wrong_loses_their_copy() {
+    for (kind, members) in [(ReadOnly, "26/0"), (Import, "25/0")] {
+        for version in [V26, V24, V21] {
+            let mut talk = staff(version, kind, State::UsersDnWrong);
+            let before = talk.realm().person("u00").unwrap().id.clone();
+            assert_eq!(talk.u(), "404");
+            talk.becomes(State::Healthy);
+            assert_eq!(talk.u(), "404");
+            assert_eq!(talk.m(), members, "{version:?} {kind:?}");
+            assert_eq!(talk.e(), "true");
+            assert_ne!(talk.realm().person("u00").unwrap().id, before);
+        }
+    }
+}
+
 #[test]
 fn listing_members_while_users_dn_is_wrong_deletes_imported_people() {
     let mut talk = staff(V26, Import, State::UsersDnWrong);
@@ -395,17 +574,55 @@ fn listing_members_while_users_dn_is_wrong_deletes_imported_people() {
 
 #[test]
 fn who_left_the_directory_is_gone_at_once_from_lists_and_later_from_the_cache() {
-    for kind in [ReadOnly, NoImport] {
-        let mut talk = staff(V26, kind, State::Healthy);
-        assert_eq!(talk.ug(), "/staff");
-        talk.realm().person_mut("u00").unwrap().in_directory = false;
-        assert_eq!(talk.m(), "25/0");
-        assert_eq!(talk.ug(), "/staff");
-        talk.realm().clear_user_cache();
-        assert_eq!(
-            (talk.ug(), talk.u(), talk.e()),
-            ("404".into(), "404".into(), "none".into())
-        );
+    for version in [V26, V24, V21] {
+        for kind in [ReadOnly, NoImport, Import] {
+            let told = format!("{version:?} {kind:?}");
+            let deleted = || {
+                let mut talk = staff(version, kind, State::Healthy);
+                assert_eq!(talk.ug(), "/staff");
+                talk.realm().person_mut("u00").unwrap().in_directory = false;
+                talk
+            };
+            let mut talk = deleted();
+            assert_eq!((talk.ug(), talk.u()), ("/staff".into(), "true".into()));
+            assert_eq!(talk.m(), "25/0", "{told}");
+            // A search finds the cached copy if it goes through the cache.
+            let searched = if version == V26 && kind != NoImport {
+                "true"
+            } else {
+                "none"
+            };
+            assert_eq!(deleted().e(), searched, "{told}");
+
+            let mut talk = deleted();
+            talk.realm().clear_user_cache();
+            assert_eq!(
+                (talk.ug(), talk.u(), talk.e()),
+                ("404".into(), "404".into(), "none".into()),
+                "{told}"
+            );
+        }
+    }
+}
+
+/// Kind, and UG of somebody who is cached without groups when they are deleted in the directory: then, and when asked again.
+#[test]
+fn who_left_the_directory_and_is_cached_is_in_no_group_if_that_was_not() {
+    for (kind, groups, again) in [
+        (ReadOnly, "", "404"),
+        (Import, "", "404"),
+        (NoImport, "", ""),
+    ] {
+        for version in [V26, V24, V21] {
+            let mut talk = staff(version, kind, State::Healthy);
+            talk.u();
+            talk.realm().person_mut("u00").unwrap().in_directory = false;
+            assert_eq!(
+                (talk.ug(), talk.ug()),
+                (groups.to_owned(), again.to_owned()),
+                "{version:?} {kind:?}"
+            );
+        }
     }
 }
 
@@ -457,6 +674,13 @@ fn a_short_answer_of_21_holds_an_array_and_an_error() {
         members.starts_with("[{") && members.contains("]{\"error\""),
         "{members}"
     );
+    let mut copied = staff(V21, Import, State::Stopped);
+    copied.realm().person_mut("local").unwrap().username = "zora".to_owned();
+    let nothing_yet = copied.get_timed("/admin/realms/acme/groups/staff/members?max=-1");
+    assert_eq!(
+        String::from_utf8(nothing_yet.response.body).unwrap(),
+        r#"[]{"error":"unknown_error"}"#
+    );
     let nobody = ask("/admin/realms/acme/users?email=u00%40acme.example&exact=true");
     assert_eq!(nobody, r#"[]{"error":"unknown_error"}"#);
 }
@@ -468,6 +692,28 @@ fn a_search_that_fails_says_of_current_versions_what_it_is_not() {
         let search = "/admin/realms/acme/users?email=u00%40acme.example&exact=true";
         let (status, body) = talk.get(search);
         assert_eq!((status, &body["error_description"]), (400, &description));
+    }
+}
+
+#[test]
+fn a_look_up_that_fails_says_as_much_as_its_version_does() {
+    for (version, description) in [
+        (V26, json!("For more on this error consult the server log.")),
+        (
+            V24,
+            json!("For more on this error consult the server log at the debug level."),
+        ),
+        (V21, Value::Null),
+    ] {
+        for about in ["", "/groups"] {
+            let mut talk = staff(version, NoImport, State::Stopped);
+            let id = format!("f%3A{PROVIDER}%3Au00");
+            let (status, body) = talk.get(&format!("/admin/realms/acme/users/{id}{about}"));
+            assert_eq!(
+                (status, &body["error"], &body["error_description"]),
+                (500, &json!("unknown_error"), &description)
+            );
+        }
     }
 }
 

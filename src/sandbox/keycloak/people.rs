@@ -54,6 +54,15 @@ impl Call<'_> {
             .collect()
     }
 
+    /// What comes of asking about one person when a provider fails.
+    fn failure(&self) -> Response {
+        if self.version.hides_outages() {
+            let description = "For more on this error consult the server log.";
+            return answers::oauth_error(500, "unknown_error", description);
+        }
+        self.error(500, "unknown_error")
+    }
+
     /// What comes of a list that is already being sent when a provider fails.
     fn broken_list(&self, outage: &Outage) -> Response {
         let rows = self.rows(&outage.until_then, self.asks("briefRepresentation", false));
@@ -153,7 +162,7 @@ impl Call<'_> {
                 row["access"] = json!({ "view": true, "manage": false });
                 answers::ok(&row)
             }
-            Err(_) => self.error(500, "unknown_error"),
+            Err(_) => self.failure(),
         };
         TimedResponse { response, took }
     }
@@ -189,7 +198,7 @@ impl Call<'_> {
                     .collect();
                 answers::ok(&json!(list))
             }
-            Err(_) => self.error(500, "unknown_error"),
+            Err(_) => self.failure(),
         };
         TimedResponse { response, took }
     }

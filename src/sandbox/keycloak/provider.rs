@@ -19,6 +19,10 @@ pub struct Provider {
     /// How long one question may take before it counts as failed (`readTimeout`), on versions that obey it.
     #[serde(default = "five_seconds")]
     pub patience: Duration,
+    /// The settings that Keycloak last read people under, where they are others than those of a provider that is well. With other
+    /// settings it begins with an empty user cache.
+    #[serde(default)]
+    pub read_under: Option<ProviderState>,
 }
 
 /// What current versions were seen to wait without a setting.
@@ -35,6 +39,7 @@ impl Provider {
             kind,
             state: ProviderState::Healthy,
             patience: five_seconds(),
+            read_under: None,
         }
     }
 }
@@ -72,8 +77,29 @@ pub enum ProviderState {
     UsersDnMissing,
     /// `usersDn` exists and holds nobody of these people.
     UsersDnWrong,
-    /// The base of the groups is wrong, or an ACL hides their members.
+    /// The base of the groups exists and holds no groups.
+    GroupsDnWrong,
+    /// An ACL of the LDAP server hides the members of groups.
     GroupsUnreadable,
     /// The LDAP server returns at most so many entries.
     SizeLimit(usize),
+}
+
+impl ProviderState {
+    /// What of it is a setting in Keycloak, other than those of a provider that is well. The rest happens to the LDAP server.
+    pub(super) fn settings(self) -> Option<Self> {
+        match self {
+            Self::Disabled
+            | Self::Deleted
+            | Self::WrongBindPassword
+            | Self::UsersDnMissing
+            | Self::UsersDnWrong
+            | Self::GroupsDnWrong => Some(self),
+            Self::Healthy
+            | Self::Stopped
+            | Self::Frozen
+            | Self::GroupsUnreadable
+            | Self::SizeLimit(_) => None,
+        }
+    }
 }

@@ -125,13 +125,19 @@ impl Version {
         self >= Self::V26_7_4
     }
 
-    /// Rows of people name their provider in `origin` too, and in `federationLink` even where nothing is imported.
+    /// Rows of people name their provider in `origin` too, and in `federationLink` even where nothing is imported. Before, only full
+    /// rows had an `origin`, and only where nothing is imported.
     pub(super) fn names_origins(self) -> bool {
         self >= Self::V26_7_4
     }
 
     /// An outage of a user federation is answered with 200 and the people missing, instead of an error.
     pub(super) fn hides_outages(self) -> bool {
+        self >= Self::V26_7_4
+    }
+
+    /// A search finds people as the user cache has them, and leaves them there; before, it asked their provider about each.
+    pub(super) fn searches_through_the_cache(self) -> bool {
         self >= Self::V26_7_4
     }
 

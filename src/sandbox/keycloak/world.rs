@@ -196,6 +196,19 @@ impl Realm {
         }
     }
 
+    /// Empties the user cache if the settings of a provider are no longer those that people were read under.
+    pub(super) fn notice_changed_settings(&mut self) {
+        let mut changed = false;
+        for provider in &mut self.providers {
+            let settings = provider.state.settings();
+            changed |= settings != provider.read_under;
+            provider.read_under = settings;
+        }
+        if changed {
+            self.clear_user_cache();
+        }
+    }
+
     /// Deletes a provider and makes it again: its groups keep their ids, every person gets a new one.
     pub fn make_provider_again(&mut self, id: &str) {
         if let Some(provider) = self.provider_mut(id) {
@@ -416,6 +429,12 @@ impl Person {
             .or_default()
             .insert(role.to_owned());
         self
+    }
+
+    /// Deletes Keycloak's copy of the person.
+    pub(super) fn lose_copy(&mut self) {
+        self.imported = false;
+        self.cache = Cache::default();
     }
 
     /// Makes Keycloak's copy of the person anew, under a new id.
