@@ -441,10 +441,15 @@ def as_numbers(version):
     return tuple(int(part) for part in version.split("."))
 
 
+def column(answers, version):
+    """Returns the answer of the newest column that is not newer than the version, or None if there is none."""
+    columns = [column for column in answers if as_numbers(column) <= as_numbers(version)]
+    return answers[max(columns, key=as_numbers)] if columns else None
+
+
 def expected(row, version):
-    """Returns the answer of the newest column that is not newer than the version."""
-    columns = [column for column in row.answers if as_numbers(column) <= as_numbers(version)]
-    return row.answers[max(columns, key=as_numbers, default=OLDEST)]
+    """Returns the answer for a version; one that is older than all columns is expected to answer as the oldest of them."""
+    return column(row.answers, version) or row.answers[OLDEST]
 
 
 def seen(row, status, text):

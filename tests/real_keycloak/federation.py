@@ -13,18 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import federation_answers as table
 import keycloak_admin as admin_api
 import openldap
 import realms
+from federation_answers import LOCAL, STAFF, Look
 from keycloak_admin import Refused
 from openldap import OpenLdap
 from program import Program, SimulatedServices, write_configuration
 from record import Record
 from reference import Mapping
 
-STAFF = ["ann", "bob", "cyd", "dan", "eve", "fay"]
 OPS = ["gus", "hal"]
-LOCAL = "lola"
 DELETED, LEFT = "bob", "cyd"
 
 # A real provider waits as long as LDAP does not answer, and so does the program, up to its own deadlines.
@@ -147,6 +147,14 @@ class Realm:
         if self.form.imports:
             self.admin.call("POST", f"/user-storage/{provider}/sync?action=triggerFullSync")
 
+    def restore(self):
+        """Brings back whom Keycloak lost, and forgets what it has cached."""
+        self.forget()
+        if self.form.imports:
+            self.admin.call("POST", f"/user-storage/{self.provider['id']}/remove-imported-users")
+        self.synchronise()
+        self.forget()
+
     def forget(self):
         self.admin.call("POST", "/clear-user-cache")
 
@@ -220,10 +228,55 @@ class Trial:
             ),
         ]
 
-    def everywhere(self, work):
-        """Does something for each realm, all at the same time."""
+    def everywhere(self, work, among=None):
+        """Does something for each realm, or with each of these, all at the same time."""
         with ThreadPoolExecutor(len(self.realms)) as pool:
-            return list(pool.map(work, self.realms))
+            return list(pool.map(work, among or self.realms))
+
+    def states_of_table(self):
+        """The states of the table by their names there."""
+        gone = table.ASKED_ABOUT
+
+        def each(change, *arguments):
+            return lambda: [change(name, *arguments) for name in gone]
+
+        states = [
+            State("healthy", lambda: None, lambda: None),
+            State("deleted", each(self.ldap.delete_person, ["staff"]), each(self.ldap.add_person, ["staff"])),
+            State("left", each(self.ldap.leave, "staff"), each(self.ldap.join, "staff")),
+            *(state for state in self.states() if not state.leaver),
+        ]
+        return {state.what: state for state in states}
+
+    def hold_to_table(self, version):
+        """Checks what the server answers before the program is asked for anything."""
+        self.record.headline("The server answers as this version did")
+        self.everywhere(Realm.restore)
+        for realm in self.realms:
+            table.check_marks(self.record, Look(realm.session, version), realm.form.realm)
+        states = self.states_of_table()
+        for what, caches in table.turns(version):
+            with self.record.guarded(f"{what}, {caches} was looked at"):
+                self.look_at(states[what], caches, version)
+        self.everywhere(Realm.restore)
+
+    def look_at(self, state, caches, version):
+        def prepare(realm):
+            look = Look(realm.session, version)
+            look.remember(caches)
+            return look
+
+        # Not in one go with what follows: a server that is told to forget forgets the people of all realms.
+        self.everywhere(Realm.restore)
+        looks = self.everywhere(prepare)
+        state.begin()
+        try:
+            during = self.everywhere(Look.answers, looks)
+        finally:
+            state.end()
+        afterwards = self.everywhere(Look.answers, looks)
+        for realm, *answers in zip(self.realms, during, afterwards):
+            table.check_row(self.record, state.what, caches, realm.form.realm, version, *answers)
 
     def plan(self, realm, name):
         """Returns a run of `plan` and the plan, if it wrote one."""
@@ -411,6 +464,7 @@ def run(options):
     print(f"Keycloak {options.version} on {options.keycloak}, ready after {seconds:.0f} s", flush=True)
     trial = Trial(options.keycloak, record, options.binary, options.work)
     try:
+        trial.hold_to_table(options.version)
         trial.synchronise_entra()
         record.headline("LDAP in trouble")
         for state in trial.states():
