@@ -147,13 +147,9 @@ class Realm:
         if self.form.imports:
             self.admin.call("POST", f"/user-storage/{provider}/sync?action=triggerFullSync")
 
-    def restore(self):
-        """Brings back whom Keycloak lost, and forgets what it has cached."""
-        self.forget()
+    def lose_copies(self):
         if self.form.imports:
             self.admin.call("POST", f"/user-storage/{self.provider['id']}/remove-imported-users")
-        self.synchronise()
-        self.forget()
 
     def forget(self):
         self.admin.call("POST", "/clear-user-cache")
@@ -233,6 +229,12 @@ class Trial:
         with ThreadPoolExecutor(len(self.realms)) as pool:
             return list(pool.map(work, among or self.realms))
 
+    def restore(self):
+        """Brings back whom Keycloak lost, with nothing in its caches."""
+        # One step after the other, because to be told to forget concerns the people of all realms.
+        for step in (Realm.forget, Realm.lose_copies, Realm.synchronise, Realm.forget):
+            self.everywhere(step)
+
     def states_of_table(self):
         """The states of the table by their names there."""
         gone = table.ASKED_ABOUT
@@ -251,14 +253,14 @@ class Trial:
     def hold_to_table(self, version):
         """Checks what the server answers before the program is asked for anything."""
         self.record.headline("The server answers as this version did")
-        self.everywhere(Realm.restore)
+        self.restore()
         for realm in self.realms:
             table.check_marks(self.record, Look(realm.session, version), realm.form.realm)
         states = self.states_of_table()
         for what, caches in table.turns(version):
             with self.record.guarded(f"{what}, {caches} was looked at"):
                 self.look_at(states[what], caches, version)
-        self.everywhere(Realm.restore)
+        self.restore()
 
     def look_at(self, state, caches, version):
         def prepare(realm):
@@ -266,11 +268,12 @@ class Trial:
             look.remember(caches)
             return look
 
-        # Not in one go with what follows: a server that is told to forget forgets the people of all realms.
-        self.everywhere(Realm.restore)
+        self.restore()
         looks = self.everywhere(prepare)
         state.begin()
         try:
+            if caches == "cold":
+                self.everywhere(Realm.forget)
             during = self.everywhere(Look.answers, looks)
         finally:
             state.end()

@@ -192,15 +192,22 @@ class Look:
         self.group = session.group("/staff")["id"]
         self.ids = {row["username"]: row["id"] for row in session.members("/staff")}
 
-    def path(self, name, below="", query=""):
-        return f"/users/{quote(self.ids[name])}{below}{query}"
+    def person(self, name):
+        return f"/users/{quote(self.ids[name])}"
+
+    def groups(self, name):
+        return f"{self.person(name)}/groups?briefRepresentation=true"
 
     def remember(self, caches):
         """Lets the server cache everybody from LDAP as it is to have them."""
-        for name in STAFF if caches != "cold" else []:
-            self.session.get(self.path(name))
-            if caches == "warm":
-                self.session.get(self.path(name, "/groups", "?briefRepresentation=true"))
+        paths = []
+        if caches != "cold":
+            paths += map(self.person, STAFF)
+        if caches == "warm":
+            paths += map(self.groups, STAFF)
+        # What is read while the server ends an earlier request for the same people may not be kept (24.0.5).
+        for path in paths * 2:
+            self.session.get(path)
 
     def members(self, brief=True):
         return f"/groups/{quote(self.group)}/members?first=0&max=-1&briefRepresentation={str(brief).lower()}"
@@ -214,17 +221,14 @@ class Look:
             return "on" if row["enabled"] else "off"
 
         def members(rows):
-            enabled = {row["enabled"] for row in rows if row["username"] != LOCAL}
-            local = "" if any(row["username"] == LOCAL for row in rows) else f", without {LOCAL}"
-            return f"{len(rows) - 1 + len(local[:1])}{'off' if enabled == {False} else ''}{local}"
+            linked = [row for row in rows if row["username"] != LOCAL]
+            off = "off" if linked and not any(row["enabled"] for row in linked) else ""
+            return f"{len(linked)}{off}" if len(linked) < len(rows) else f"{len(linked)}{off}, without {LOCAL}"
 
         return " ".join(
             [
-                self.ask(self.path(BY_ID), on),
-                self.ask(
-                    self.path(BY_GROUPS, "/groups", "?briefRepresentation=true"),
-                    lambda groups: ",".join(group["path"] for group in groups) or "[]",
-                ),
+                self.ask(self.person(BY_ID), on),
+                self.ask(self.groups(BY_GROUPS), lambda groups: ",".join(group["path"] for group in groups) or "[]"),
                 self.ask(self.by_address(), lambda rows: ",".join(map(on, rows)) or "none"),
                 self.ask(self.members(), members),
             ]
@@ -254,17 +258,14 @@ class Look:
         return rows + repr(got)
 
     def marks(self):
-        def of(row):
-            return " ".join(name for name in ("federationLink", "origin") if name in row)
+        def of(*rows):
+            marks = (" ".join(name for name in ("federationLink", "origin") if name in row) for row in rows if row["username"] != LOCAL)
+            return " or ".join(sorted(set(marks)))
 
-        def of_rows(rows):
-            marks = {of(row) for row in rows if row["username"] != LOCAL}
-            return marks.pop() if len(marks) == 1 else marks
-
-        lists = {
-            brief: {of_rows(self.session.get(path(brief))) for path in (self.members, self.by_address)} for brief in (True, False)
-        }
-        return (of(self.session.get(self.path(BY_ID))), *(marks.pop() if len(marks) == 1 else marks for marks in lists.values()))
+        lists = (
+            of(*self.session.get(self.members(brief)), *self.session.get(self.by_address(brief))) for brief in (True, False)
+        )
+        return (of(self.session.get(self.person(BY_ID))), *lists)
 
 
 def check_marks(record, look, form):
