@@ -447,7 +447,8 @@ impl Person {
     }
 }
 
-/// What Keycloak has kept of a person of a provider. It outlives an outage, and what was computed in one outlives that too.
+/// What Keycloak has kept of a person of a provider. It outlives an outage, and what was computed in one outlives that too, but no
+/// change of a provider's settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cache {
