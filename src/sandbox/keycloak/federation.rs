@@ -109,9 +109,10 @@ fn ask(provider: &Provider, version: Version, person: &Person) -> Answer {
 /// directory has them in it. It goes past the user cache.
 pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Reading<Vec<Person>> {
     realm.notice_changed_settings();
+    let listed = by_username(realm, |person| person.groups.contains(group));
     let mut took = Duration::ZERO;
     let mut rows = Vec::new();
-    for at in by_username(realm, |person| person.groups.contains(group)) {
+    for &at in &listed {
         let person = realm.people[at].clone();
         let Some(provider) = origin(realm, &person) else {
             rows.push(person);
@@ -143,7 +144,7 @@ pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Readi
         }
         // Memberships that live in LDAP are asked for even where the group has none.
         took += provider.delay(version);
-        let most = match provider.state {
+        let mut left = match provider.state {
             ProviderState::SizeLimit(limit) if version.obeys_size_limits() => limit,
             ProviderState::Healthy | ProviderState::SizeLimit(_) => usize::MAX,
             state => {
@@ -153,16 +154,17 @@ pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Readi
                 continue;
             }
         };
-        let is_member = |person: &Person| {
-            person.provider.as_deref() == Some(provider.id.as_str())
-                && person.groups.contains(group)
-                && person.in_directory
-        };
-        for at in by_username(realm, is_member).into_iter().take(most) {
-            if !realm.people[at].imported {
-                realm.people[at].import_again();
+        for &at in &listed {
+            let person = &mut realm.people[at];
+            let is_its_own = person.provider.as_deref() == Some(provider.id.as_str());
+            if left == 0 || !is_its_own || !person.in_directory {
+                continue;
             }
-            rows.push(linked(realm.people[at].clone(), provider.kind, version));
+            if !person.imported {
+                person.import_again();
+            }
+            rows.push(linked(person.clone(), provider.kind, version));
+            left -= 1;
         }
     }
     let found = if failed {
