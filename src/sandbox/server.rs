@@ -192,7 +192,7 @@ fn exchange(desk: &Desk, request: Request) -> (Delivery, Duration) {
 fn carry_out(stage: &mut Stage, service: Service, request: &Request) -> (Response, Duration) {
     let answer = stage.answer(service, request);
     if request.method != Method::GET
-        && let Err(error) = stage.save_if_changed(service)
+        && let Err(error) = stage.save_if_changed()
     {
         let response = Response {
             body: error.to_string().into_bytes(),

@@ -9,11 +9,17 @@ use tokio::time::Instant;
 
 use super::exchange::{Request, Response};
 use super::faults::{Fault, Script};
-use super::graph::{EntraWorld, Graph, PerformedCall};
+use super::graph::{Graph, PerformedCall};
 use super::keycloak::Keycloak;
 use super::state::{Saved, StateFile};
 use super::{Observer, RecordedRequest, Service, World, WorldMut};
 use crate::clock::Clock;
+
+/// How many people and accounts a world may have whose state is written after every change.
+const SMALL_WORLD: usize = 2_000;
+
+/// That of a larger one is not written again for so many times as long as it took, so that there is time for answers.
+const PAUSE_AFTER_SAVE: u32 = 10;
 
 pub(super) struct Stage {
     keycloak: Keycloak,
@@ -30,7 +36,10 @@ pub(super) struct Stage {
     latency: Duration,
     addresses: (SocketAddr, SocketAddr),
     file: Option<StateFile>,
-    saved: Option<EntraWorld>,
+    /// The state of Graph that the file holds.
+    saved: u64,
+    /// When the file is written again at the earliest.
+    next_save: std::time::Instant,
 }
 
 impl Stage {
@@ -53,7 +62,8 @@ impl Stage {
             latency,
             addresses,
             file,
-            saved: None,
+            saved: 0,
+            next_save: std::time::Instant::now(),
         }
     }
 
@@ -110,10 +120,9 @@ impl Stage {
         }
     }
 
-    /// Writes the state file after a request that may have changed what it holds.
-    pub(super) fn save_if_changed(&mut self, service: Service) -> io::Result<()> {
-        let is_saved = self.saved.as_ref() == Some(self.graph.world());
-        if service == Service::Graph && self.file.is_some() && !is_saved {
+    /// Writes the state file after a request that may have changed what it holds, unless that was done a moment ago.
+    pub(super) fn save_if_changed(&mut self) -> io::Result<()> {
+        if self.saved != self.graph.revision() && std::time::Instant::now() >= self.next_save {
             self.save()?;
         }
         Ok(())
@@ -124,13 +133,22 @@ impl Stage {
         let Some(file) = &self.file else {
             return Ok(());
         };
+        let begun = std::time::Instant::now();
         let world = World {
             keycloak: self.keycloak.world().clone(),
             entra: self.graph.world().clone(),
         };
+        let realms = world.keycloak.realms.iter();
+        let people: usize = realms.map(|realm| realm.people.len()).sum();
+        let is_small = people + world.entra.users.len() <= SMALL_WORLD;
         let (keycloak, graph) = self.addresses;
         file.save(&Saved::new(keycloak, graph, self.now(), world))?;
-        self.saved = Some(self.graph.world().clone());
+        self.saved = self.graph.revision();
+        self.next_save = if is_small {
+            begun
+        } else {
+            begun + begun.elapsed() * (1 + PAUSE_AFTER_SAVE)
+        };
         Ok(())
     }
 }

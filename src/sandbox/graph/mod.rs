@@ -74,6 +74,8 @@ pub struct Graph {
     addresses: Option<AddressIndex>,
     /// How many ids of requests were given out.
     requests: u64,
+    /// How often the tenant may have changed.
+    revision: u64,
     membership_writes: u64,
     /// The groups written to by the batch that is being answered.
     written_in_batch: Option<BTreeSet<String>>,
@@ -108,6 +110,7 @@ impl Graph {
             newcomers: Newcomers::default(),
             addresses: None,
             requests: 0,
+            revision: 0,
             membership_writes: 0,
             written_in_batch: None,
             calls: Vec::new(),
@@ -130,9 +133,15 @@ impl Graph {
         &self.world
     }
 
+    /// How often the tenant may have changed since the service began.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// The tenant, to change it behind the service's back.
     pub fn world_mut(&mut self) -> &mut EntraWorld {
         self.addresses = None;
+        self.revision += 1;
         &mut self.world
     }
 

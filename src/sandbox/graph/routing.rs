@@ -151,6 +151,7 @@ impl Operation {
 impl Graph {
     /// Answers a call, unless a fault is planned for it or a quota is used up.
     pub(super) fn perform(&mut self, call: &Call) -> Result<Reply, Refusal> {
+        self.revision += u64::from(call.method != Method::GET);
         let (answer, cost) = match Operation::of(call) {
             Ok(operation) => {
                 let cost = operation.cost(call, self);

@@ -109,7 +109,7 @@ fn ask(provider: &Provider, version: Version, person: &Person) -> Answer {
 /// directory has them in it. It goes past the user cache.
 pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Reading<Vec<Person>> {
     realm.notice_changed_settings();
-    let listed = by_username(realm, |person| person.groups.contains(group));
+    let listed = by_username(realm, realm.places_in(group).to_vec());
     let mut took = Duration::ZERO;
     let mut rows = Vec::new();
     for &at in &listed {
@@ -177,11 +177,10 @@ pub(super) fn members(realm: &mut Realm, version: Version, group: &str) -> Readi
 }
 
 /// Where in the realm these people stand, in the order of their usernames.
-fn by_username(realm: &Realm, fits: impl Fn(&Person) -> bool) -> Vec<usize> {
+fn by_username(realm: &Realm, mut places: Vec<usize>) -> Vec<usize> {
     let people = &realm.people;
-    let mut found: Vec<usize> = (0..people.len()).filter(|at| fits(&people[*at])).collect();
-    found.sort_by(|one, other| people[*one].username.cmp(&people[*other].username));
-    found
+    places.sort_by(|one, other| people[*one].username.cmp(&people[*other].username));
+    places
 }
 
 /// The person of an id, or `None` if there is none.
@@ -315,7 +314,10 @@ pub(super) fn search(
         }
     }
     let mut rows = Vec::new();
-    for at in by_username(realm, matches) {
+    let people = realm.people.iter().enumerate();
+    let matching = people.filter(|(_, person)| matches(person));
+    let matching = matching.map(|(at, _)| at).collect();
+    for at in by_username(realm, matching) {
         let person = realm.people[at].clone();
         let Some(provider) = origin(realm, &person) else {
             rows.push(person);

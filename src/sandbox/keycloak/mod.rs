@@ -74,6 +74,9 @@ impl Keycloak {
 
     /// What it holds, to change it.
     pub fn world_mut(&mut self) -> &mut KeycloakWorld {
+        for realm in &mut self.world.realms {
+            realm.roll = world::Roll::default();
+        }
         &mut self.world
     }
 

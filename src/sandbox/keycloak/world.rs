@@ -1,6 +1,7 @@
 //! What the simulated Keycloak holds: plain data that tests, the seed and the state file write and read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,29 @@ pub struct Realm {
     pub providers: Vec<Provider>,
     /// The clients; `admin-cli` exists without being named.
     pub clients: Vec<Client>,
+    /// Who is in which group, found when it is first asked for.
+    #[serde(skip)]
+    pub(super) roll: Roll,
 }
+
+/// The places in [`Realm::people`] of the members of each group, by its id. It follows from these: realms are equal whether they have it
+/// or not, a copy of a realm finds it anew, and whoever may change people drops it.
+#[derive(Debug, Default)]
+pub(super) struct Roll(OnceLock<HashMap<String, Vec<usize>>>);
+
+impl Clone for Roll {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Roll {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Roll {}
 
 impl Default for Realm {
     fn default() -> Self {
@@ -108,6 +131,7 @@ impl Default for Realm {
             people: Vec::new(),
             providers: Vec::new(),
             clients: Vec::new(),
+            roll: Roll::default(),
         }
     }
 }
@@ -126,6 +150,20 @@ impl Realm {
         self.placed_groups()
             .into_iter()
             .find(|placed| placed.group.id == id)
+    }
+
+    /// Where in [`Self::people`] those stand who are in the group of an id.
+    pub(super) fn places_in(&self, group: &str) -> &[usize] {
+        let roll = self.roll.0.get_or_init(|| {
+            let mut roll: HashMap<String, Vec<usize>> = HashMap::new();
+            for (at, person) in self.people.iter().enumerate() {
+                for group in &person.groups {
+                    roll.entry(group.clone()).or_default().push(at);
+                }
+            }
+            roll
+        });
+        roll.get(group).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Every group, each before its sub-groups.
