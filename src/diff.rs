@@ -1,6 +1,6 @@
 //! Decides what a plan holds: two snapshots, the settings and the proofs in, changes with their reasons out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::guard::{check_invitations, check_removals, limits_in_force};
 use crate::mapping::{Inputs, MappedGroup, mapped_groups};
@@ -53,7 +53,7 @@ pub struct Decision<'a> {
     pub summary: Summary,
     /// The groups in scope, by name.
     pub groups: Vec<PlannedGroup>,
-    /// The changes, in the order in which they are carried out.
+    /// The changes: invitations, then updates, then additions, then removals.
     pub changes: Vec<Change>,
     /// The limits that are exceeded.
     pub blocks: Vec<Block>,
@@ -159,7 +159,7 @@ enum Cover {
 /// The plan in the making.
 struct Ledger<'d, 'a> {
     draft: &'d Draft<'a>,
-    covered: BTreeMap<&'a PersonId, Cover>,
+    covered: HashMap<&'a PersonId, Cover>,
     entries: Entries,
 }
 
@@ -180,7 +180,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
     fn new(draft: &'d Draft<'a>) -> Self {
         Self {
             draft,
-            covered: BTreeMap::new(),
+            covered: HashMap::new(),
             entries: Entries {
                 blocks: draft.blocks.clone(),
                 ..Entries::default()
@@ -191,7 +191,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
     /// Decides on the accounts of everybody who is wanted in a managed group.
     fn cover_people(&mut self) {
         let draft = self.draft;
-        let concerned: BTreeSet<&PersonId> = draft
+        let concerned: HashSet<&PersonId> = draft
             .groups
             .iter()
             .filter(|group| group.is_managed())
@@ -206,6 +206,8 @@ impl<'d, 'a> Ledger<'d, 'a> {
         self.entries
             .problems
             .extend(problems.map(|problem| problem.problem.clone()));
+        let mut concerned: Vec<&PersonId> = concerned.into_iter().collect();
+        concerned.sort_unstable();
         for id in concerned {
             let Some(matched) = draft.matching.people.get(id) else {
                 continue;
@@ -646,7 +648,7 @@ pub fn differing(wanted: &NewAccount, account: &Account) -> Fields {
         let after = wanted.clone()?;
         let is_same = has
             .as_deref()
-            .is_some_and(|has| comparable(has) == comparable(&after));
+            .is_some_and(|has| has == after || comparable(has) == comparable(&after));
         (!is_same).then(|| FieldChange {
             before: has.clone(),
             after: Some(after),

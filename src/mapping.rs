@@ -1,6 +1,6 @@
 //! Mapped groups: an Azure group with all mappings that lead to it, and who is in the Keycloak groups behind them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::{GroupPath, KeycloakGroupId, ObjectId, PersonId};
 use crate::plan::{GroupName, Overrides, ProblemCode, ScopeMapping};
@@ -90,12 +90,18 @@ impl<'a> MappedGroup<'a> {
 /// Whether a name given on the command line means this mapping: its Keycloak path (with or without the leading slash), or its
 /// Azure group as the file names it, by display name or by id.
 pub fn is_named(name: &str, mapping: &Mapping, azure: &EntraGroup) -> bool {
+    names_of(mapping, azure).any(|own| own == name) || name.eq_ignore_ascii_case(azure.id.as_str())
+}
+
+/// What a mapping is called on the command line, but for the id of its Azure group, in which letter case is of no matter.
+fn names_of<'a>(
+    mapping: &'a Mapping,
+    azure: &'a EntraGroup,
+) -> impl Iterator<Item = &'a str> + use<'a> {
     let path = mapping.keycloak.as_str();
-    name == path
-        || path.strip_prefix('/') == Some(name)
-        || name == mapping.azure
-        || name == azure.name
-        || name.eq_ignore_ascii_case(azure.id.as_str())
+    [path, mapping.azure.as_str(), azure.name.as_str()]
+        .into_iter()
+        .chain(path.strip_prefix('/'))
 }
 
 /// Whether a mapping leads to a group, going by what the file calls it: for groups that were read by their id, whether or not a mapping still
@@ -104,24 +110,59 @@ pub fn leads_to(mapping: &Mapping, group: &GroupName) -> bool {
     mapping.azure == group.name || mapping.azure.eq_ignore_ascii_case(group.id.as_str())
 }
 
-fn flag_name<'a>(group: &'a EntraGroup, inputs: &Inputs<'a>) -> &'a str {
-    let means_another = inputs.settings.mappings.iter().any(|mapping| {
-        let azure = inputs.entra.group(&mapping.azure);
-        azure.is_some_and(|azure| azure.id != group.id && is_named(&group.name, mapping, azure))
-    });
-    if means_another {
-        group.id.as_str()
-    } else {
-        &group.name
+/// The Azure groups of the mappings, and what these are called.
+struct Directory<'a> {
+    groups: HashMap<&'a ObjectId, &'a EntraGroup>,
+    named: HashMap<&'a str, BTreeSet<&'a ObjectId>>,
+}
+
+impl<'a> Directory<'a> {
+    fn new(inputs: &Inputs<'a>) -> Self {
+        let groups = inputs.entra.groups.iter().map(|group| (&group.id, group));
+        let mut directory = Self {
+            groups: groups.collect(),
+            named: HashMap::new(),
+        };
+        for mapping in &inputs.settings.mappings {
+            if let Some(azure) = directory.azure_of(mapping, inputs) {
+                for name in names_of(mapping, azure) {
+                    directory.named.entry(name).or_default().insert(&azure.id);
+                }
+            }
+        }
+        directory
+    }
+
+    fn azure_of(&self, mapping: &Mapping, inputs: &Inputs<'a>) -> Option<&'a EntraGroup> {
+        let id = inputs.entra.resolved.get(&mapping.azure)?;
+        self.groups.get(id).copied()
+    }
+
+    /// What a flag calls a group.
+    fn flag_name(&self, group: &'a EntraGroup) -> &'a str {
+        let is_another = |id: &ObjectId| *id != group.id;
+        let by_name = self.named.get(group.name.as_str());
+        let by_id = group.name.parse::<ObjectId>().ok();
+        let means_another = by_name.is_some_and(|ids| ids.iter().any(|id| is_another(id)))
+            || by_id.is_some_and(|id| is_another(&id) && self.groups.contains_key(&id));
+        if means_another {
+            group.id.as_str()
+        } else {
+            &group.name
+        }
     }
 }
 
 /// Returns the Azure groups of all mappings, by name, with what the mappings say about each together.
 pub fn mapped_groups<'a>(inputs: &Inputs<'a>) -> Vec<MappedGroup<'a>> {
+    let directory = Directory::new(inputs);
+    let chosen: Option<BTreeSet<&ObjectId>> = inputs
+        .scope
+        .map(|scope| scope.iter().map(|chosen| &chosen.azure.id).collect());
     let mut groups: BTreeMap<(&str, &ObjectId), MappedGroup<'a>> = BTreeMap::new();
     for mapping in &inputs.settings.mappings {
         let (Some(azure), Some(keycloak)) = (
-            inputs.entra.group(&mapping.azure),
+            directory.azure_of(mapping, inputs),
             inputs.keycloak.groups.get(&mapping.keycloak),
         ) else {
             // Both readers resolve every mapping or fail, so there is none that is missing on one side.
@@ -137,11 +178,11 @@ pub fn mapped_groups<'a>(inputs: &Inputs<'a>) -> Vec<MappedGroup<'a>> {
                 removals: RemovalPolicy::All,
                 allow_empty: true,
                 without_witness: false,
-                in_scope: inputs
-                    .scope
-                    .is_none_or(|scope| scope.iter().any(|chosen| chosen.azure.id == azure.id)),
+                in_scope: chosen
+                    .as_ref()
+                    .is_none_or(|chosen| chosen.contains(&azure.id)),
                 obstacle: azure.obstacle(inputs.entra.may_manage_role_assignable),
-                flag_name: flag_name(azure, inputs),
+                flag_name: directory.flag_name(azure),
             });
         group.mappings.push(mapping);
         group.removals = group.removals.min(mapping.removals);

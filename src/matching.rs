@@ -3,8 +3,9 @@
 //! Nothing is guessed. Whoever is not clear is left exactly as they are, with everybody involved, and the answer does not
 //! depend on the order in which anything was read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -20,11 +21,11 @@ use crate::snapshot::{Account, KeycloakSnapshot, Person, Tenant};
 #[derive(Debug, Clone)]
 pub struct Matching<'a> {
     /// Everybody who counts.
-    pub people: BTreeMap<&'a PersonId, Matched<'a>>,
+    pub people: HashMap<&'a PersonId, Matched<'a>>,
     /// Every account, by id.
     pub accounts: HashMap<&'a ObjectId, &'a Account>,
     /// Whose account is whose, the other way round.
-    pub owners: BTreeMap<&'a ObjectId, &'a PersonId>,
+    pub owners: HashMap<&'a ObjectId, &'a PersonId>,
     /// Accounts that are left exactly as they are, because it is not clear whose they are.
     pub left_alone: BTreeSet<&'a ObjectId>,
     /// Accounts that the configuration protects.
@@ -143,12 +144,15 @@ pub fn comparable(name: &str) -> String {
 
 /// Returns the addresses of everybody who counts in any of the mapped groups: what the Entra side is searched for.
 pub fn wanted_addresses(settings: &Settings, keycloak: &KeycloakSnapshot) -> BTreeSet<Address> {
+    // Somebody in many groups has one and the same row in all of them.
+    let mut seen: HashSet<*const Person> = HashSet::new();
     settings
         .mappings
         .iter()
         .filter_map(|mapping| Some((mapping, keycloak.groups.get(&mapping.keycloak)?)))
         .flat_map(|(mapping, group)| group.tree(mapping.subgroups))
         .flat_map(|group| &group.members)
+        .filter(|person| seen.insert(Arc::as_ptr(person)))
         .filter(|person| counts(person, person.enabled, settings))
         .filter_map(|person| address_of(person, settings))
         .collect()
@@ -220,18 +224,17 @@ pub fn is_protected(account: &Account, protected: &[String]) -> bool {
 /// ambiguous depends on everybody.
 pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matching<'a> {
     let settings = inputs.settings;
-    let index = AccountIndex::new(&inputs.entra.accounts, &settings.users.match_by);
-    // Graph answers an invitation with the account that has the address in whatever attribute.
-    let everywhere = AccountIndex::new(&inputs.entra.accounts, &ALL_ATTRIBUTES);
+    let match_by = settings.users.match_by.as_slice();
+    let index = AccountIndex::new(&inputs.entra.accounts);
     let mut matching = Matching {
-        people: BTreeMap::new(),
+        people: HashMap::new(),
         accounts: inputs
             .entra
             .accounts
             .iter()
             .map(|account| (&account.id, account))
             .collect(),
-        owners: BTreeMap::new(),
+        owners: HashMap::new(),
         left_alone: BTreeSet::new(),
         protected: inputs
             .entra
@@ -261,9 +264,11 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
     for (person, address) in unverified {
         // An unverified address of somebody else's must not keep that person's account from being managed.
         if !by_address.contains_key(&address) {
-            matching
-                .left_alone
-                .extend(index.all_with(&address).map(|account| &account.id));
+            matching.left_alone.extend(
+                index
+                    .all_with(&address, match_by)
+                    .map(|account| &account.id),
+            );
             unclear.insert(address.clone());
         }
         matching.leave_unverified(person, &address);
@@ -272,15 +277,21 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
         BTreeMap::new();
     for (address, people) in by_address {
         let [person] = people[..] else {
-            matching
-                .left_alone
-                .extend(index.all_with(&address).map(|account| &account.id));
+            matching.left_alone.extend(
+                index
+                    .all_with(&address, match_by)
+                    .map(|account| &account.id),
+            );
             matching.leave_duplicates(&people, &address);
             unclear.insert(address);
             continue;
         };
-        match index.deciding(&address)[..] {
-            [] => match &everywhere.all_with(&address).collect::<BTreeSet<_>>() {
+        match index.deciding(&address, match_by)[..] {
+            // Graph answers an invitation with the account that has the address in whatever attribute.
+            [] => match &index
+                .all_with(&address, &ALL_ATTRIBUTES)
+                .collect::<BTreeSet<_>>()
+            {
                 accounts if accounts.is_empty() => {
                     matching.stand(person, Standing::HasNone(address));
                 }
@@ -316,7 +327,9 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
     }
     // An account that is nobody else's may be that of somebody who is left as they are, by whatever attribute it has the address.
     for address in &unclear {
-        let accounts = everywhere.all_with(address).map(|account| &account.id);
+        let accounts = index
+            .all_with(address, &ALL_ATTRIBUTES)
+            .map(|account| &account.id);
         let nobodys = accounts.filter(|id| !matching.owners.contains_key(id));
         matching.left_alone.extend(nobodys);
     }
@@ -331,7 +344,7 @@ fn people_who_count<'a>(
     settings: &Settings,
     groups: &[MappedGroup<'a>],
 ) -> impl Iterator<Item = &'a Person> {
-    let mut people: BTreeMap<&'a PersonId, (&'a Person, bool)> = BTreeMap::new();
+    let mut people: HashMap<&'a PersonId, (&'a Person, bool)> = HashMap::new();
     for row in groups.iter().flat_map(MappedGroup::source_rows) {
         people
             .entry(&row.id)
@@ -341,12 +354,13 @@ fn people_who_count<'a>(
             })
             .or_insert((row, row.enabled));
     }
-    people
+    let mut people: Vec<&'a Person> = people
         .into_values()
         .filter(|(person, enabled)| counts(person, *enabled, settings))
         .map(|(person, _)| person)
-        .collect::<Vec<_>>()
-        .into_iter()
+        .collect();
+    people.sort_unstable_by_key(|person| &person.id);
+    people.into_iter()
 }
 
 impl<'a> Matching<'a> {
@@ -512,49 +526,72 @@ pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// The accounts by the values of their attributes.
-struct AccountIndex<'a> {
-    by_attribute: Vec<HashMap<String, Vec<&'a Account>>>,
+struct AccountIndex<'a>(BTreeMap<MatchAttribute, HashMap<String, Holders<'a>>>);
+
+/// The accounts that have a value. Nearly always it is one.
+#[derive(Clone)]
+struct Holders<'a> {
+    first: &'a Account,
+    others: Vec<&'a Account>,
 }
 
 impl<'a> AccountIndex<'a> {
-    fn new(accounts: &'a [Account], attributes: &[MatchAttribute]) -> Self {
-        let by_attribute = attributes
-            .iter()
-            .map(|attribute| {
-                let mut index: HashMap<String, Vec<&'a Account>> = HashMap::new();
-                for account in accounts {
-                    for value in values(account, *attribute) {
-                        let with_value = index.entry(value).or_default();
-                        if with_value.last() != Some(&account) {
-                            with_value.push(account);
-                        }
-                    }
+    fn new(accounts: &'a [Account]) -> Self {
+        let by_attribute = ALL_ATTRIBUTES.into_iter().map(|attribute| {
+            let mut index: HashMap<String, Holders<'a>> = HashMap::new();
+            for account in accounts {
+                for value in values(account, attribute) {
+                    index
+                        .entry(value)
+                        .and_modify(|holders| holders.add(account))
+                        .or_insert_with(|| Holders {
+                            first: account,
+                            others: Vec::new(),
+                        });
                 }
-                index
-            })
-            .collect();
-        Self { by_attribute }
+            }
+            (attribute, index)
+        });
+        Self(by_attribute.collect())
     }
 
-    /// The accounts on the first attribute on which any account matches, by id.
-    fn deciding(&self, address: &Address) -> Vec<&'a Account> {
-        let mut accounts = self
-            .by_attribute
+    /// The accounts on the first of the attributes on which any account matches, by id.
+    fn deciding(&self, address: &Address, attributes: &[MatchAttribute]) -> Vec<&'a Account> {
+        let mut accounts: Vec<&'a Account> = attributes
             .iter()
-            .find_map(|index| index.get(address.as_str()))
-            .cloned()
+            .find_map(|attribute| self.holders(*attribute, address))
+            .map(|holders| holders.all().collect())
             .unwrap_or_default();
         accounts.sort_unstable_by_key(|account| &account.id);
         accounts
     }
 
-    /// The accounts that match on any attribute.
-    fn all_with(&self, address: &Address) -> impl Iterator<Item = &'a Account> {
-        self.by_attribute
+    /// The accounts that match on any of the attributes.
+    fn all_with(
+        &self,
+        address: &Address,
+        attributes: &[MatchAttribute],
+    ) -> impl Iterator<Item = &'a Account> {
+        attributes
             .iter()
-            .filter_map(|index| index.get(address.as_str()))
-            .flatten()
-            .copied()
+            .filter_map(|attribute| self.holders(*attribute, address))
+            .flat_map(Holders::all)
+    }
+
+    fn holders(&self, attribute: MatchAttribute, address: &Address) -> Option<&Holders<'a>> {
+        self.0.get(&attribute)?.get(address.as_str())
+    }
+}
+
+impl<'a> Holders<'a> {
+    fn add(&mut self, account: &'a Account) {
+        if self.all().last() != Some(account) {
+            self.others.push(account);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'a Account> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
     }
 }
 

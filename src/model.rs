@@ -3,9 +3,11 @@
 //! Everything here is parsed once, at the edge. Inside, a plain `String` is only ever text for a person to read.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What was wrong with a text that should have been one of this module's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,40 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
+/// Reads a value from text.
+struct Parsed<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = Invalid>> Visitor<'_> for Parsed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+/// What all values have that are read from text and written as it.
 macro_rules! text_value {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Parsed(PhantomData))
+            }
+        }
+    };
+}
+
+/// The same for values that are a text inside.
+macro_rules! text {
     ($name:ident) => {
         impl $name {
             /// The value as text.
@@ -35,43 +70,54 @@ macro_rules! text_value {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
-            }
-        }
+        text_value!($name);
     };
 }
 
 /// The object id of an account or group in Entra: a GUID, lower case.
 ///
-/// Nothing else is accepted, so an id can stand in a request path without being able to leave it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct ObjectId(String);
+/// Nothing else is accepted, so an id can stand in a request path without being able to leave it. Directories have hundreds of thousands of
+/// them, which is why they own no memory elsewhere.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId([u8; ObjectId::LENGTH]);
 text_value!(ObjectId);
+
+impl ObjectId {
+    const LENGTH: usize = 36;
+
+    /// The value as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ObjectId").field(&self.as_str()).finish()
+    }
+}
+
+impl Serialize for ObjectId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
 impl FromStr for ObjectId {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let is_guid = text.len() == 36
-            && text.bytes().enumerate().all(|(at, byte)| match at {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        if is_guid {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(Invalid::new("an object id", text))
+        let invalid = || Invalid::new("an object id", text);
+        let mut id: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| invalid())?;
+        let is_guid = id.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+        if !is_guid {
+            return Err(invalid());
         }
+        id.make_ascii_lowercase();
+        Ok(Self(id))
     }
 }
 
@@ -79,7 +125,7 @@ impl FromStr for ObjectId {
 /// user federation only. It may contain anything, so it is percent-encoded wherever it goes into a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PersonId(String);
-text_value!(PersonId);
+text!(PersonId);
 
 impl FromStr for PersonId {
     type Err = Invalid;
@@ -96,7 +142,7 @@ impl FromStr for PersonId {
 /// The id of a group in Keycloak.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct KeycloakGroupId(String);
-text_value!(KeycloakGroupId);
+text!(KeycloakGroupId);
 
 impl FromStr for KeycloakGroupId {
     type Err = Invalid;
@@ -113,7 +159,7 @@ impl FromStr for KeycloakGroupId {
 /// The id of a user federation provider of the realm (the id of its component).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ProviderId(String);
-text_value!(ProviderId);
+text!(ProviderId);
 
 impl FromStr for ProviderId {
     type Err = Invalid;
@@ -133,7 +179,7 @@ impl FromStr for ProviderId {
 /// are empty, `.` or `..` are refused: no such group can be addressed by path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct GroupPath(String);
-text_value!(GroupPath);
+text!(GroupPath);
 
 impl GroupPath {
     /// The names from the top level down.
@@ -163,7 +209,7 @@ impl FromStr for GroupPath {
 /// invitation is another question ([`crate::matching::invitation_obstacle`]).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Address(String);
-text_value!(Address);
+text!(Address);
 
 impl Address {
     /// The part after the `@`.

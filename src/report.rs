@@ -1,6 +1,6 @@
 //! The record of an apply, one line for each thing that happened. The types are the report's format.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -324,6 +324,25 @@ pub struct Run {
     pub end: Option<End>,
 }
 
+/// What a run wrote and said of each change, by the change's number.
+#[derive(Debug, Default)]
+pub struct ByChange<'r> {
+    steps: HashMap<usize, Vec<&'r Step>>,
+    outcomes: HashMap<usize, &'r ChangeOutcome>,
+}
+
+impl<'r> ByChange<'r> {
+    /// The writes for a change, in their order.
+    pub fn steps(&self, change: usize) -> &[&'r Step] {
+        self.steps.get(&change).map_or(&[], Vec::as_slice)
+    }
+
+    /// What became of a change, if that was said.
+    pub fn outcome(&self, change: usize) -> Option<&'r ChangeOutcome> {
+        self.outcomes.get(&change).copied()
+    }
+}
+
 impl Run {
     /// The totals of the outcomes that are written down.
     pub fn totals(&self) -> Totals {
@@ -338,8 +357,20 @@ impl Run {
         !self.start.dry_run && (wrote || self.outcomes.iter().any(is_uncertain))
     }
 
+    /// What it wrote and said of each change.
+    pub fn by_change(&self) -> ByChange<'_> {
+        let mut by_change = ByChange::default();
+        for step in &self.steps {
+            by_change.steps.entry(step.change).or_default().push(step);
+        }
+        for ReportedOutcome { outcome, .. } in &self.outcomes {
+            by_change.outcomes.entry(outcome.change).or_insert(outcome);
+        }
+        by_change
+    }
+
     /// The numbers of the changes of the plan that have no outcome.
-    pub fn without_outcome(&self) -> Vec<usize> {
+    pub fn without_outcome(&self) -> BTreeSet<usize> {
         let settled: BTreeSet<usize> = self
             .outcomes
             .iter()

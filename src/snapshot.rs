@@ -46,7 +46,7 @@ impl KeycloakGroup {
 }
 
 /// A user in Keycloak, as one row of one answer showed them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Person {
     /// The id.
     pub id: PersonId,

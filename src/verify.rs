@@ -202,6 +202,7 @@ struct Present<'d, 'a> {
     removes: BTreeMap<(&'d ObjectId, &'d ObjectId), &'d Remove>,
     blocked: BTreeSet<&'d ObjectId>,
     people: BTreeMap<&'d Address, (&'a PersonId, &'d Matched<'a>)>,
+    groups: BTreeMap<&'a ObjectId, &'d MappedGroup<'a>>,
 }
 
 impl<'d, 'a> Present<'d, 'a> {
@@ -218,6 +219,12 @@ impl<'d, 'a> Present<'d, 'a> {
                 .filter_map(|block| Some(&block.group.as_ref()?.id))
                 .collect(),
             people: BTreeMap::new(),
+            groups: fresh
+                .draft
+                .groups
+                .iter()
+                .map(|group| (&group.azure.id, group))
+                .collect(),
         };
         for change in &fresh.changes {
             match change {
@@ -641,13 +648,7 @@ impl<'d, 'a> Present<'d, 'a> {
         reason = "it is no error, and goes on as it is"
     )]
     fn managed_group(&self, name: &GroupName) -> Result<&'d MappedGroup<'a>, Verdict> {
-        let group = self
-            .fresh
-            .draft
-            .groups
-            .iter()
-            .find(|group| group.azure.id == name.id);
-        let Some(group) = group else {
+        let Some(group) = self.groups.get(&name.id).copied() else {
             return Err(settled(
                 Outcome::NotWanted,
                 format!("no mapping leads to {} any more", name.name),
@@ -741,7 +742,7 @@ impl<'d, 'a> Present<'d, 'a> {
                 crate::matching::address_of(matched.person, settings).as_ref() == Some(email)
             })
             .map(|(id, _)| *id)
-            .next()?;
+            .min()?;
         Some(self.problem_of(person))
     }
 }

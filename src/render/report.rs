@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::plan::{Action, PlanKind};
-use crate::report::{End, Outcome, Report, ReportedOutcome, Run, Step, Write as Written};
+use crate::report::{ByChange, End, Outcome, Report, ReportedOutcome, Run, Step, Write as Written};
 
 use super::Style;
 use super::apply::{outcome_in_lines, total_line, what_became};
@@ -61,6 +61,7 @@ fn run_text(run: &Run, style: Style) -> String {
     );
     let labels = GroupLabels::of_run(run);
     let unsettled = unsettled(run, &labels);
+    let by_change = run.by_change();
     if !unsettled.is_empty() {
         let _ = writeln!(text, "{}", style.bold(UNSETTLED));
     }
@@ -74,7 +75,7 @@ fn run_text(run: &Run, style: Style) -> String {
         }
         let _ = writeln!(text, "{}", style.bold(&said_of(heading, run)));
         for reported in outcomes {
-            let what = what(run, reported, &labels);
+            let what = what(run, &by_change, reported, &labels);
             text.push_str(&outcome_in_lines(&reported.outcome, &what, style));
             let evidence = evidence(reported).join(" · ");
             text.push_str(&style.lines(&hanging_named("    ", &evidence, style.width), Style::dim));
@@ -127,6 +128,7 @@ fn run_parts(run: &Run, is_first: bool) -> Vec<Part> {
             ..Part::default()
         });
     }
+    let by_change = run.by_change();
     for (at, (heading, belongs)) in SECTIONS.into_iter().enumerate() {
         let items: Vec<String> = outcomes(run, belongs)
             .into_iter()
@@ -137,7 +139,7 @@ fn run_parts(run: &Run, is_first: bool) -> Vec<Part> {
                     "| {} | {} | {} | {} | {} | {} |\n",
                     outcome.change,
                     outcome.outcome,
-                    code_span(&what(run, reported, &labels)),
+                    code_span(&what(run, &by_change, reported, &labels)),
                     time_with_seconds(outcome.time),
                     outcome.attempts,
                     request.map(|id| code_span(&id)).unwrap_or_default()
@@ -303,21 +305,23 @@ fn outcomes(run: &Run, belongs: fn(Outcome) -> bool) -> Vec<&ReportedOutcome> {
 }
 
 /// Whom a change was about, what became of it and why; of an update also what was written.
-fn what(run: &Run, reported: &ReportedOutcome, labels: &GroupLabels<'_>) -> String {
+fn what(
+    run: &Run,
+    by_change: &ByChange<'_>,
+    reported: &ReportedOutcome,
+    labels: &GroupLabels<'_>,
+) -> String {
     let became = what_became(reported, labels, run.start.dry_run);
+    let steps = by_change.steps(reported.outcome.change);
     let is_updated =
         reported.outcome.action == Action::Update && reported.outcome.outcome == Outcome::Done;
-    let invited = run
-        .steps
-        .iter()
-        .find(|step| step.change == reported.outcome.change && step.write == Written::Invited);
+    let invited = steps.iter().find(|step| step.write == Written::Invited);
     if let Some(Step { account, .. }) = invited
         && let Some(id) = &account.id
     {
         return format!("{became} (account {id})");
     }
-    let mut steps = run.steps.iter().filter(|_| is_updated);
-    let written = steps.find(|step| step.change == reported.outcome.change);
+    let written = steps.first().filter(|_| is_updated);
     match written.map(|step| field_changes(&step.fields, People::Named)) {
         Some(fields) if !fields.is_empty() => format!("{became}: {}", fields.join(", ")),
         _ => became,

@@ -30,7 +30,7 @@ pub struct Undoing {
     pub summary: Summary,
     /// The groups, by name.
     pub groups: Vec<PlannedGroup>,
-    /// The changes, in the order in which they are carried out.
+    /// The changes: invitations, then updates, then additions, then removals.
     pub changes: Vec<Change>,
     /// The limits that they exceed.
     pub blocks: Vec<Block>,
@@ -74,9 +74,10 @@ pub fn undone(run: &Run) -> UndoneRun {
 
 /// Decides how to take back what a run did. Its lines have to fit together ([`Run::contradiction`]).
 pub fn undo(run: &Run, present: &Present<'_>) -> Undoing {
+    let by_change = run.by_change();
     let is_invited = |number: usize| {
-        let mut steps = run.steps.iter();
-        steps.any(|step| step.change == number && step.is_of_invitation())
+        let mut steps = by_change.steps(number).iter();
+        steps.any(|step| step.is_of_invitation())
     };
     let open = run
         .outcomes
@@ -88,7 +89,7 @@ pub fn undo(run: &Run, present: &Present<'_>) -> Undoing {
     let mut unchanged = 0;
     for step in &run.steps {
         problems.extend(value_not_restorable(step));
-        let change = match reversed(step, run, present) {
+        let change = match reversed(step, &by_change, present) {
             Ok(Some(change)) => change,
             Ok(None) => continue,
             Err(problem) => {

@@ -1,7 +1,7 @@
 //! What is said of what is not taken back, and why.
 
 use crate::plan::{Change, Fields, GroupName, Problem, ProblemCode};
-use crate::report::{Outcome, ReportedOutcome, Run, Step, Subject, Write, object_of};
+use crate::report::{ByChange, Outcome, ReportedOutcome, Run, Step, Subject, Write, object_of};
 
 /// How many changes of a run that was cut off are named one by one.
 const SHOWN_CHANGES: usize = 20;
@@ -35,11 +35,10 @@ pub(super) fn value_not_restorable(step: &Step) -> Option<Problem> {
 }
 
 /// What is said of what belongs to an invitation, which is not taken back.
-pub(super) fn invitation_not_undone(step: &Step, run: &Run) -> Problem {
+pub(super) fn invitation_not_undone(step: &Step, run: &ByChange<'_>) -> Problem {
     let account = step.account.id.as_ref().map(ToString::to_string);
     let account = account.unwrap_or_default();
-    let mut outcomes = run.outcomes.iter().map(|reported| &reported.outcome);
-    let of_change = outcomes.find(|outcome| outcome.change == step.change);
+    let of_change = run.outcome(step.change);
     let failed = of_change.filter(|outcome| outcome.outcome == Outcome::Failed);
     let (message, hint) = match (step.write, failed) {
         // It may be an account that was there before.

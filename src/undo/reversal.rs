@@ -5,20 +5,20 @@ use super::problems::{invitation_not_undone, not_to_be_planned};
 use crate::plan::{
     Add, Change, FieldChange, Fields, NewMember, Problem, RemovalReason, Remove, Update,
 };
-use crate::report::{Run, Step, Write};
+use crate::report::{ByChange, Step, Write};
 use crate::verify::Task;
 
 /// Returns the change that takes a write back, whether or not it is still due. An error is what is said of a write that cannot be taken
 /// back; nothing is to be said of the second write for an invitation.
 pub(super) fn reversed(
     step: &Step,
-    run: &Run,
+    run: &ByChange<'_>,
     present: &Present<'_>,
 ) -> Result<Option<Change>, Problem> {
     if step.is_of_invitation() {
-        let mut steps = run.steps.iter();
-        let is_said = step.write == Write::Updated
-            && steps.any(|other| other.change == step.change && other.write == Write::Invited);
+        let mut steps = run.steps(step.change).iter();
+        let is_said =
+            step.write == Write::Updated && steps.any(|other| other.write == Write::Invited);
         return if is_said {
             Ok(None)
         } else {
