@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter};
 
 use crate::model::ObjectId;
 use crate::plan::{
@@ -68,28 +70,100 @@ impl std::error::Error for Refusal {}
 
 /// Returns the bytes of a plan: pretty-printed JSON with a newline at its end. It is shown as it is, so nothing in it hides.
 pub fn to_bytes(plan: &Plan) -> anyhow::Result<Vec<u8>> {
-    let json = serde_json::to_string_pretty(plan).context("failed to write the plan as JSON")?;
-    Ok((escape::json(&json) + "\n").into_bytes())
+    let mut bytes = Vec::new();
+    write_json(plan, &mut bytes).context("failed to write the plan as JSON")?;
+    Ok(bytes)
+}
+
+/// Writes the bytes of a plan as they come: a large plan as text would take as much memory again.
+fn write_json(plan: &Plan, mut writer: impl Write) -> std::io::Result<()> {
+    let visible = VisibleJson(PrettyFormatter::new());
+    let mut serializer = serde_json::Serializer::with_formatter(&mut writer, visible);
+    plan.serialize(&mut serializer)?;
+    writer.write_all(b"\n")
+}
+
+/// Pretty-printed JSON in whose strings nothing hides.
+struct VisibleJson(PrettyFormatter<'static>);
+
+impl Formatter for VisibleJson {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> std::io::Result<()> {
+        self.0
+            .write_string_fragment(writer, &escape::json(fragment))
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        self.0.end_object_value(writer)
+    }
 }
 
 /// Reads a plan from bytes.
 pub fn from_bytes(bytes: &[u8]) -> Result<Plan, Refusal> {
-    #[derive(serde::Deserialize)]
-    struct Version {
-        format_version: String,
+    from_reader(std::io::Cursor::new(bytes))
+}
+
+/// Reads a plan as its bytes come. What cannot be read is no plan either.
+fn from_reader(mut source: impl Read + Seek) -> Result<Plan, Refusal> {
+    let mut numbers = Numbers::of(BufReader::new(&mut source));
+    let parsed = parse(&mut numbers);
+    let numbers_fit = numbers.fit();
+    let plan = match parsed {
+        Ok(plan) => plan,
+        // Another version may well have other fields, which is not what is to be said of it.
+        Err(refusal) => {
+            let version = version_of(source);
+            return Err(version
+                .filter(|version| is_other_format(version))
+                .map_or(refusal, Refusal::OtherFormat));
+        }
+    };
+    if is_other_format(&plan.format_version) {
+        return Err(Refusal::OtherFormat(plan.format_version));
     }
-    let Version { format_version } =
-        serde_json::from_slice(bytes).map_err(|error| Refusal::NotAPlan(error.to_string()))?;
-    let major = |version: &str| version.split('.').next().map(str::to_owned);
-    if major(&format_version) != major(FORMAT_VERSION) {
-        return Err(Refusal::OtherFormat(format_version));
-    }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let plan: Plan = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| Refusal::NotAPlan(format!("{}: {}", error.path(), error.inner())))?;
-    deserializer
-        .end()
-        .map_err(|error| Refusal::NotAPlan(error.to_string()))?;
     let actual = plan.digest();
     if plan.plan_id != actual {
         return Err(Refusal::DigestMismatch {
@@ -97,7 +171,6 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Plan, Refusal> {
             actual,
         });
     }
-    let numbers_fit = serde_json::to_value(&plan).is_ok_and(|value| numbers_fit(&value));
     if !numbers_fit {
         return Err(Refusal::Inconsistent(format!(
             "it holds a number beyond {LARGEST_NUMBER}"
@@ -107,32 +180,125 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-fn numbers_fit(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => number.as_u64().is_some_and(|it| it <= LARGEST_NUMBER),
-        Value::Array(entries) => entries.iter().all(numbers_fit),
-        Value::Object(fields) => fields.values().all(numbers_fit),
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
+fn parse(reader: impl Read) -> Result<Plan, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let plan = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let place = match error.path().to_string().as_str() {
+            "." => String::new(),
+            path => format!("{path}: "),
+        };
+        Refusal::NotAPlan(format!("{place}{}", error.inner()))
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| Refusal::NotAPlan(error.to_string()))?;
+    Ok(plan)
+}
+
+fn is_other_format(version: &str) -> bool {
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    major(version) != major(FORMAT_VERSION)
+}
+
+/// The format version of a file that could not be read as a plan, if it has one.
+fn version_of(mut source: impl Read + Seek) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format_version: String,
+    }
+    source.rewind().ok()?;
+    let Version { format_version } = serde_json::from_reader(BufReader::new(source)).ok()?;
+    Some(format_version)
+}
+
+/// Passes JSON on, and looks at its numbers on the way.
+struct Numbers<R> {
+    reader: R,
+    place: NumberPlace,
+    digits: u64,
+    fit: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NumberPlace {
+    Outside,
+    InString { escaped: bool },
+}
+
+impl<R: Read> Numbers<R> {
+    fn of(reader: R) -> Self {
+        Self {
+            reader,
+            place: NumberPlace::Outside,
+            digits: 0,
+            fit: true,
+        }
+    }
+
+    /// Whether none of them is beyond [`LARGEST_NUMBER`]. A plan holds whole numbers alone.
+    fn fit(&self) -> bool {
+        self.fit
+    }
+
+    fn look_at(&mut self, byte: u8) {
+        self.place = match (self.place, byte) {
+            (NumberPlace::InString { escaped: false }, b'"') => NumberPlace::Outside,
+            (NumberPlace::InString { escaped: false }, b'\\') => {
+                NumberPlace::InString { escaped: true }
+            }
+            (NumberPlace::InString { .. }, _) => NumberPlace::InString { escaped: false },
+            (NumberPlace::Outside, b'"') => NumberPlace::InString { escaped: false },
+            (NumberPlace::Outside, _) => {
+                self.digits = if byte.is_ascii_digit() {
+                    let digit = u64::from(byte - b'0');
+                    self.digits.saturating_mul(10).saturating_add(digit)
+                } else {
+                    0
+                };
+                self.fit &= self.digits <= LARGEST_NUMBER;
+                NumberPlace::Outside
+            }
+        };
+    }
+}
+
+impl<R: Read> Read for Numbers<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        for byte in buffer.iter().take(read) {
+            self.look_at(*byte);
+        }
+        Ok(read)
     }
 }
 
 /// Reads the plan file at a path.
 pub fn read(path: &Path) -> anyhow::Result<Plan> {
     let shown = path.display();
-    let size = std::fs::metadata(path)
-        .with_context(|| format!("failed to read the plan {shown}"))?
-        .len();
+    let file =
+        std::fs::metadata(path).with_context(|| format!("failed to read the plan {shown}"))?;
+    anyhow::ensure!(
+        !file.is_dir(),
+        "failed to read the plan {shown}: it is a folder"
+    );
+    let size = file.len();
     anyhow::ensure!(
         size <= LARGEST,
         "refused {shown}: {size} bytes are too many for a plan"
     );
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read the plan {shown}"))?;
-    from_bytes(&bytes).with_context(|| format!("refused the plan {shown}"))
+    if !file.is_file() {
+        // A pipe, which cannot be read twice.
+        let bytes =
+            std::fs::read(path).with_context(|| format!("failed to read the plan {shown}"))?;
+        return from_bytes(&bytes).with_context(|| format!("refused the plan {shown}"));
+    }
+    let file = File::open(path).with_context(|| format!("failed to read the plan {shown}"))?;
+    from_reader(file).with_context(|| format!("refused the plan {shown}"))
 }
 
 /// Writes a plan file that only its owner can read: to a temporary file beside it, then renamed.
 pub fn write(path: &Path, plan: &Plan) -> anyhow::Result<()> {
-    write_private(path, &to_bytes(plan)?)
+    write_privately(path, |file| write_json(plan, file))
         .with_context(|| format!("failed to write the plan {}", path.display()))
 }
 
@@ -161,8 +327,18 @@ fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
 
 /// Writes a file that only its owner can read, whole or not at all.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_privately(path, |file| file.write_all(bytes))
+}
+
+fn write_privately(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&mut tempfile::NamedTempFile>) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let mut file = temporary_beside(path)?;
-    file.write_all(bytes)?;
+    let mut writer = BufWriter::new(&mut file);
+    write(&mut writer)?;
+    writer.flush()?;
+    drop(writer);
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
