@@ -1,13 +1,14 @@
 //! What `plan`, `apply`, `undo`, `check` and `explain` share: setting up, connecting to both services, reading them, deciding, and refusing a plan
 //! of other directories.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 #[cfg(feature = "sandbox")]
 use anyhow::Context as _;
+use tokio::sync::oneshot;
 
 use crate::cli::DirectoryArgs;
 use crate::commands::Context;
@@ -212,15 +213,37 @@ impl Session {
         let (in_keycloak, in_entra) = self.resolve(settings).await?;
         let clock = context.timing.clock.clone();
         let begun = clock.now();
-        let keycloak = self.keycloak.read(&in_keycloak).await?;
-        context
-            .ui
-            .say(&self.keycloak_line(&self.realm, &keycloak, clock.now() - begun));
-        let begun = clock.now();
-        let wanted = wanted_addresses(settings, &keycloak);
-        let mut entra = self.entra.read(&in_entra, &wanted, &ALL_ATTRIBUTES).await?;
+        let (tell, told) = oneshot::channel();
+        let read_keycloak = async {
+            let keycloak = self.keycloak.read(&in_keycloak).await?;
+            context
+                .ui
+                .say(&self.keycloak_line(&self.realm, &keycloak, clock.now() - begun));
+            // Nobody waits for it where reading Entra has failed, which ends this as well.
+            let _ = tell.send(wanted_addresses(settings, &keycloak));
+            anyhow::Ok(keycloak)
+        };
+        let wanted = async {
+            match told.await {
+                Ok(wanted) => wanted,
+                // Keycloak could not be read, which ends this as well. Nobody must be taken for unwanted meanwhile.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let read_entra = self.entra.read(&in_entra, wanted, &ALL_ATTRIBUTES);
+        let (keycloak, mut entra) = tokio::try_join!(read_keycloak, read_entra)?;
+        let mut known: HashSet<ObjectId> = if invited.is_empty() {
+            HashSet::new()
+        } else {
+            entra
+                .accounts
+                .iter()
+                .map(|account| account.id.clone())
+                .collect()
+        };
         for (email, id) in invited {
-            if !entra.accounts.iter().any(|account| account.id == *id) {
+            // Two addresses of one home account lead to one account.
+            if known.insert(id.clone()) {
                 let protected = &settings.protected;
                 entra
                     .accounts
@@ -346,7 +369,11 @@ pub async fn survey_objects(
     let mut resolution = entra.resolve(&ids).await?;
     resolution.unresolved.clear();
     let mut snapshot = entra
-        .read(&resolution, &BTreeSet::new(), &ALL_ATTRIBUTES)
+        .read(
+            &resolution,
+            std::future::ready(BTreeSet::new()),
+            &ALL_ATTRIBUTES,
+        )
         .await?;
     let seen: BTreeSet<&ObjectId> = snapshot.accounts.iter().map(|it| &it.id).collect();
     let unseen: Vec<&ObjectId> = accounts.difference(&seen).copied().collect();

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::batch::{BATCH_SIZE, Get, Reads};
+use super::batch_answer::Body;
 use super::failure::Failure;
-use super::odata::{Property, encoded, filters_for, filters_for_beginnings};
+use super::odata::{MOST_VALUES, Property, encoded, filters_for, filters_for_beginnings};
 use super::pages::{Entries, Entry};
-use super::{parse, parse_bytes};
+use super::parse_bytes;
 use crate::matching::ALL_ATTRIBUTES;
 use crate::model::{Address, ObjectId, UserType, fold};
 use crate::settings::MatchAttribute;
@@ -34,23 +38,29 @@ enum Strategy {
 }
 
 impl Reads {
-    /// Finds every account that has one of the addresses in one of the attributes, and every member.
+    /// Finds every account that has one of the addresses in one of the attributes, and every member. `total` is how many accounts
+    /// there are, if that is known. The addresses may still be on their way; where a list is the cheapest way whoever is wanted, it does
+    /// not wait for them.
     pub(super) async fn find_accounts(
         &self,
-        wanted: &BTreeSet<Address>,
+        total: Option<usize>,
+        wanted: impl Future<Output = BTreeSet<Address>>,
         attributes: &[MatchAttribute],
         members: &BTreeSet<ObjectId>,
     ) -> Result<Accounts, Failure> {
-        let filters = filters(wanted, attributes);
-        let total = self.count_accounts().await?;
-        let found = match cheaper(total, filters.len(), wanted.len(), members.len()) {
-            Strategy::List => {
-                let list = format!("/users?$select={FIELDS}&$top={PAGE}");
-                accounts_in(self.list(Get::new(list)).await?)?
-            }
-            Strategy::Filters => self.filter_accounts(filters).await?,
+        let (wanted, found) = if is_list_cheapest(total, attributes, members.len()) {
+            let wanted = async { Ok(wanted.await) };
+            tokio::try_join!(wanted, self.list_accounts())?
+        } else {
+            let wanted = wanted.await;
+            let filters = filters(&wanted, attributes);
+            let found = match cheaper(total, filters.len(), wanted.len(), members.len()) {
+                Strategy::List => self.list_accounts().await?,
+                Strategy::Filters => self.filter_accounts(filters).await?,
+            };
+            (wanted, found)
         };
-        let addresses = WantedAddresses::new(wanted);
+        let addresses = WantedAddresses::new(&wanted);
         let mut accounts: Accounts = found
             .into_iter()
             .filter(|(id, account)| members.contains(id) || addresses.are_in(account, attributes))
@@ -73,6 +83,15 @@ impl Reads {
             .into_iter()
             .filter(|(_, account)| addresses.are_in(account, &ALL_ATTRIBUTES))
             .collect())
+    }
+
+    /// Finds accounts by what their `mail` is, with the fewest requests.
+    pub(super) async fn with_mail(
+        &self,
+        addresses: &BTreeSet<Address>,
+    ) -> Result<Accounts, Failure> {
+        self.filter_accounts(filters(addresses, &[MatchAttribute::Mail]))
+            .await
     }
 
     /// Reads one account. Lists lag behind more than this does.
@@ -111,12 +130,17 @@ impl Reads {
             let account = match answer {
                 Err(Failure::Refused(refusal)) if refusal.status == 404 => return None,
                 answer => answer
-                    .and_then(parse::<WireAccount>)
+                    .and_then(|body| body.parse::<WireAccount>())
                     .and_then(Account::try_from)
                     .and_then(|account| asked_for(id, account)),
             };
             Some(((*id).clone(), account))
         })
+    }
+
+    async fn list_accounts(&self) -> Result<Accounts, Failure> {
+        let list = format!("/users?$select={FIELDS}&$top={PAGE}");
+        accounts_in(self.list(Get::new(list)).await?)
     }
 
     async fn filter_accounts(&self, filters: Vec<String>) -> Result<Accounts, Failure> {
@@ -142,7 +166,7 @@ impl Reads {
         let mut accounts = Accounts::new();
         for (id, answer) in ids.iter().zip(self.get_all(&gets).await) {
             let account = match answer {
-                Ok(body) => asked_for(id, Account::try_from(parse::<WireAccount>(body)?)?)?,
+                Ok(body) => asked_for(id, Account::try_from(body.parse::<WireAccount>()?)?)?,
                 Err(Failure::Refused(refusal)) if refusal.status == 404 => {
                     return Err(Failure::Garbled(format!(
                         "account {id} is listed as a member of a group and does not exist; \
@@ -155,21 +179,61 @@ impl Reads {
         }
         Ok(accounts)
     }
+}
 
-    /// How many accounts there are, or `None` if Graph does not tell. Only with this header does it count.
-    async fn count_accounts(&self) -> Result<Option<usize>, Failure> {
-        let count = Get {
-            path: "/users/$count".to_owned(),
-            eventual: true,
-        };
-        match self.get(&count).await {
-            Ok(answer) => {
-                let text = String::from_utf8_lossy(&answer.body);
-                Ok(text.trim_start_matches('\u{feff}').trim().parse().ok())
-            }
-            Err(Failure::Refused(refusal)) if refusal.status == 400 => Ok(None),
-            Err(failure) => Err(failure),
+/// Asks how many accounts there are. Only with this header does Graph count.
+pub(super) fn count_of_accounts() -> Get {
+    Get {
+        path: "/users/$count".to_owned(),
+        eventual: true,
+    }
+}
+
+/// How many accounts there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum AccountCount {
+    /// So many.
+    Known(usize),
+    /// Graph does not tell.
+    #[default]
+    Unknown,
+    /// It could not be asked.
+    Failed(Failure),
+}
+
+impl AccountCount {
+    /// Reads the answer, a number as text. In a batch, what is not JSON comes in Base64, or as it is.
+    pub(super) fn of(answer: Result<Body, Failure>) -> Self {
+        match answer {
+            Ok(body) => count_in(&body.value()).map_or(Self::Unknown, Self::Known),
+            Err(Failure::Refused(refusal)) if refusal.status == 400 => Self::Unknown,
+            Err(failure) => Self::Failed(failure),
         }
+    }
+
+    /// The number, if it is known.
+    pub(super) fn total(&self) -> Result<Option<usize>, Failure> {
+        match self {
+            Self::Known(total) => Ok(Some(*total)),
+            Self::Unknown => Ok(None),
+            Self::Failed(failure) => Err(failure.clone()),
+        }
+    }
+}
+
+fn count_in(body: &Value) -> Option<usize> {
+    let number = |text: &str| text.trim_start_matches('\u{feff}').trim().parse().ok();
+    match body {
+        Value::Number(count) => count.as_u64()?.try_into().ok(),
+        // Four digits are Base64 too, of three bytes that are no digits.
+        Value::String(text) => {
+            let decoded = BASE64_STANDARD.decode(text).ok();
+            let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+            decoded
+                .and_then(|decoded| number(&decoded))
+                .or_else(|| number(text))
+        }
+        _ => None,
     }
 }
 
@@ -200,6 +264,26 @@ fn cheaper(total: Option<usize>, filters: usize, wanted: usize, members: usize) 
         Strategy::Filters
     } else {
         Strategy::List
+    }
+}
+
+/// Whether a list takes no more requests than filters, whoever is wanted: every member who is wanted takes a fifteenth of the filters
+/// of each kind, and every other member a part of their own.
+fn is_list_cheapest(total: Option<usize>, attributes: &[MatchAttribute], members: usize) -> bool {
+    let Some(total) = total else { return true };
+    let kinds: usize = attributes
+        .iter()
+        .map(|attribute| kinds_of_filters(*attribute))
+        .sum();
+    let parts = (members * kinds.min(MOST_VALUES)).div_ceil(MOST_VALUES);
+    total.div_ceil(PAGE) <= parts.div_ceil(BATCH_SIZE)
+}
+
+/// How many kinds of filters an address takes to be found in an attribute.
+fn kinds_of_filters(attribute: MatchAttribute) -> usize {
+    match attribute {
+        MatchAttribute::Mail | MatchAttribute::OtherMails => 1,
+        MatchAttribute::UserPrincipalName | MatchAttribute::ProxyAddresses => 2,
     }
 }
 
@@ -397,7 +481,7 @@ mod tests {
     fn an_account_is_recognised_by_each_attribute_and_only_by_those_asked_for() {
         let address: Address = "pat@fabrikam.example".parse().unwrap();
         let wanted = WantedAddresses::new(&BTreeSet::from([address]));
-        let account = |json: serde_json::Value| {
+        let account = |json: Value| {
             Account::try_from(serde_json::from_value::<WireAccount>(json).unwrap()).unwrap()
         };
         let id = "00000000-0000-4000-8000-000000000001";

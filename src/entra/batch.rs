@@ -10,8 +10,9 @@ use futures_util::{StreamExt, stream};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
-use super::batch_answer::{BatchAnswer, PartAnswer};
+use super::batch_answer::{BatchAnswer, Body, PartAnswer};
 use super::failure::Failure;
 use super::meaning::{Meaning, Operation, meaning};
 use super::refusal::Refusal;
@@ -23,8 +24,8 @@ use crate::http::{self, Answer, Class, ErrorKind, Http, Timing};
 /// How many parts a batch may have.
 pub(super) const BATCH_SIZE: usize = 20;
 
-/// How many batches are under way at once when something is read.
-const BATCHES_AT_ONCE: usize = 4;
+/// How many requests are on their way at once: as many as Microsoft's own group synchronisation has workers.
+const IN_FLIGHT: usize = 10;
 
 /// The header in which Graph says how much of a limit is used, once that is 0.8 and up to 1.8.
 const THROTTLE_SHARE: &str = "x-ms-throttle-limit-percentage";
@@ -99,7 +100,7 @@ impl Part {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     /// The body of the answer, if the part succeeded.
-    pub(super) result: Result<Value, Failure>,
+    pub(super) result: Result<Body, Failure>,
     /// Graph's id of the request.
     pub(super) request_id: Option<String>,
     /// How often the part was sent.
@@ -147,14 +148,14 @@ impl Reads {
     }
 
     /// Reads many things in batches. The results come in the order of what was asked.
-    pub(super) async fn get_all(&self, gets: &[Get]) -> Vec<Result<Value, Failure>> {
+    pub(super) async fn get_all(&self, gets: &[Get]) -> Vec<Result<Body, Failure>> {
         let batches: Vec<Vec<Part>> = gets
             .chunks(BATCH_SIZE)
             .map(|chunk| chunk.iter().map(Get::part).collect())
             .collect();
         let answered: Vec<Vec<Outcome>> = stream::iter(batches)
             .map(|parts| async move { self.graph.send_parts(Class::Read, &parts).await })
-            .buffered(BATCHES_AT_ONCE)
+            .buffered(IN_FLIGHT)
             .collect()
             .await;
         answered
@@ -209,6 +210,7 @@ struct Graph {
     /// `https://graph.microsoft.com/v1.0`.
     base: String,
     base_url: Url,
+    slots: Semaphore,
 }
 
 impl Graph {
@@ -228,6 +230,7 @@ impl Graph {
             login: Login::new(connection, credentials, timing)?,
             base_url,
             base,
+            slots: Semaphore::new(IN_FLIGHT),
         })
     }
 
@@ -263,6 +266,8 @@ impl Graph {
         let mut renewed = false;
         let mut attempts = 0;
         let mut after_unknown = false;
+        // Before the token is looked at, which may not be good any more once it is this request's turn.
+        let _slot = self.slots.acquire().await;
         loop {
             let unanswered = |failure: Failure| Unanswered {
                 failure,

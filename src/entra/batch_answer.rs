@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
@@ -21,11 +23,37 @@ pub(super) struct BatchAnswer {
 /// What became of a part.
 pub(super) struct PartAnswer {
     /// The body of the answer, if the part succeeded.
-    pub(super) result: Result<Value, Failure>,
+    pub(super) result: Result<Body, Failure>,
     /// Graph's id of the request.
     pub(super) request_id: Option<String>,
     /// How long to wait before the part is sent again, where the answer says so.
     pub(super) retry_after: Option<Duration>,
+}
+
+/// The body of a part, not looked into yet: as text it takes a fraction of the memory that it takes as values of any shape.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Body(Option<Box<RawValue>>);
+
+impl Body {
+    /// Reads it as what it should be.
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        parse_bytes(self.text().as_bytes())
+    }
+
+    /// Reads it whatever it is.
+    pub(super) fn value(&self) -> Value {
+        self.parse().unwrap_or_default()
+    }
+
+    fn text(&self) -> &str {
+        self.0.as_deref().map_or("null", RawValue::get)
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
 }
 
 impl PartAnswer {
@@ -77,7 +105,7 @@ impl BatchAnswer {
                 retry_after: None,
             };
         }
-        let refusal = Refusal::from_json(part.status, &part.body, request_id.as_deref());
+        let refusal = Refusal::from_json(part.status, &part.body.value(), request_id.as_deref());
         PartAnswer {
             request_id: refusal.request_id.clone(),
             retry_after: part
@@ -114,7 +142,7 @@ struct PartBody {
     #[serde(default)]
     headers: Option<Map<String, Value>>,
     #[serde(default)]
-    body: Value,
+    body: Body,
 }
 
 impl PartBody {
@@ -172,7 +200,7 @@ mod tests {
         })
         .unwrap();
         let first = answer.take(0);
-        assert_eq!(first.result, Ok(Value::Null));
+        assert_eq!(first.result, Ok(Body::default()));
         assert_eq!(first.request_id.as_deref(), Some("r"));
         assert_eq!(answer.take(1).result, Err(Failure::Missing));
         assert_eq!(answer.take(2).result, Err(Failure::Missing));

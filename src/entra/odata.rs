@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// How many values one `in` list or chain of `or` may hold: Graph answers 400 above it (known issue of query parameters).
-const MOST_VALUES: usize = 15;
+pub(super) const MOST_VALUES: usize = 15;
 
 /// How long a value may be that a directory object is compared with, in UTF-16 units: `eq` and `in` take no longer ones,
 /// although display names have up to 256 (known issue of query parameters).

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::batch::{Get, Reads};
+use super::batch_answer::Body;
 use super::failure::Failure;
-use super::{parse, parse_bytes};
+use super::parse_bytes;
 use crate::model::ObjectId;
 
 /// How many pages in a row may bring nothing new. Empty pages are legal; a list that goes on with them has no end.
@@ -48,7 +49,19 @@ impl Reads {
         &self,
         firsts: Vec<Get>,
     ) -> Vec<Result<Entries<T>, Failure>> {
+        let (lists, _) = self.list_all_beside(firsts, &[]).await;
+        lists
+    }
+
+    /// The same, with other things read in the batches of the first pages.
+    pub(super) async fn list_all_beside<T: Entry>(
+        &self,
+        firsts: Vec<Get>,
+        others: &[Get],
+    ) -> (Vec<Result<Entries<T>, Failure>>, Vec<Result<Body, Failure>>) {
         let mut readings: Vec<Reading<T>> = firsts.into_iter().map(Reading::new).collect();
+        let mut others = others.to_vec();
+        let mut read = Vec::new();
         loop {
             let (open, gets): (Vec<&mut Reading<T>>, Vec<Get>) = readings
                 .iter_mut()
@@ -57,12 +70,15 @@ impl Reads {
                     Some((reading, next))
                 })
                 .unzip();
-            if gets.is_empty() {
+            let together: Vec<Get> = gets.into_iter().chain(others.drain(..)).collect();
+            if together.is_empty() {
                 break;
             }
-            for (reading, answer) in open.into_iter().zip(self.get_all(&gets).await) {
+            let mut answers = self.get_all(&together).await;
+            read.extend(answers.drain(open.len()..));
+            for (reading, answer) in open.into_iter().zip(answers) {
                 let taken = answer
-                    .and_then(parse)
+                    .and_then(|body| body.parse())
                     .and_then(|page| reading.take(page, self));
                 if let Err(failure) = taken {
                     reading.next = None;
@@ -70,13 +86,11 @@ impl Reads {
                 }
             }
         }
-        readings
-            .into_iter()
-            .map(|reading| match reading.failure {
-                Some(failure) => Err(failure),
-                None => Ok(reading.entries),
-            })
-            .collect()
+        let lists = readings.into_iter().map(|reading| match reading.failure {
+            Some(failure) => Err(failure),
+            None => Ok(reading.entries),
+        });
+        (lists.collect(), read)
     }
 }
 

@@ -80,11 +80,11 @@ impl Reader {
     }
 
     /// Reads the resolved groups with their members, every account that has one of the wanted addresses in one of the
-    /// attributes, and every account that is a member.
+    /// attributes, and every account that is a member. The addresses may still be on their way.
     pub async fn read(
         &self,
         resolution: &Resolution,
-        wanted: &BTreeSet<Address>,
+        wanted: impl Future<Output = BTreeSet<Address>>,
         match_by: &[MatchAttribute],
     ) -> anyhow::Result<EntraSnapshot> {
         if let Some((name, reason)) = resolution.unresolved.first_key_value() {
@@ -95,11 +95,13 @@ impl Reader {
             .iter()
             .flat_map(|group| group.members.iter().cloned())
             .collect();
+        let explained = |failure| self.explain(failure, "read accounts", &READ_ACCOUNTS);
+        let total = resolution.accounts.total().map_err(explained)?;
         let accounts: Accounts = self
             .reads
-            .find_accounts(wanted, match_by, &members)
+            .find_accounts(total, wanted, match_by, &members)
             .await
-            .map_err(|failure| self.explain(failure, "read accounts", &READ_ACCOUNTS))?;
+            .map_err(explained)?;
         Ok(EntraSnapshot {
             tenant: self.tenant.clone(),
             groups,
@@ -337,14 +339,22 @@ fn group_with(facts: &GroupFacts, members: &Entries<WireMember>) -> EntraGroup {
 #[derive(Deserialize)]
 pub(super) struct WireMember {
     #[serde(rename = "@odata.type")]
-    kind: Option<String>,
+    kind: Option<Kind>,
     pub(super) id: ObjectId,
 }
 
+/// What a member is. Whatever does not say that it is a user is never touched.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Kind {
+    #[serde(rename = "#microsoft.graph.user")]
+    User,
+    #[serde(other)]
+    Other,
+}
+
 impl WireMember {
-    /// Whatever does not say that it is a user is never touched.
     pub(super) fn is_user(&self) -> bool {
-        self.kind.as_deref() == Some("#microsoft.graph.user")
+        self.kind == Some(Kind::User)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The reader against a Graph of a few lines.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -45,7 +46,11 @@ async fn read_all(fixture: &Fixture, wanted: &[&str]) -> anyhow::Result<EntraSna
     let reader = fixture.connect().await?;
     let resolution = reader.resolve(&names(&[GROUP])).await?;
     reader
-        .read(&resolution, &addresses(wanted), &[MatchAttribute::Mail])
+        .read(
+            &resolution,
+            ready(addresses(wanted)),
+            &[MatchAttribute::Mail],
+        )
         .await
 }
 
@@ -324,7 +329,11 @@ async fn the_list_and_the_filters_find_the_same_accounts() {
         let reader = fixture.connect().await.unwrap();
         let resolution = reader.resolve(&names(&[GROUP])).await.unwrap();
         let snapshot = reader
-            .read(&resolution, &wanted, &crate::matching::ALL_ATTRIBUTES)
+            .read(
+                &resolution,
+                ready(wanted.clone()),
+                &crate::matching::ALL_ATTRIBUTES,
+            )
             .await
             .unwrap();
         let log = fixture.take_requests();
@@ -405,7 +414,7 @@ async fn names_are_resolved_exactly_and_what_is_not_found_says_why() {
     );
     assert!(
         reader
-            .read(&resolution, &BTreeSet::new(), &[])
+            .read(&resolution, ready(BTreeSet::new()), &[])
             .await
             .is_err()
     );

@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::fixture::{Fixture, Reply, ok, otherwise};
 use super::meaning::{Meaning, Operation, meaning};
 use super::pages::Page;
-use super::parse;
+use super::parse_bytes;
 use super::read::{OrganizationList, WireMember};
 use super::refusal::Refusal;
 use super::resolve::GroupFacts;
@@ -116,7 +116,7 @@ impl Recorded {
     }
 
     fn parsed<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
-        parse(self.body.clone())
+        parse_bytes(self.body.to_string().as_bytes())
     }
 
     fn list<T: serde::de::DeserializeOwned>(

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::accounts::{AccountCount, count_of_accounts};
 use super::batch::{Get, Reads};
+use super::batch_answer::Body;
 use super::failure::Failure;
 use super::odata::{Property, encoded, filters_for};
 use super::pages::Entry;
-use super::parse;
 use crate::model::{ObjectId, fold};
 
 const FIELDS: &str = "id,displayName,createdDateTime,groupTypes,mailEnabled,securityEnabled,onPremisesSyncEnabled,\
@@ -25,6 +26,8 @@ pub struct Resolution {
     /// Why a name means no group, as a sentence that reads on from the name: "does not exist in tenant acme".
     pub unresolved: BTreeMap<String, String>,
     pub(super) groups: BTreeMap<ObjectId, GroupFacts>,
+    /// How many accounts the tenant has.
+    pub(super) accounts: AccountCount,
 }
 
 /// What is known of a group before its members are read.
@@ -80,7 +83,8 @@ impl GroupFacts {
 }
 
 impl Reads {
-    /// Finds the groups. What cannot be found is part of the result; an error means that it was not possible to look.
+    /// Finds the groups, and counts the accounts in the same batches. What cannot be found is part of the result; an error
+    /// means that it was not possible to look.
     pub(super) async fn resolve_groups(
         &self,
         wanted: &BTreeSet<String>,
@@ -89,44 +93,11 @@ impl Reads {
         let (ids, names): (Vec<&String>, Vec<&String>) = wanted
             .iter()
             .partition(|name| name.parse::<ObjectId>().is_ok());
-        let mut resolution = Resolution::default();
-        self.resolve_ids(&ids, tenant_name, &mut resolution).await?;
-        self.resolve_names(&names, tenant_name, &mut resolution)
-            .await?;
-        Ok(resolution)
-    }
-
-    async fn resolve_ids(
-        &self,
-        ids: &[&String],
-        tenant_name: &str,
-        resolution: &mut Resolution,
-    ) -> Result<(), Failure> {
-        let gets: Vec<Get> = ids
+        let by_id = ids
             .iter()
-            .filter_map(|text| text.parse().ok())
-            .map(|id: ObjectId| Get::new(format!("/groups/{id}?$select={FIELDS}")))
-            .collect();
-        for (text, answer) in ids.iter().zip(self.get_all(&gets).await) {
-            match answer {
-                Ok(body) => resolution.found((*text).clone(), parse(body)?),
-                Err(Failure::Refused(refusal)) if refusal.status == 404 => {
-                    let reason = format!("is not the id of a group in tenant {tenant_name}");
-                    resolution.unresolved.insert((*text).clone(), reason);
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(())
-    }
-
-    async fn resolve_names(
-        &self,
-        names: &[&String],
-        tenant_name: &str,
-        resolution: &mut Resolution,
-    ) -> Result<(), Failure> {
-        let gets = filters_for(
+            .map(|id| Get::new(format!("/groups/{id}?$select={FIELDS}")));
+        let others: Vec<Get> = by_id.chain([count_of_accounts()]).collect();
+        let by_name = filters_for(
             Property::Text("displayName"),
             names.iter().map(|name| name.as_str()),
         )
@@ -138,10 +109,28 @@ impl Reads {
             ))
         })
         .collect();
+        let (found, mut others) = self.list_all_beside(by_name, &others).await;
+        let mut resolution = Resolution {
+            accounts: others.pop().map_or(AccountCount::Unknown, AccountCount::of),
+            ..Resolution::default()
+        };
+        resolution.take_ids(&ids, others, tenant_name)?;
         let mut groups: BTreeMap<ObjectId, GroupFacts> = BTreeMap::new();
-        for found in self.list_all(gets).await {
+        for found in found {
             groups.extend(found?);
         }
+        self.take_names(&names, groups, tenant_name, &mut resolution)
+            .await;
+        Ok(resolution)
+    }
+
+    async fn take_names(
+        &self,
+        names: &[&String],
+        groups: BTreeMap<ObjectId, GroupFacts>,
+        tenant_name: &str,
+        resolution: &mut Resolution,
+    ) {
         let mut unknown = Vec::new();
         for name in names {
             // Graph ignores case, and finds long names by their beginning.
@@ -171,11 +160,29 @@ impl Reads {
                 resolution.unresolved.insert(name, reason);
             }
         }
-        Ok(())
     }
 }
 
 impl Resolution {
+    fn take_ids(
+        &mut self,
+        ids: &[&String],
+        answers: Vec<Result<Body, Failure>>,
+        tenant_name: &str,
+    ) -> Result<(), Failure> {
+        for (text, answer) in ids.iter().zip(answers) {
+            match answer {
+                Ok(body) => self.found((*text).clone(), body.parse()?),
+                Err(Failure::Refused(refusal)) if refusal.status == 404 => {
+                    let reason = format!("is not the id of a group in tenant {tenant_name}");
+                    self.unresolved.insert((*text).clone(), reason);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
     fn found(&mut self, name: String, group: GroupFacts) {
         self.resolved.insert(name, group.id.clone());
         self.groups.insert(group.id.clone(), group);

@@ -12,7 +12,6 @@ use super::advice::{About, By, permission_for, write_error};
 use super::batch::{BATCH_SIZE, Outcome, Reads, Writes};
 use super::failure::Failure;
 use super::meaning::{Meaning, Operation, meaning};
-use super::parse;
 use super::read::Reader;
 use super::write_request::{BIND_SIZE, Write};
 use crate::clock::Clock;
@@ -78,9 +77,24 @@ impl Directory for Writer {
             .collect()
     }
 
-    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
-        let accounts: Vec<&ObjectId> = accounts.iter().collect();
-        self.reads.accounts_there(&accounts).await
+    async fn look(
+        &self,
+        invited: &[(ObjectId, Address)],
+    ) -> BTreeMap<ObjectId, Result<Account, String>> {
+        let addresses: BTreeSet<Address> = invited.iter().map(|(_, email)| email.clone()).collect();
+        // Fifteen at a time. Whoever is not found that way has another address, or lists do not show them yet.
+        let listed = self.reads.with_mail(&addresses).await.unwrap_or_default();
+        let (seen, unseen): (Vec<&ObjectId>, Vec<&ObjectId>) = invited
+            .iter()
+            .map(|(account, _)| account)
+            .partition(|account| listed.contains_key(*account));
+        let mut there = self.reads.accounts_there(&unseen).await;
+        for account in seen {
+            if let Some(shown) = listed.get(account) {
+                there.insert(account.clone(), Ok(shown.clone()));
+            }
+        }
+        there
     }
 
     async fn update(&self, updates: &[AccountUpdate]) -> Vec<Result<Written, WriteError>> {
@@ -481,7 +495,7 @@ enum Invitee {
 fn invited_in(outcome: &Outcome) -> Invitee {
     let failure = match &outcome.result {
         Ok(body) => {
-            return match account_in(body) {
+            return match account_in(&body.value()) {
                 Some(account) => Invitee::Account(account),
                 None => Invitee::Unknown,
             };
@@ -510,7 +524,7 @@ pub(super) fn account_in(body: &Value) -> Option<ObjectId> {
         id: ObjectId,
     }
     let user = body.get("invitedUser")?;
-    parse::<Id>(user.clone()).ok().map(|Id { id }| id)
+    Id::deserialize(user).ok().map(|Id { id }| id)
 }
 
 fn unknown_invitation(outcome: &Outcome) -> WriteError {

@@ -62,8 +62,10 @@ impl Admin {
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Reply<T>> {
         let answer = self.exchange(path).await?;
         let status = answer.status.as_u16();
+        if status == 200 {
+            return Ok(Reply::Data(read_json(&answer)?));
+        }
         match (status, ErrorBody::read(&answer)) {
-            (200, _) => Ok(Reply::Data(read_json(&answer)?)),
             (404, Some(body)) if body.error == "Realm not found." => Err(Refusal::without_hint(
                 format!("realm {} does not exist any more", self.account.realm),
             )

@@ -15,6 +15,12 @@ use crate::model::{GroupPath, KeycloakGroupId};
 /// The sub-groups asked for at a time. Pages are no snapshot, so few of them.
 const CHILDREN_PAGE: usize = 1000;
 
+/// The groups at the top level asked for at a time.
+const TOP_LEVEL_PAGE: usize = 1000;
+
+/// Where so many groups at the top level are looked for, listing them is considered.
+const LISTED_FROM: usize = 5;
+
 /// The groups that a search for suggestions shows at most.
 const SEARCH_ROWS: usize = 100;
 
@@ -81,13 +87,20 @@ enum Below {
 impl Admin {
     /// Finds the group of each path.
     pub async fn resolve(&self, paths: &BTreeMap<GroupPath, bool>) -> anyhow::Result<Resolution> {
+        let listed = self.top_level(paths.keys()).await;
         let answers: Vec<(GroupPath, bool, Found)> = stream::iter(paths.clone())
-            .map(|(path, with_subgroups)| async move {
-                let found = self
-                    .find(&path)
-                    .await
-                    .with_context(|| format!("failed to look for group {path}"))?;
-                anyhow::Ok((path, with_subgroups, found))
+            .map(|(path, with_subgroups)| {
+                let listed = listed.get(&path).cloned();
+                async move {
+                    let found = match listed {
+                        Some(id) => Found::Group(id),
+                        None => self
+                            .find(&path)
+                            .await
+                            .with_context(|| format!("failed to look for group {path}"))?,
+                    };
+                    anyhow::Ok((path, with_subgroups, found))
+                }
             })
             .buffered(PREPARED)
             .try_collect()
@@ -116,6 +129,48 @@ impl Admin {
             resolution.unresolved.push((path, reason));
         }
         Ok(resolution)
+    }
+
+    /// Those of the groups that a list of the top level shows, where that takes fewer requests than looking for each. What it does not
+    /// show may be there all the same, and where it cannot be had, each is looked for: that says what is wrong.
+    async fn top_level(
+        &self,
+        paths: impl Iterator<Item = &GroupPath>,
+    ) -> BTreeMap<GroupPath, KeycloakGroupId> {
+        #[derive(Deserialize)]
+        struct Count {
+            count: usize,
+        }
+        let wanted: BTreeMap<&str, &GroupPath> = paths
+            .filter(|path| path.segments().count() == 1)
+            .map(|path| (path.as_str(), path))
+            .collect();
+        if wanted.len() < LISTED_FROM {
+            return BTreeMap::new();
+        }
+        let Ok(Reply::Data(Count { count })) = self.get("/groups/count?top=true").await else {
+            return BTreeMap::new();
+        };
+        let pages = count.div_ceil(TOP_LEVEL_PAGE);
+        if pages + 1 >= wanted.len() {
+            return BTreeMap::new();
+        }
+        let mut shown: BTreeMap<&GroupPath, BTreeSet<KeycloakGroupId>> = BTreeMap::new();
+        for page in 0..pages {
+            let first = page * TOP_LEVEL_PAGE;
+            let query =
+                format!("/groups?first={first}&max={TOP_LEVEL_PAGE}&briefRepresentation=true");
+            for GroupRow { id, path, .. } in self.rows_of(&query).await.unwrap_or_default() {
+                if let Some(path) = path.and_then(|path| wanted.get(path.as_str()).copied()) {
+                    shown.entry(path).or_default().insert(id);
+                }
+            }
+        }
+        let only = shown.into_iter().filter_map(|(path, mut ids)| {
+            let id = ids.pop_first()?;
+            ids.is_empty().then(|| (path.clone(), id))
+        });
+        only.collect()
     }
 
     async fn find(&self, path: &GroupPath) -> anyhow::Result<Found> {
@@ -151,7 +206,7 @@ impl Admin {
                 "/groups?search={}{exact}&first=0&max={SEARCH_ROWS}&briefRepresentation=true",
                 path::value(name)
             );
-            let rows = self.suggestions_from(&query).await?;
+            let rows = self.rows_of(&query).await?;
             collect_paths(&rows, &mut seen);
             let fitting: Vec<KeycloakGroupId> = seen
                 .get(path.as_str())
@@ -188,18 +243,18 @@ impl Admin {
                     "/groups/{}/children?first=0&max={CHILDREN_PAGE}&briefRepresentation=true",
                     path::segment(row.id.as_str())?
                 );
-                let mut rows = self.suggestions_from(&query).await?;
+                let mut rows = self.rows_of(&query).await?;
                 rows.push(row);
                 return Ok(rows);
             }
             ancestor = above;
         }
         let query = format!("/groups?first=0&max={CHILDREN_PAGE}&briefRepresentation=true");
-        self.suggestions_from(&query).await
+        self.rows_of(&query).await
     }
 
-    /// The groups of an answer, where it is no matter if there is none.
-    async fn suggestions_from(&self, query: &str) -> anyhow::Result<Vec<GroupRow>> {
+    /// The groups of an answer, where it does not matter if there is none.
+    async fn rows_of(&self, query: &str) -> anyhow::Result<Vec<GroupRow>> {
         Ok(match self.get(query).await? {
             Reply::Data(rows) => rows,
             Reply::Missing | Reply::Forbidden | Reply::NoSuchResource(_) => Vec::new(),

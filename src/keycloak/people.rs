@@ -1,6 +1,6 @@
 //! People as Keycloak shows them: the members of a group, whoever has an address, and the groups somebody is in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -83,7 +83,7 @@ fn provider_in_id(id: &str) -> Option<&str> {
 
 /// Keeps each row once, so that identical rows of one person in many groups share memory.
 #[derive(Default)]
-struct Rows(BTreeSet<Arc<Person>>);
+struct Rows(HashSet<Arc<Person>>);
 
 impl Rows {
     fn shared(&mut self, person: Person) -> Arc<Person> {
@@ -98,17 +98,10 @@ impl Rows {
 
 /// Returns each person once, by id. Where one is shown twice (with LDAP, keycloak issue 19370), the enabled row counts.
 fn each_once(rows: Vec<PersonRow>) -> Vec<Person> {
-    let mut by_id: BTreeMap<PersonId, Person> = BTreeMap::new();
-    for person in rows.into_iter().map(Person::from) {
-        match by_id.get_mut(&person.id) {
-            Some(known) if (known.enabled, &person) < (person.enabled, known) => *known = person,
-            Some(_) => {}
-            None => {
-                by_id.insert(person.id.clone(), person);
-            }
-        }
-    }
-    by_id.into_values().collect()
+    let mut people: Vec<Person> = rows.into_iter().map(Person::from).collect();
+    people.sort_unstable_by(|a, b| (&a.id, b.enabled, a).cmp(&(&b.id, a.enabled, b)));
+    people.dedup_by(|later, first| later.id == first.id);
+    people
 }
 
 impl Admin {

@@ -653,6 +653,85 @@ async fn a_path_counts_only_if_it_comes_back_byte_for_byte() {
     );
 }
 
+/// How many requests asked for a group by its path, and how many for a list.
+fn asked(server: &Server) -> (usize, usize) {
+    let seen = server.seen.lock().unwrap();
+    let holding = |what: &str| seen.iter().filter(|line| line.contains(what)).count();
+    (holding("/group-by-path/"), holding("/groups?first="))
+}
+
+/// A server with groups at the top level, by their names, each of which is found by its path as well.
+async fn top_level(names: &'static [&'static str], count: Canned, list: Canned) -> Server {
+    Server::start(move |seen| {
+        login(seen).unwrap_or_else(|| {
+            let by_path = seen.line.rsplit_once("/group-by-path/");
+            if seen.line.contains("/groups/count?top=true") {
+                count.clone()
+            } else if seen.line.contains("/groups?first=0&max=1000&") {
+                list.clone()
+            } else if let Some((_, name)) = by_path.filter(|(_, name)| names.contains(name)) {
+                json(200, &format!(r#"{{"id":"id-{name}","path":"/{name}"}}"#))
+            } else if seen.line.contains("/groups?") {
+                json(200, "[]")
+            } else {
+                json(404, r#"{"error":"Group path does not exist"}"#)
+            }
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn many_groups_at_the_top_level_are_found_by_one_list_and_the_rest_by_their_paths() {
+    let names = &["a", "b", "c", "d", "e", "f", "g"];
+    // Of these one is not listed, one in other letters, and one twice.
+    let list = r#"[{"id":"id-a","path":"/a"},{"id":"id-b","path":"/b"},{"id":"id-c","path":"/c"},{"id":"id-d","path":"/d"},
+        {"id":"id-e","path":"/E"},{"id":"id-f","path":"/f"},{"id":"other","path":"/f"},{"id":"id-x","path":"/x"}]"#;
+    let server = top_level(names, json(200, r#"{"count":8}"#), json(200, list)).await;
+    let keycloak = connect(&server.url).await.unwrap();
+    let paths: BTreeMap<GroupPath, bool> = names.iter().map(|name| (path(name), false)).collect();
+    let resolution = keycloak.resolve(&paths).await.unwrap();
+    for name in names {
+        assert_eq!(
+            resolution.groups[&path(name)].id.as_str(),
+            format!("id-{name}")
+        );
+    }
+    assert_eq!(asked(&server), (3, 1));
+}
+
+#[tokio::test]
+async fn a_list_that_costs_more_or_cannot_be_had_is_done_without() {
+    let names = &["a", "b", "c", "d", "e"];
+    let paths: BTreeMap<GroupPath, bool> = names.iter().map(|name| (path(name), false)).collect();
+    let all = r#"[{"id":"id-a","path":"/a"}]"#;
+    for (count, list, lists) in [
+        (json(200, r#"{"count":4001}"#), json(200, all), 0),
+        (
+            json(403, r#"{"error":"HTTP 403 Forbidden"}"#),
+            json(200, all),
+            0,
+        ),
+        (json(200, "[]"), json(200, all), 0),
+        (
+            json(200, r#"{"count":5}"#),
+            json(400, r#"{"error":"no"}"#),
+            1,
+        ),
+    ] {
+        let server = top_level(names, count, list).await;
+        let keycloak = connect(&server.url).await.unwrap();
+        let resolution = keycloak.resolve(&paths).await.unwrap();
+        assert_eq!(resolution.groups.len(), 5);
+        assert_eq!(asked(&server), (5, lists));
+    }
+    // For few groups it is not even considered.
+    let server = top_level(names, json(500, "{}"), json(500, "{}")).await;
+    let keycloak = connect(&server.url).await.unwrap();
+    let few: BTreeMap<GroupPath, bool> = paths.into_iter().take(4).collect();
+    assert_eq!(keycloak.resolve(&few).await.unwrap().groups.len(), 4);
+}
+
 #[tokio::test]
 async fn an_account_without_any_role_is_told_which_one_it_needs() {
     let server = Server::start(|seen| {
