@@ -1,274 +1,185 @@
-//! Invites people, and updates accounts: those just invited as soon as they had some time to appear, the others after that.
+//! The order of invitations and updates: an account that was just invited has some time to appear, is looked at, and is updated then.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-
-use super::{
-    AccountUpdate, Assignment, BATCHES_IN_FLIGHT, Directory, Invitation, Invited, Observer,
-    PARTS_PER_BATCH, Recorder, Run, WriteError, WriteErrorKind, Written, batches,
-};
+use super::{AccountUpdate, Assignment, Directory, Invitation, PARTS_PER_BATCH, Place};
 use crate::model::{Address, ObjectId};
-use crate::plan::ClearedNames;
-use crate::report::{INVITED_ONLY, Outcome, Write};
+use crate::snapshot::Account;
 use crate::verify::{Task, misfit};
 
-/// How many people are invited before the first of them is updated. Graph counts invitations and updates against different limits, so
-/// that neither need wait for the other to end; and an account is not there at once. At its pace this is ten seconds.
-const INVITED_AHEAD: usize = 300;
+/// How many people are invited after somebody before that account is looked at. Graph counts invitations and updates against different
+/// limits, so that neither need wait for the other to end; and an account is not there at once. At its pace this is seven seconds.
+const INVITED_AHEAD: usize = 200;
 
-/// An account to update, with the address if it was invited a moment ago.
-type Due = (usize, AccountUpdate, Option<Address>);
+/// How many accounts are looked at together, fifteen by each filter: enough for the looks to be few beside the writes.
+const LOOKED_AT_TOGETHER: usize = 200;
 
-/// What became of an account that was to be updated.
-enum Updated {
-    Answered(Result<Written, WriteError>),
-    /// It is not for this run to change.
-    Misfit(String),
+/// An account that was just invited, under which address, and what it is to be like.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    pub email: Address,
+    pub update: AccountUpdate,
 }
 
-impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
-    /// Carries out the invitations, the updates that belong to them, and the other updates.
-    pub(super) async fn invite_and_update(&mut self) -> anyhow::Result<()> {
-        let invitations = self.invitations();
-        let mut updates = self.updates();
-        let what = match (invitations.is_empty(), updates.is_empty()) {
-            (_, true) => "Inviting",
-            (true, false) => "Updating",
-            (false, false) => "Inviting and updating",
-        };
-        self.observer.begin(what, invitations.len() + updates.len());
-        let mut invitations = VecDeque::from(batches(invitations, PARTS_PER_BATCH));
-        let mut due: VecDeque<Due> = VecDeque::new();
-        let mut inviting = FuturesUnordered::new();
-        let mut updating = FuturesUnordered::new();
-        let (assignment, directory) = (self.assignment, self.directory);
-        let mut record_error = None;
-        loop {
-            if self.reason_not_to_begin().is_some() || record_error.is_some() {
-                let left = invitations.drain(..).flatten().map(|(at, _)| at);
-                let left = left.chain(due.drain(..).map(|(at, ..)| at));
-                for at in left.chain(updates.drain(..).map(|(at, ..)| at)) {
-                    let reason = self.reason_not_to_begin().unwrap_or_default();
-                    if let Err(error) = self.leave(at, &reason) {
-                        record_error.get_or_insert(error);
-                    }
+/// Invitations and updates that are yet to be made.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    invitations: VecDeque<Place<Invitation>>,
+    newcomers: VecDeque<Place<Newcomer>>,
+    /// How many newcomers are being looked at.
+    looked_at: usize,
+    /// Updates of newcomers who turned out to be who they should.
+    ready: VecDeque<Place<AccountUpdate>>,
+    /// Updates of accounts that were there before.
+    updates: VecDeque<Place<AccountUpdate>>,
+}
+
+impl Accounts {
+    /// The invitations and updates among what is to be carried out.
+    pub(super) fn of<'t>(tasks: impl Iterator<Item = Place<&'t Task>>) -> Self {
+        let mut accounts = Self::default();
+        for (at, task) in tasks {
+            match task {
+                Task::Invite(invite) => {
+                    let invitation = Invitation {
+                        email: invite.email.clone(),
+                        set: invite.set.clone(),
+                        redirect_url: invite.redirect_url.clone(),
+                        send_email: invite.send_email,
+                    };
+                    accounts.invitations.push_back((at, invitation));
                 }
-            }
-            while inviting.len() < BATCHES_IN_FLIGHT
-                && let Some(batch) = invitations.pop_front()
-            {
-                inviting.push(async move {
-                    let (places, items): (Vec<usize>, Vec<Invitation>) = batch.into_iter().unzip();
-                    let results = directory.invite(&items).await;
-                    (places, items, results)
-                });
-            }
-            let is_ahead = if inviting.is_empty() {
-                due.extend(updates.drain(..));
-                0
-            } else {
-                INVITED_AHEAD
-            };
-            while updating.len() < BATCHES_IN_FLIGHT && due.len() > is_ahead {
-                let batch: Vec<Due> = due.drain(..due.len().min(PARTS_PER_BATCH)).collect();
-                updating.push(update(assignment, directory, batch));
-            }
-            tokio::select! {
-                biased;
-                Some((places, items, results)) = inviting.next() => {
-                    let mut results = results.into_iter();
-                    for (at, invitation) in places.into_iter().zip(items) {
-                        let result = results.next().unwrap_or_else(|| Err(unanswered()));
-                        // What is in flight is finished even if the record cannot be kept: its effects are there in any case.
-                        match self.accept_invitation(at, invitation, result) {
-                            Ok(accepted) => due.extend(accepted),
-                            Err(error) => {
-                                record_error.get_or_insert(error);
-                            }
-                        }
-                    }
+                Task::Update {
+                    account,
+                    set,
+                    cleared,
+                    of_invitation,
+                } => {
+                    let update = AccountUpdate {
+                        account: account.clone(),
+                        set: set.clone(),
+                        cleared: *cleared,
+                        is_new: *of_invitation,
+                    };
+                    accounts.updates.push_back((at, update));
                 }
-                Some(batch) = updating.next() => {
-                    for ((at, update, email), updated) in batch {
-                        if let Err(error) = self.note_update(at, &update, email, updated) {
-                            record_error.get_or_insert(error);
-                        }
-                        self.observer.advance();
-                    }
-                }
-                () = self.observer.next_look(), if !(inviting.is_empty() && updating.is_empty()) => {
-                    self.observer.look(self.directory.paused_for());
-                }
-                else => break,
+                Task::Add { .. } | Task::Remove { .. } => {}
             }
         }
-        record_error.map_or(Ok(()), Err)
+        accounts
     }
 
-    fn invitations(&self) -> Vec<(usize, Invitation)> {
-        let tasks = self.tasks().filter_map(|(at, task)| match task {
-            Task::Invite(invite) => {
-                let invitation = Invitation {
-                    email: invite.email.clone(),
-                    set: invite.set.clone(),
-                    redirect_url: invite.redirect_url.clone(),
-                    send_email: invite.send_email,
-                };
-                Some((at, invitation))
-            }
-            _ => None,
-        });
-        tasks.collect()
+    /// How many changes these are.
+    pub(super) fn len(&self) -> usize {
+        self.invitations.len() + self.updates.len()
     }
 
-    /// The updates of accounts that were there before this run.
-    fn updates(&self) -> Vec<Due> {
-        let tasks = self.tasks().filter_map(|(at, task)| match task {
-            Task::Update {
-                account,
-                set,
-                cleared,
-                of_invitation,
-            } => {
-                let update = AccountUpdate {
-                    account: account.clone(),
-                    set: set.clone(),
-                    cleared: *cleared,
-                    is_new: *of_invitation,
-                };
-                Some((at, update, None))
-            }
-            _ => None,
-        });
-        tasks.collect()
+    /// An invitation was accepted.
+    pub(super) fn insert_newcomer(&mut self, at: usize, newcomer: Newcomer) {
+        self.newcomers.push_back((at, newcomer));
     }
 
-    /// Writes an accepted invitation down, and returns the update that belongs to it: Graph takes neither given name nor surname with
-    /// an invitation, and whether it takes the user type depends on the tenant.
-    fn accept_invitation(
-        &mut self,
-        at: usize,
-        invitation: Invitation,
-        result: Result<Invited, WriteError>,
-    ) -> anyhow::Result<Option<Due>> {
-        let Invited { account, written } = match result {
-            Ok(invited) => invited,
-            Err(error) => {
-                self.observer.advance();
-                self.fail(at, "", &error)?;
-                return Ok(None);
-            }
+    /// A newcomer who was looked at is who they should be.
+    pub(super) fn insert_ready(&mut self, at: usize, update: AccountUpdate) {
+        self.ready.push_back((at, update));
+    }
+
+    /// So many newcomers were looked at.
+    pub(super) fn end_look(&mut self, newcomers: usize) {
+        self.looked_at = self.looked_at.saturating_sub(newcomers);
+    }
+
+    /// The next invitations.
+    pub(super) fn next_invitations(&mut self) -> Option<Vec<Place<Invitation>>> {
+        taken(&mut self.invitations, PARTS_PER_BATCH)
+    }
+
+    /// The next newcomers to look at, if it is time. `is_inviting` tells whether more may come.
+    pub(super) fn next_look(&mut self, is_inviting: bool) -> Option<Vec<Place<Newcomer>>> {
+        let had_time = if is_inviting {
+            self.newcomers.len().saturating_sub(INVITED_AHEAD)
+        } else {
+            self.newcomers.len()
         };
-        let Invitation { email, set, .. } = invitation;
-        let event = format!("invited azure user: {email}");
-        self.write_down(at, Write::Invited, &account, &written, &event)?;
-        self.invited.insert(email.clone(), account.clone());
-        let update = AccountUpdate {
-            account,
-            set,
-            cleared: ClearedNames::default(),
-            is_new: true,
-        };
-        Ok(Some((at, update, Some(email))))
-    }
-
-    fn note_update(
-        &mut self,
-        at: usize,
-        update: &AccountUpdate,
-        email: Option<Address>,
-        updated: Updated,
-    ) -> anyhow::Result<()> {
-        let account = &update.account;
-        match updated {
-            Updated::Misfit(misfit) => {
-                if let Some(email) = email {
-                    self.invited.remove(&email);
-                }
-                let message = format!(
-                    "Graph answered with the account {account}, which {misfit}: nothing of it was changed; see whose it is, and plan again"
-                );
-                self.settle(at, Outcome::Failed, &message, &Written::default())
-            }
-            Updated::Answered(Ok(written)) => {
-                if !update.is_empty() {
-                    let event = format!("updated azure user: {account} - {}", self.name_of(at));
-                    self.write_down(at, Write::Updated, account, &written, &event)?;
-                }
-                self.settle(at, Outcome::Done, "", &written)
-            }
-            Updated::Answered(Err(error)) => {
-                let what = if update.is_new {
-                    format!("{INVITED_ONLY}: ")
-                } else {
-                    String::new()
-                };
-                self.fail(at, &what, &error)
-            }
+        if self.looked_at > 0 || (had_time < LOOKED_AT_TOGETHER && is_inviting) {
+            return None;
         }
+        let newcomers = taken(&mut self.newcomers, had_time.min(LOOKED_AT_TOGETHER))?;
+        self.looked_at = newcomers.len();
+        Some(newcomers)
+    }
+
+    /// The next updates of newcomers, if it is time.
+    pub(super) fn next_updates_of_newcomers(
+        &mut self,
+        is_inviting: bool,
+    ) -> Option<Vec<Place<AccountUpdate>>> {
+        let may_more_come = is_inviting || self.looked_at > 0 || !self.newcomers.is_empty();
+        if self.ready.len() < PARTS_PER_BATCH && may_more_come {
+            return None;
+        }
+        taken(&mut self.ready, PARTS_PER_BATCH)
+    }
+
+    /// The next updates of accounts that were there before.
+    pub(super) fn next_updates(&mut self) -> Option<Vec<Place<AccountUpdate>>> {
+        taken(&mut self.updates, PARTS_PER_BATCH)
+    }
+
+    /// Takes out whatever is left.
+    pub(super) fn drain(&mut self) -> Vec<usize> {
+        let Self {
+            invitations,
+            newcomers,
+            ready,
+            updates,
+            looked_at: _,
+        } = std::mem::take(self);
+        let invitations = invitations.into_iter().map(|(at, _)| at);
+        let newcomers = newcomers.into_iter().map(|(at, _)| at);
+        let updates = ready.into_iter().chain(updates).map(|(at, _)| at);
+        invitations.chain(newcomers).chain(updates).collect()
     }
 }
 
-/// Updates accounts, but for those that an invitation of this run was answered with and that are not for it to change: Graph answers
-/// with the one that exists if a second address of the same home account is invited.
-async fn update<D: Directory>(
+fn taken<T>(queue: &mut VecDeque<T>, most: usize) -> Option<Vec<T>> {
+    let size = queue.len().min(most);
+    (size > 0).then(|| queue.drain(..size).collect())
+}
+
+/// Looks at newcomers, and says of each what makes it an account that is not for this run to change: Graph answers with the one that exists if
+/// a second address of the same home account is invited.
+pub(super) async fn look<D: Directory>(
     assignment: Assignment<'_>,
     directory: &D,
-    batch: Vec<Due>,
-) -> Vec<(Due, Updated)> {
-    let is_known = |account: &ObjectId| assignment.known_accounts.contains(account);
-    let invited: Vec<ObjectId> = batch
+    newcomers: Vec<Place<Newcomer>>,
+) -> Vec<(Place<Newcomer>, Option<String>)> {
+    let is_known =
+        |newcomer: &Newcomer| assignment.known_accounts.contains(&newcomer.update.account);
+    let unknown: Vec<(ObjectId, Address)> = newcomers
         .iter()
-        .filter(|(_, update, email)| email.is_some() && !is_known(&update.account))
-        .map(|(_, update, _)| update.account.clone())
+        .filter(|(_, newcomer)| !is_known(newcomer))
+        .map(|(_, newcomer)| (newcomer.update.account.clone(), newcomer.email.clone()))
         .collect();
-    let there = directory.look(&invited).await;
-    let misfit_of = |update: &AccountUpdate, email: &Option<Address>| {
-        let email = email.as_ref()?;
-        if is_known(&update.account) {
+    let there: BTreeMap<ObjectId, Result<Account, String>> = if unknown.is_empty() {
+        BTreeMap::new()
+    } else {
+        directory.look(&unknown).await
+    };
+    let misfit_of = |newcomer: &Newcomer| {
+        if is_known(newcomer) {
             return Some("was there before".to_owned());
         }
-        match there.get(&update.account)? {
-            Ok(account) => misfit(account, email, assignment.protected),
+        match there.get(&newcomer.update.account)? {
+            Ok(account) => misfit(account, &newcomer.email, assignment.protected),
             Err(reason) => Some(format!("cannot be looked at ({reason})")),
         }
     };
-    let misfits: Vec<Option<String>> = batch
-        .iter()
-        .map(|(_, update, email)| misfit_of(update, email))
-        .collect();
-    let (places, updates): (BTreeSet<usize>, Vec<AccountUpdate>) = batch
-        .iter()
-        .zip(&misfits)
-        .filter(|((_, update, _), misfit)| misfit.is_none() && !update.is_empty())
-        .map(|((at, update, _), _)| (*at, update.clone()))
-        .unzip();
-    let mut results = directory.update(&updates).await.into_iter();
-    batch
+    newcomers
         .into_iter()
-        .zip(misfits)
-        .map(|(due, misfit)| {
-            let updated = match misfit {
-                Some(misfit) => Updated::Misfit(misfit),
-                None if places.contains(&due.0) => {
-                    Updated::Answered(results.next().unwrap_or_else(|| Err(unanswered())))
-                }
-                None => Updated::Answered(Ok(Written::default())),
-            };
-            (due, updated)
+        .map(|(at, newcomer)| {
+            let misfit = misfit_of(&newcomer);
+            ((at, newcomer), misfit)
         })
         .collect()
-}
-
-/// What stands in for an answer that did not come.
-pub(super) fn unanswered() -> WriteError {
-    WriteError {
-        kind: WriteErrorKind::Unknown,
-        is_uncertain: true,
-        message: "Graph did not answer this part".to_owned(),
-        request_id: None,
-        attempts: 1,
-    }
 }

@@ -15,17 +15,18 @@ pub trait Directory {
         &self,
         invitations: &[Invitation],
     ) -> impl Future<Output = Vec<Result<Invited, WriteError>>> + Send;
-    /// Shows accounts, at most 20. Those that are not there yet are left out; of those that cannot be shown, it says why.
+    /// Shows accounts that invitations of these addresses were answered with, at most 200. Those that are not there yet are left out; of
+    /// those that cannot be shown, it says why.
     fn look(
         &self,
-        accounts: &[ObjectId],
+        invited: &[(ObjectId, Address)],
     ) -> impl Future<Output = BTreeMap<ObjectId, Result<Account, String>>> + Send;
     /// Updates accounts, at most 20.
     fn update(
         &self,
         updates: &[AccountUpdate],
     ) -> impl Future<Output = Vec<Result<Written, WriteError>>> + Send;
-    /// Adds accounts to groups: at most 20 of one group, at most 5 groups.
+    /// Adds accounts to groups: at most 5 sets of at most 20 of one group.
     fn add(
         &self,
         memberships: &[Membership],

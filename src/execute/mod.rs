@@ -1,13 +1,14 @@
-//! Carries out verified changes in their order, and writes down what became of each.
+//! Carries out verified changes, each as soon as what it waits for is settled, and writes down what became of each.
 
 mod accounts;
+mod additions;
 mod directory;
+mod removals;
+mod schedule;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-use futures_util::StreamExt;
 
 pub use self::directory::{
     AccountUpdate, Directory, Invitation, Invited, Membership, WriteError, WriteErrorKind, Written,
@@ -17,11 +18,11 @@ use crate::plan::{Add, Change, Fields, Invite, Plan, Remove, Update};
 use crate::report::{
     ChangeOutcome, INVITED_ONLY, Line, Outcome, ReportedOutcome, Step, Totals, Write, object_of,
 };
-use crate::verify::{Member, NOT_ADDED, Task, Verdict, Verification};
+use crate::verify::{Task, Verdict, Verification};
 
-/// Batches on their way to Graph at the same time. Microsoft's own group synchronisation uses ten workers; four keep the write
-/// quota busy at usual latencies and leave room for the retries of one batch.
-const BATCHES_IN_FLIGHT: usize = 4;
+/// Something to do, with its place in the plan.
+type Place<T> = (usize, T);
+
 /// Parts of one batch, Graph's limit.
 const PARTS_PER_BATCH: usize = 20;
 /// Members of one `members@odata.bind`, Graph's limit.
@@ -39,7 +40,7 @@ pub trait Recorder {
 
 /// Somebody who watches a run.
 pub trait Observer {
-    /// So many changes of a kind are about to be made.
+    /// So many changes are about to be made.
     fn begin(&mut self, what: &'static str, total: usize);
     /// One more of them is settled.
     fn advance(&mut self);
@@ -86,7 +87,8 @@ pub struct Assignment<'a> {
     pub protected: &'a [String],
 }
 
-/// Carries out what was verified, in its order: invitations, updates, additions, removals. Returns the outcome of every change, in
+/// Carries out what was verified. Nobody is added before their invitation is done, and nobody is removed before the additions of the
+/// account and of the group are settled; what does not wait for each other overlaps. Returns the outcome of every change, in
 /// the order of the plan. An error means that the record could not be kept; nothing more was begun then.
 pub async fn execute<D: Directory, R: Recorder, O: Observer>(
     assignment: Assignment<'_>,
@@ -104,11 +106,10 @@ pub async fn execute<D: Directory, R: Recorder, O: Observer>(
         halted: None,
         invited: BTreeMap::new(),
         outcomes: vec![None; assignment.plan.changes.len()],
+        just_settled: Vec::new(),
     };
     run.settle_what_is_decided()?;
-    run.invite_and_update().await?;
-    run.add().await?;
-    run.remove().await?;
+    run.carry_out().await?;
     Ok(run.outcomes.into_iter().flatten().collect())
 }
 
@@ -157,6 +158,8 @@ struct Run<'a, D, R, O> {
     /// The accounts that invitations of this run made.
     invited: BTreeMap<Address, ObjectId>,
     outcomes: Vec<Option<ChangeOutcome>>,
+    /// The changes that others may have waited for.
+    just_settled: Vec<usize>,
 }
 
 impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
@@ -169,172 +172,6 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         Ok(())
     }
 
-    async fn add(&mut self) -> anyhow::Result<()> {
-        let mut work = Vec::new();
-        let mut without_account = Vec::new();
-        let is_invited = self.invitations_done();
-        for (at, task) in self.tasks() {
-            let Task::Add { group, member } = task else {
-                continue;
-            };
-            let (account, is_new) = match member {
-                Member::Account(id) => (Some(id.clone()), false),
-                // An invitation is done when its account is as the plan says. What is not there cannot be brought into a group.
-                Member::InvitedBefore(id, email) => {
-                    (is_invited.contains(email).then(|| id.clone()), true)
-                }
-                Member::Invited(email) => (
-                    self.invited
-                        .get(email)
-                        .filter(|_| is_invited.contains(email))
-                        .cloned(),
-                    true,
-                ),
-            };
-            let Some(account) = account else {
-                without_account.push(at);
-                continue;
-            };
-            work.push((
-                at,
-                Membership {
-                    group: group.clone(),
-                    account,
-                    is_new,
-                },
-            ));
-        }
-        for at in without_account {
-            let reason = self
-                .reason_not_to_begin()
-                .unwrap_or_else(|| "the invitation did not succeed".to_owned());
-            self.settle(at, Outcome::NotAttempted, &reason, &Written::default())?;
-        }
-        self.observer.begin("Adding", work.len());
-        let directory = self.directory;
-        let call = async |items: &[Membership]| directory.add(items).await;
-        let handle = |run: &mut Self,
-                      at: usize,
-                      membership: &Membership,
-                      result: Result<Written, WriteError>| match result {
-            Ok(written) => {
-                let event = format!(
-                    "added user to group: {} {}",
-                    membership.account, membership.group
-                );
-                run.write_down(at, Write::Added, &membership.account, &written, &event)?;
-                run.settle(at, done(&written), "", &written)
-            }
-            Err(error) => run.fail(at, "", &error),
-        };
-        self.carry_out(member_batches(work), call, handle).await
-    }
-
-    async fn remove(&mut self) -> anyhow::Result<()> {
-        let not_added = self.accounts_with_failed_additions();
-        let emptied = self.groups_that_would_be_emptied();
-        let mut work = Vec::new();
-        let mut held_back = Vec::new();
-        for (at, task) in self.tasks() {
-            let Task::Remove { group, account } = task else {
-                continue;
-            };
-            if not_added.contains(account) {
-                held_back.push((at, NOT_ADDED));
-            } else if emptied.contains(group) {
-                held_back.push((
-                    at,
-                    "an addition to the group did not succeed, and it would lose its last member",
-                ));
-            } else {
-                work.push((
-                    at,
-                    Membership {
-                        group: group.clone(),
-                        account: account.clone(),
-                        is_new: false,
-                    },
-                ));
-            }
-        }
-        for (at, reason) in held_back {
-            self.settle(at, Outcome::NotAttempted, reason, &Written::default())?;
-        }
-        self.observer.begin("Removing", work.len());
-        let directory = self.directory;
-        let call = async |items: &[Membership]| directory.remove(items).await;
-        let handle = |run: &mut Self,
-                      at: usize,
-                      membership: &Membership,
-                      result: Result<Written, WriteError>| match result {
-            Ok(written) => {
-                let event = format!(
-                    "removed user from group: {} {}",
-                    membership.account, membership.group
-                );
-                run.write_down(at, Write::Removed, &membership.account, &written, &event)?;
-                run.settle(at, done(&written), "", &written)
-            }
-            Err(error) => run.fail(at, "", &error),
-        };
-        self.carry_out(batches(work, PARTS_PER_BATCH), call, handle)
-            .await
-    }
-
-    /// The addresses whose invitations by the plan are done.
-    fn invitations_done(&self) -> BTreeSet<&Address> {
-        let changes = self.assignment.plan.changes.iter().zip(&self.outcomes);
-        changes
-            .filter_map(|(change, outcome)| match (change, outcome) {
-                (Change::Invite(invite), Some(outcome)) if !outcome.outcome.is_unfinished() => {
-                    Some(&invite.email)
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The accounts of additions that should have been carried out and were not.
-    fn accounts_with_failed_additions(&self) -> BTreeSet<ObjectId> {
-        let changes = self.assignment.plan.changes.iter().zip(&self.outcomes);
-        changes
-            .filter_map(|(change, outcome)| match change {
-                Change::Add(add) if outcome.as_ref().is_none_or(|o| o.outcome.is_unfinished()) => {
-                    add.account.id.clone()
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The groups that have to keep a member, and whose removals would leave none because additions did not succeed.
-    fn groups_that_would_be_emptied(&self) -> BTreeSet<ObjectId> {
-        let keep_a_member = self.assignment.verification.members.iter();
-        let mut members: BTreeMap<&ObjectId, usize> = keep_a_member
-            .map(|(group, members)| (group, *members))
-            .collect();
-        for (change, outcome) in self.assignment.plan.changes.iter().zip(&self.outcomes) {
-            if let (Change::Add(add), Some(outcome)) = (change, outcome)
-                && outcome.outcome == Outcome::Done
-                && let Some(members) = members.get_mut(&add.group.id)
-            {
-                *members += 1;
-            }
-        }
-        let mut emptied = BTreeSet::new();
-        for (_, task) in self.tasks() {
-            if let Task::Remove { group, .. } = task
-                && let Some(members) = members.get_mut(group)
-            {
-                *members = members.saturating_sub(1);
-                if *members == 0 {
-                    emptied.insert(group.clone());
-                }
-            }
-        }
-        emptied
-    }
-
     /// The changes that are to be carried out, by their place in the plan.
     fn tasks(&self) -> impl Iterator<Item = (usize, &Task)> {
         let verdicts = self.assignment.verification.verdicts.iter().enumerate();
@@ -344,68 +181,6 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             }
             _ => None,
         })
-    }
-
-    /// Sends batches, several at a time, and writes down what became of each before the next results are looked at.
-    async fn carry_out<T, W>(
-        &mut self,
-        batches: Vec<Vec<(usize, T)>>,
-        call: impl AsyncFn(&[T]) -> Vec<Result<W, WriteError>>,
-        mut handle: impl FnMut(&mut Self, usize, &T, Result<W, WriteError>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let stop = self.stop;
-        let halt = AtomicBool::new(self.halted.is_some());
-        let call = &call;
-        let halt_requested = &halt;
-        let mut answers = futures_util::stream::iter(batches)
-            .map(|batch| async move {
-                let (places, items): (Vec<usize>, Vec<T>) = batch.into_iter().unzip();
-                if stop.is_set() || halt_requested.load(Ordering::SeqCst) {
-                    return (places, items, None);
-                }
-                let results = call(&items).await;
-                (places, items, Some(results))
-            })
-            .buffer_unordered(BATCHES_IN_FLIGHT);
-        let mut record_error = None;
-        loop {
-            let answer = tokio::select! {
-                biased;
-                answer = answers.next() => answer,
-                () = self.observer.next_look() => {
-                    self.observer.look(self.directory.paused_for());
-                    continue;
-                }
-            };
-            let Some((places, items, results)) = answer else {
-                break;
-            };
-            let Some(results) = results else {
-                for at in places {
-                    let reason = self.reason_not_to_begin().unwrap_or_default();
-                    if let Err(error) = self.leave(at, &reason) {
-                        record_error.get_or_insert(error);
-                    }
-                }
-                continue;
-            };
-            let mut results = results.into_iter();
-            for (at, item) in places.into_iter().zip(&items) {
-                let result = results
-                    .next()
-                    .unwrap_or_else(|| Err(accounts::unanswered()));
-                // What is in flight is finished even if the record cannot be kept: its effects are there in any case.
-                if let Err(error) = handle(self, at, item, result) {
-                    halt.store(true, Ordering::SeqCst);
-                    record_error.get_or_insert(error);
-                }
-                self.observer.advance();
-            }
-            if self.halted.is_some() {
-                halt.store(true, Ordering::SeqCst);
-            }
-        }
-        record_error.map_or(Ok(()), Err)
     }
 
     fn reason_not_to_begin(&self) -> Option<String> {
@@ -489,7 +264,8 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
     }
 
     /// A change that was not begun. An invitation may already be accepted by then, and only its update is missing.
-    fn leave(&mut self, at: usize, reason: &str) -> anyhow::Result<()> {
+    fn leave(&mut self, at: usize) -> anyhow::Result<()> {
+        let reason = self.reason_not_to_begin().unwrap_or_default();
         let was_invited = match self.assignment.plan.changes.get(at) {
             Some(Change::Invite(invite)) => self.invited.contains_key(&invite.email),
             _ => false,
@@ -497,7 +273,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         let message = if was_invited {
             format!("{INVITED_ONLY}: {reason}")
         } else {
-            reason.to_owned()
+            reason
         };
         self.settle(at, Outcome::NotAttempted, &message, &Written::default())
     }
@@ -537,6 +313,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         if let Some(place) = self.outcomes.get_mut(at) {
             *place = Some(line.clone());
         }
+        self.just_settled.push(at);
         if !matches!(outcome, Outcome::Done | Outcome::AlreadyDone) {
             self.observer.not_done(&line, &object_in_words(change));
         }
@@ -568,24 +345,4 @@ fn done(written: &Written) -> Outcome {
     } else {
         Outcome::Done
     }
-}
-
-fn batches<T>(work: Vec<(usize, T)>, size: usize) -> Vec<Vec<(usize, T)>> {
-    let mut batches = Vec::new();
-    let mut work = work.into_iter().peekable();
-    while work.peek().is_some() {
-        batches.push(work.by_ref().take(size).collect());
-    }
-    batches
-}
-
-/// Batches of at most five sets of at most twenty members of one group.
-fn member_batches(mut work: Vec<(usize, Membership)>) -> Vec<Vec<(usize, Membership)>> {
-    work.sort_by(|(at, a), (bt, b)| (&a.group, at).cmp(&(&b.group, bt)));
-    let sets: Vec<Vec<(usize, Membership)>> = work
-        .chunk_by(|(_, a), (_, b)| a.group == b.group)
-        .flat_map(|of_group| of_group.chunks(MEMBERS_PER_SET))
-        .map(<[_]>::to_vec)
-        .collect();
-    sets.chunks(SETS_PER_BATCH).map(<[_]>::concat).collect()
 }

@@ -7,7 +7,7 @@ use keycloak_to_azure::execute::{
     AccountUpdate, Assignment, Directory, Invitation, Invited, Membership, StopSignal, WriteError,
     Written, execute,
 };
-use keycloak_to_azure::model::{ObjectId, UserType};
+use keycloak_to_azure::model::{Address, ObjectId, UserType};
 use keycloak_to_azure::plan::{NewAccount, Plan, PlanKind};
 use keycloak_to_azure::report::{ChangeOutcome, Line, Realm, Report, Run, Start};
 use keycloak_to_azure::snapshot::Account;
@@ -60,9 +60,12 @@ impl Directory for Tenant {
             .collect()
     }
 
-    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
+    async fn look(
+        &self,
+        invited: &[(ObjectId, Address)],
+    ) -> BTreeMap<ObjectId, Result<Account, String>> {
         let world = self.0.lock().unwrap();
-        let found = accounts.iter().filter_map(|id| world.accounts.get(id));
+        let found = invited.iter().filter_map(|(id, _)| world.accounts.get(id));
         found
             .map(|account| (account.id.clone(), Ok(account.clone())))
             .collect()

@@ -7,7 +7,7 @@ use keycloak_to_azure::execute::{
     AccountUpdate, Assignment, Directory, Invitation, Invited, Membership, Observer, Recorder,
     StopSignal, WriteError, WriteErrorKind, Written, execute,
 };
-use keycloak_to_azure::model::ObjectId;
+use keycloak_to_azure::model::{Address, ObjectId};
 use keycloak_to_azure::plan::Plan;
 use keycloak_to_azure::report::{ChangeOutcome, Line, Outcome, Write};
 use keycloak_to_azure::snapshot::Account;
@@ -66,9 +66,12 @@ impl Directory for Scripted {
         invitations.iter().map(invite).collect()
     }
 
-    async fn look(&self, accounts: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
-        let unreadable = accounts.iter().filter(|_| self.is_unreadable);
-        let unreadable = unreadable.map(|id| (id.clone(), Err("Graph failed".to_owned())));
+    async fn look(
+        &self,
+        invited: &[(ObjectId, Address)],
+    ) -> BTreeMap<ObjectId, Result<Account, String>> {
+        let unreadable = invited.iter().filter(|_| self.is_unreadable);
+        let unreadable = unreadable.map(|(id, _)| (id.clone(), Err("Graph failed".to_owned())));
         unreadable.collect()
     }
 
@@ -173,7 +176,10 @@ fn world() -> World {
 }
 
 async fn run(scripted: Scripted, recorder: Kept, stop: &StopSignal) -> Ran {
-    let world = world();
+    run_in(world(), scripted, recorder, stop).await
+}
+
+async fn run_in(world: World, scripted: Scripted, recorder: Kept, stop: &StopSignal) -> Ran {
     let plan: Plan = world.plan();
     let verification = world.decide(|fresh| verify(&plan, fresh));
     let known_accounts: HashSet<ObjectId> = world.accounts.keys().cloned().collect();
@@ -226,6 +232,79 @@ async fn invitations_come_before_updates_before_additions_before_removals() {
         ["invite", "update", "update", "add", "add", "remove"]
     );
     assert_eq!(ran.outcomes(), [Outcome::Done; 5]);
+}
+
+#[tokio::test]
+async fn whoever_is_updated_added_and_removed_is_so_in_this_order() {
+    let mut world = world();
+    let account = world.account("mover");
+    account.surname = Some("Old".to_owned());
+    let mover = short(&account.id);
+    let ran = run_in(
+        world,
+        Scripted::default(),
+        Kept::default(),
+        &StopSignal::default(),
+    )
+    .await;
+    let of_mover: Vec<&String> = ran
+        .calls
+        .iter()
+        .filter(|call| call.ends_with(&format!(" {mover}")))
+        .collect();
+    let expected = ["update", "add", "remove"].map(|call| format!("{call} {mover}"));
+    assert_eq!(of_mover, expected.iter().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_failed_update_keeps_neither_an_addition_nor_a_removal_of_that_account_back() {
+    let mut world = world();
+    let account = world.account("mover");
+    account.surname = Some("Old".to_owned());
+    let update = format!("update {}", short(&account.id));
+    let scripted = Scripted {
+        failures: [(update, WriteErrorKind::Refused)].into(),
+        ..Scripted::default()
+    };
+    let ran = run_in(world, scripted, Kept::default(), &StopSignal::default()).await;
+    let mut outcomes = ran.outcomes();
+    outcomes.sort();
+    assert_eq!(
+        outcomes.iter().filter(|it| **it == Outcome::Done).count(),
+        5
+    );
+    assert_eq!(outcomes.len(), 6);
+}
+
+#[tokio::test]
+async fn two_invitations_answered_with_one_account_give_it_to_the_first_alone() {
+    let mut world = world();
+    world.person("zoe");
+    world.join("zoe", "/team");
+    let ran = run_in(
+        world,
+        Scripted::default(),
+        Kept::default(),
+        &StopSignal::default(),
+    )
+    .await;
+    let outcomes = ran.outcomes.as_ref().unwrap();
+    let of = |outcome: Outcome| -> Vec<&ChangeOutcome> {
+        outcomes.iter().filter(|it| it.outcome == outcome).collect()
+    };
+    let [failed] = of(Outcome::Failed)[..] else {
+        panic!("{outcomes:?}")
+    };
+    assert!(
+        failed.message.contains("another invitation of this run"),
+        "{}",
+        failed.message
+    );
+    assert_eq!(of(Outcome::NotAttempted).len(), 1);
+    let updates = ran.calls.iter().filter(|call| *call == "update f00");
+    assert_eq!(updates.count(), 1);
+    let additions = ran.calls.iter().filter(|call| *call == "add f00");
+    assert_eq!(additions.count(), 1);
 }
 
 #[tokio::test]
