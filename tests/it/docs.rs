@@ -85,6 +85,7 @@ fn every_flag_in_the_readme_is_one() {
         "fuzz-dir",
         "sanitizer",
         "in-diff",
+        "bench",
     ];
     for rest in readme().split("--").skip(1) {
         let flag: String = rest

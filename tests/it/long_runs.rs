@@ -7,7 +7,7 @@ use keycloak_to_azure::execute::{
     AccountUpdate, Assignment, Directory, Invitation, Invited, Membership, Observer, Recorder,
     StopSignal, WriteError, Written, execute,
 };
-use keycloak_to_azure::model::ObjectId;
+use keycloak_to_azure::model::{Address, ObjectId};
 use keycloak_to_azure::plan::{Add, Change, GroupName, NewMember, Plan};
 use keycloak_to_azure::report::{ChangeOutcome, Line, Outcome};
 use keycloak_to_azure::sandbox::{Fault, Service, When};
@@ -44,7 +44,7 @@ fn logins(stage: &Stage, service: Service) -> (usize, usize) {
 #[tokio::test]
 async fn the_token_of_graph_is_renewed_before_it_expires_however_long_a_run_takes() {
     let stage = planned(newcomers(600)).await;
-    slow_down(&stage, 200);
+    slow_down(&stage, 300);
     let begun = stage.clock.now();
     let applied = stage.run_patiently("apply @plan.json").await;
     assert_eq!(applied.status, 0, "{}{}", applied.out, applied.err);
@@ -97,8 +97,9 @@ async fn a_secret_that_is_withdrawn_during_a_run_stops_it_with_a_reason_and_the_
         applied.out
     );
     let ended = outcomes(&stage);
-    assert!(ended[&Outcome::Failed] <= 160, "{ended:?}");
-    assert!(ended[&Outcome::NotAttempted] > 1_500, "{ended:?}");
+    // What was on its way: batches of twenty invitations and of a hundred additions at most, and a look at two hundred accounts.
+    assert!(ended[&Outcome::Failed] <= 860, "{ended:?}");
+    assert!(ended[&Outcome::NotAttempted] > 1_400, "{ended:?}");
     assert_eq!(logins(&stage, Service::Graph).1, logins_refused(&stage));
 
     let mut stage = stage;
@@ -127,7 +128,7 @@ impl Directory for Willing {
         Vec::new()
     }
 
-    async fn look(&self, _: &[ObjectId]) -> BTreeMap<ObjectId, Result<Account, String>> {
+    async fn look(&self, _: &[(ObjectId, Address)]) -> BTreeMap<ObjectId, Result<Account, String>> {
         BTreeMap::new()
     }
 

@@ -4,9 +4,14 @@
 
 mod architecture;
 mod binary;
+#[path = "../crowd/budget.rs"]
+mod budget;
+mod budgets;
 mod commands;
 mod contract;
 mod crew;
+#[path = "../crowd/mod.rs"]
+mod crowd;
 mod docs;
 mod explain;
 mod faults;

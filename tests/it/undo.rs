@@ -604,7 +604,8 @@ async fn a_write_that_was_done_before_the_run_had_to_stop_is_not_called_certain(
     let not_known = problems
         .iter()
         .filter(|problem| problem.code == ProblemCode::OutcomeNotKnown);
-    assert_eq!(not_known.count(), 3, "{problems:?}");
+    // Whoever moves to another group was not tried: that waits for the addition there, and the run ended before.
+    assert_eq!(not_known.count(), 1, "{problems:?}");
 }
 
 #[tokio::test]
