@@ -246,8 +246,9 @@ impl<R: Read> Numbers<R> {
             (NumberPlace::InString { escaped: false }, b'\\') => {
                 NumberPlace::InString { escaped: true }
             }
-            (NumberPlace::InString { .. }, _) => NumberPlace::InString { escaped: false },
-            (NumberPlace::Outside, b'"') => NumberPlace::InString { escaped: false },
+            (NumberPlace::InString { .. }, _) | (NumberPlace::Outside, b'"') => {
+                NumberPlace::InString { escaped: false }
+            }
             (NumberPlace::Outside, _) => {
                 self.digits = if byte.is_ascii_digit() {
                     let digit = u64::from(byte - b'0');

@@ -230,7 +230,8 @@ impl Session {
                 Err(_) => std::future::pending().await,
             }
         };
-        let read_entra = self.entra.read(&in_entra, wanted, &ALL_ATTRIBUTES);
+        // Boxed, because it is large and stands inside of everything that a command waits for.
+        let read_entra = Box::pin(self.entra.read(&in_entra, wanted, &ALL_ATTRIBUTES));
         let (keycloak, mut entra) = tokio::try_join!(read_keycloak, read_entra)?;
         let mut known: HashSet<ObjectId> = if invited.is_empty() {
             HashSet::new()

@@ -109,7 +109,8 @@ pub async fn execute<D: Directory, R: Recorder, O: Observer>(
         just_settled: Vec::new(),
     };
     run.settle_what_is_decided()?;
-    run.carry_out().await?;
+    // Boxed, because it is large and stands inside of everything that a command waits for.
+    Box::pin(run.carry_out()).await?;
     Ok(run.outcomes.into_iter().flatten().collect())
 }
 

@@ -88,7 +88,7 @@ impl Removals {
     }
 
     /// How many removals there are from a group, made or not.
-    pub(super) fn from_group(&self, group: &ObjectId) -> usize {
+    pub(super) fn count_of_group(&self, group: &ObjectId) -> usize {
         self.of_group.get(group).map_or(0, Vec::len)
     }
 
@@ -172,7 +172,7 @@ mod tests {
             places(&removals.settle_addition(&id(1), Some(&id(9)))),
             [10]
         );
-        assert_eq!(removals.from_group(&id(1)), 1);
+        assert_eq!(removals.count_of_group(&id(1)), 1);
     }
 
     #[test]

@@ -447,7 +447,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         });
         let members = self.assignment.verification.members.get(group);
         let would_be = members
-            .is_some_and(|members| work.removals.from_group(group) >= members + added.count());
+            .is_some_and(|members| work.removals.count_of_group(group) >= members + added.count());
         work.emptied.insert(group.clone(), would_be);
         would_be
     }

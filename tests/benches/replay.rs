@@ -171,7 +171,11 @@ struct Page<T> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "it is parsed and not used")]
+#[expect(
+    dead_code,
+    clippy::struct_field_names,
+    reason = "they are Graph's own, parsed and not used"
+)]
 struct Account {
     id: String,
     user_principal_name: String,

@@ -267,7 +267,7 @@ fn a_run_beside_one_at_a_standstill_and_the_rest_of_that_one_do_no_harm() {
     let model = Model::of(as_it_is);
     let points = Point::all(&model);
     let played = on_both_cores(&points, as_it_is, async |crew, point| {
-        let played = overtake_at(point, crew, &model).await;
+        let played = Box::pin(overtake_at(point, crew, &model)).await;
         played.with_context(|| point.shown(&model))
     });
     summary("Overtaken while at a standstill", &points, &model, played);
@@ -301,7 +301,7 @@ fn two_runs_in_step_do_no_harm() {
     let model = Model::of(as_it_is);
     let latencies: Vec<u64> = (0..12).collect();
     let played = on_both_cores(&latencies, as_it_is, async |crew, latency| {
-        let played = run_in_step(*latency, crew, &model).await;
+        let played = Box::pin(run_in_step(*latency, crew, &model)).await;
         played.with_context(|| format!("{latency} ms"))
     });
     for played in played {
