@@ -207,7 +207,7 @@ async fn write_everything(writer: &Writer, secrets: &[&str]) {
     };
     let mut written = writer.update(&[update]).await;
     assert_eq!(written.len(), 1);
-    let memberships = accounts.map(|account| Membership {
+    let memberships = asked.map(|(account, _)| Membership {
         group: id(GROUP),
         account,
         is_new: true,
