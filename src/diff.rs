@@ -72,7 +72,7 @@ pub fn draft(inputs: Inputs<'_>) -> Draft<'_> {
         .map(|group| {
             let mut candidates = candidates(&inputs, &matching, group);
             // Where only people whom Keycloak knows may go, who is a candidate shows in the look-ups.
-            if group.removals == RemovalPolicy::All {
+            if group.removals == RemovalPolicy::All && !candidates.is_empty() {
                 let verdict = check_removals(
                     group,
                     candidates.len(),

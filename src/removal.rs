@@ -5,7 +5,8 @@
 //! people (seen on 21.1 to 26.7). So whoever seems to have to go is looked up, the groups are read once more, and a person
 //! of a user federation counts as gone only beside a witness: an enabled person of the same provider in the same list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::mapping::{Inputs, MappedGroup};
 use crate::matching::{
@@ -73,13 +74,15 @@ pub fn candidates<'a>(
     if !group.is_managed() || group.removals == RemovalPolicy::None {
         return Vec::new();
     }
+    let in_sources: HashSet<&PersonId> = group.rows.iter().map(|(person, _)| *person).collect();
     let is_wanted = |account: &ObjectId| {
         matching
             .owners
             .get(account)
-            .is_some_and(|owner| group.first_source_of(owner).is_some())
+            .is_some_and(|owner| in_sources.contains(owner))
     };
-    let uncovered = people_without_cover(inputs, matching, group);
+    // Where everybody is wanted, nobody is asked for their name.
+    let uncovered = LazyCell::new(|| people_without_cover(inputs, matching, group));
     let mut candidates: Vec<Candidate<'a>> = group
         .azure
         .members

@@ -320,7 +320,7 @@ impl Session {
     }
 
     fn keycloak_line(&self, realm: &str, snapshot: &KeycloakSnapshot, took: Duration) -> String {
-        let people: BTreeSet<_> = snapshot
+        let people: HashSet<_> = snapshot
             .groups
             .values()
             .flat_map(|group| group.tree(true))

@@ -1,5 +1,6 @@
 //! Finding accounts: by a list of everybody or by filters, whichever takes fewer requests. Both give the same accounts.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -60,7 +61,8 @@ impl Reads {
             };
             (wanted, found)
         };
-        let addresses = WantedAddresses::new(&wanted);
+        // Where everybody is a member already, nobody has to be compared.
+        let addresses = LazyCell::new(|| WantedAddresses::new(&wanted));
         let mut accounts: Accounts = found
             .into_iter()
             .filter(|(id, account)| members.contains(id) || addresses.are_in(account, attributes))
