@@ -1,9 +1,11 @@
 //! Attacks with what stands in the two directories, in reports and in hand-edited plans.
 
 use keycloak_to_azure::model::{Address, ObjectId};
-use keycloak_to_azure::plan::{Action, Change, Plan, Summary};
+use keycloak_to_azure::plan::{Action, Change, Fields, Plan, Summary};
 use keycloak_to_azure::plan_file;
-use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
+use keycloak_to_azure::report::{
+    Line, Outcome, Realm, ReportedOutcome, Start, Step, Subject, Write,
+};
 use keycloak_to_azure::sandbox::graph::User;
 use keycloak_to_azure::sandbox::keycloak::{Group, Person, ProviderKind, Version};
 use keycloak_to_azure::sandbox::{Fault, Service, When};
@@ -72,16 +74,46 @@ async fn people_in_two_subgroups_with_one_path_are_all_added() {
 
 // Reports
 
-fn forged_report(plan: &Plan, invited: &str) -> String {
-    let start = serde_json::json!({
-        "type": "start", "run_id": "r", "plan_id": plan.plan_id, "tool_version": "0.1.0",
-        "tenant_id": plan.target.tenant_id, "time": "2026-11-24T08:00:00Z", "dry_run": false,
+fn forged_report(plan: &Plan, invited: &[(&str, &str)]) -> String {
+    let time = plan.created_at;
+    let start = Line::Start(Start {
+        run_id: "r".to_owned(),
+        plan_id: plan.plan_id.clone(),
+        plan_created_at: time,
+        kind: plan.kind,
+        changes: plan.changes.len(),
+        tool_version: plan.tool_version.clone(),
+        source: Realm {
+            url: plan.source.url.clone(),
+            realm: plan.source.realm.clone(),
+        },
+        target: plan.target.clone(),
+        app_id: "an app".to_owned(),
+        operator: None,
+        time,
+        dry_run: false,
     });
-    let step = serde_json::json!({
-        "type": "step", "run_id": "r", "change": 1, "write": "invited", "email": DANA, "account": invited,
-        "time": "2026-11-24T08:00:00Z",
+    let steps = invited.iter().map(|(email, account)| {
+        let is_of = |change: &Change| matches!(change, Change::Invite(invite) if invite.email.as_str() == *email);
+        Line::Step(Step {
+            run_id: "r".to_owned(),
+            change: 1 + plan.changes.iter().position(is_of).unwrap(),
+            write: Write::Invited,
+            account: Subject {
+                id: Some(account.parse().unwrap()),
+                email: (*email).to_owned(),
+                display_name: None,
+            },
+            group: None,
+            fields: Fields::default(),
+            time,
+            request_id: None,
+        })
     });
-    format!("{start}\n{step}\n")
+    let lines = std::iter::once(start).chain(steps);
+    lines
+        .map(|line| serde_json::to_string(&line).unwrap() + "\n")
+        .collect()
 }
 
 #[tokio::test]
@@ -99,10 +131,11 @@ async fn a_report_cannot_bring_a_group_into_a_group() {
     let before = memberships_of(&stage, &support);
     std::fs::write(
         stage.path("plan.report.jsonl"),
-        forged_report(&plan, &support),
+        forged_report(&plan, &[(DANA, &support)]),
     )
     .unwrap();
     let applied = stage.run("apply @plan.json").await;
+    assert_eq!(outcomes(&stage).len(), plan.changes.len());
     assert_eq!(
         memberships_of(&stage, &support),
         before,
@@ -123,18 +156,45 @@ async fn a_report_cannot_bring_another_account_into_a_group() {
     for id in ids {
         let before = memberships_of(&stage, &id);
         let name = name_of(&stage, &id);
-        std::fs::write(stage.path("forged.jsonl"), forged_report(&plan, &id)).unwrap();
+        std::fs::write(
+            stage.path("forged.jsonl"),
+            forged_report(&plan, &[(DANA, &id)]),
+        )
+        .unwrap();
         let _ = stage
             .run("apply @plan.json --report @forged.jsonl --dry-run")
             .await;
         let text = std::fs::read_to_string(stage.path("forged.jsonl")).unwrap();
         let lines = text.lines().filter(|line| line.contains("outcome")).count();
-        assert!(lines == 0 || lines == plan.changes.len());
+        assert_eq!(lines, plan.changes.len(), "{text}");
         assert_eq!(
             (memberships_of(&stage, &id), name_of(&stage, &id)),
             (before, name)
         );
     }
+}
+
+#[tokio::test]
+async fn one_account_that_a_report_has_under_two_addresses_is_the_first_ones() {
+    let mut house = House::new(Version::V26_7_4, ProviderKind::ReadOnly);
+    house.map("staff", "acme-staff");
+    for name in ["ann", "zoe"] {
+        house.person(name, false, &["staff"]);
+    }
+    let stage = house.stage().await;
+    let plan = planned(&stage).await;
+    // Nothing shows it yet.
+    let account = guid(0xf, 1);
+    let invited = ["ann", "zoe"].map(|name| format!("{name}@partner.example"));
+    let report = forged_report(&plan, &[(&invited[0], &account), (&invited[1], &account)]);
+    std::fs::write(stage.path("plan.report.jsonl"), report).unwrap();
+    let _ = stage.run("apply @plan.json --dry-run").await;
+    let outcomes = outcomes(&stage);
+    let [(_, of_ann, _), (_, of_zoe, reason), ..] = &outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!((*of_ann, *of_zoe), (Outcome::Done, Outcome::Conflict));
+    assert!(reason.contains("which is not the person's"), "{reason}");
 }
 
 /// In which groups an object is.
