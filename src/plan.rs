@@ -2,12 +2,12 @@
 //!
 //! These types are the plan file's format (version 1.0). The codes and field names are part of it: whoever changes one changes the format.
 
+mod digest;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId, UserType};
 use crate::settings::Limit;
@@ -55,15 +55,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns the digest that `plan_id` must hold: SHA-256 over the canonical JSON (RFC 8785) of the plan without
-    /// `plan_id` and `created_at`, so that the same plan made twice has one id.
-    pub fn digest(&self) -> String {
-        let mut digest = DigestWriter(Sha256::new());
-        // Nothing in a plan has no JSON, and hashing does not fail.
-        let _ = serde_json_canonicalizer::to_writer(&Digested::of(self), &mut digest);
-        format!("sha256:{}", hex(&digest.0.finalize()))
-    }
-
     /// Returns the plan with the `plan_id` that fits its content.
     #[must_use]
     pub fn sealed(mut self) -> Self {
@@ -74,79 +65,6 @@ impl Plan {
     /// Whether a safety limit keeps it from being applied.
     pub fn is_blocked(&self) -> bool {
         !self.blocks.is_empty()
-    }
-}
-
-/// What the digest of a plan is over.
-#[derive(Serialize)]
-struct Digested<'p> {
-    format_version: &'p String,
-    kind: &'p PlanKind,
-    tool_version: &'p String,
-    source: &'p Source,
-    target: &'p Target,
-    config_sha256: &'p String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    undoes: &'p Option<UndoneRun>,
-    overrides: &'p Overrides,
-    scope: &'p Option<Vec<ScopeMapping>>,
-    summary: &'p Summary,
-    groups: &'p Vec<PlannedGroup>,
-    changes: &'p Vec<Change>,
-    blocks: &'p Vec<Block>,
-    problems: &'p Vec<Problem>,
-}
-
-impl<'p> Digested<'p> {
-    fn of(plan: &'p Plan) -> Self {
-        let Plan {
-            format_version,
-            kind,
-            plan_id: _,
-            tool_version,
-            created_at: _,
-            source,
-            target,
-            config_sha256,
-            undoes,
-            overrides,
-            scope,
-            summary,
-            groups,
-            changes,
-            blocks,
-            problems,
-        } = plan;
-        Self {
-            format_version,
-            kind,
-            tool_version,
-            source,
-            target,
-            config_sha256,
-            undoes,
-            overrides,
-            scope,
-            summary,
-            groups,
-            changes,
-            blocks,
-            problems,
-        }
-    }
-}
-
-/// Takes a digest of what is written to it.
-struct DigestWriter(Sha256);
-
-impl io::Write for DigestWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

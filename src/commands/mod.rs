@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod explain;
+mod named_groups;
 mod plan;
 mod report;
 #[cfg(feature = "sandbox")]

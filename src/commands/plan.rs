@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::cli::{DEFAULT_CONFIG, DirectoryArgs, PlanArgs};
-use crate::commands::session::{Setup, UnusableMappings, assemble, choose_scope, name_groups};
+use crate::commands::named_groups::{choose_scope, name_groups};
+use crate::commands::session::{Setup, UnusableMappings, assemble};
 use crate::commands::show::Presentation;
 use crate::commands::{Context, ExitStatus};
 use crate::plan::Plan;

@@ -16,16 +16,14 @@ use crate::config::{Config, Credentials, EntraLogin};
 use crate::diff::{self, Decision};
 use crate::entra::{Bearer, Reader};
 use crate::keycloak::Keycloak;
-use crate::mapping::{Inputs, is_named, leads_to};
-use crate::matching::{ALL_ATTRIBUTES, listed, wanted_addresses};
+use crate::mapping::Inputs;
+use crate::matching::{ALL_ATTRIBUTES, wanted_addresses};
 use crate::model::{Address, GroupPath, ObjectId};
-use crate::plan::{
-    FORMAT_VERSION, GroupName, Overrides, Plan, PlanKind, ScopeMapping, Source, Target,
-};
+use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, ScopeMapping, Source, Target};
 use crate::removal::Proofs;
 use crate::render::escape;
 use crate::settings::Settings;
-use crate::snapshot::{Account, EntraGroup, EntraSnapshot, KeycloakSnapshot};
+use crate::snapshot::{Account, EntraSnapshot, KeycloakSnapshot};
 use crate::verify::misfit;
 
 /// Where the directories are and how to log in, before anything is connected.
@@ -233,15 +231,8 @@ impl Session {
         // Boxed, because it is large and stands inside of everything that a command waits for.
         let read_entra = Box::pin(self.entra.read(&in_entra, wanted, &ALL_ATTRIBUTES));
         let (keycloak, mut entra) = tokio::try_join!(read_keycloak, read_entra)?;
-        let mut known: HashSet<ObjectId> = if invited.is_empty() {
-            HashSet::new()
-        } else {
-            entra
-                .accounts
-                .iter()
-                .map(|account| account.id.clone())
-                .collect()
-        };
+        let known = entra.accounts.iter().map(|account| account.id.clone());
+        let mut known: HashSet<ObjectId> = known.collect();
         for (email, id) in invited {
             // Two addresses of one home account lead to one account.
             if known.insert(id.clone()) {
@@ -381,166 +372,6 @@ pub async fn survey_objects(
     snapshot.accounts.extend(entra.accounts(&unseen).await?);
     context.ui.say(&entra_line(&snapshot, clock.now() - begun));
     Ok(snapshot)
-}
-
-/// Returns the mappings that `--group` chose: all of every Azure group that one of the names means.
-pub fn choose_scope(
-    names: &[String],
-    settings: &Settings,
-    entra: &EntraSnapshot,
-) -> anyhow::Result<Option<Vec<ScopeMapping>>> {
-    if names.is_empty() {
-        return Ok(None);
-    }
-    check_names(names.iter().map(String::as_str), settings, entra)?;
-    let with_azure = || {
-        settings
-            .mappings
-            .iter()
-            .filter_map(|mapping| Some((mapping, entra.group(&mapping.azure)?)))
-    };
-    let chosen: BTreeSet<&ObjectId> = with_azure()
-        .filter(|(mapping, azure)| names.iter().any(|name| is_named(name, mapping, azure)))
-        .map(|(_, azure)| &azure.id)
-        .collect();
-    let mut scope: Vec<ScopeMapping> = with_azure()
-        .filter(|(_, azure)| chosen.contains(&azure.id))
-        .map(|(mapping, azure)| ScopeMapping {
-            keycloak: mapping.keycloak.clone(),
-            azure: GroupName {
-                id: azure.id.clone(),
-                name: azure.name.clone(),
-            },
-        })
-        .collect();
-    scope.sort();
-    scope.dedup();
-    Ok(Some(scope))
-}
-
-/// Checks that every name given on the command line means a mapping.
-fn check_names<'n>(
-    names: impl Iterator<Item = &'n str>,
-    settings: &Settings,
-    entra: &EntraSnapshot,
-) -> anyhow::Result<()> {
-    let unknown: Vec<_> = names
-        .filter(|name| groups_named(name, settings, entra).is_empty())
-        .collect();
-    let known = settings
-        .mappings
-        .iter()
-        .map(|mapping| format!("{} → {}", mapping.keycloak, mapping.azure));
-    anyhow::ensure!(
-        unknown.is_empty(),
-        "no mapping is called {}; known here are {}",
-        unknown.join(", "),
-        listed(known)
-    );
-    Ok(())
-}
-
-/// The Azure groups of the mappings that a name means.
-fn groups_named<'e>(
-    name: &str,
-    settings: &Settings,
-    entra: &'e EntraSnapshot,
-) -> BTreeMap<&'e ObjectId, &'e EntraGroup> {
-    let with_azure = settings
-        .mappings
-        .iter()
-        .filter_map(|mapping| Some((mapping, entra.group(&mapping.azure)?)));
-    with_azure
-        .filter(|(mapping, azure)| is_named(name, mapping, azure))
-        .map(|(_, azure)| (&azure.id, azure))
-        .collect()
-}
-
-/// Returns what was set for the plan with each group by its Azure name, or by its id where two share the name. A name that means
-/// several groups is refused, because a rule is lifted for one group at a time.
-pub fn name_groups(
-    overrides: &Overrides,
-    settings: &Settings,
-    entra: &EntraSnapshot,
-) -> anyhow::Result<Overrides> {
-    let names = overrides
-        .allow_empty
-        .iter()
-        .chain(&overrides.without_witness);
-    check_names(names.map(String::as_str), settings, entra)?;
-    named_with(overrides, entra, |name| groups_named(name, settings, entra))
-}
-
-/// The same for the groups that a run changed, which need not be mapped any more.
-pub fn name_run_groups(
-    overrides: &Overrides,
-    settings: &Settings,
-    entra: &EntraSnapshot,
-) -> anyhow::Result<Overrides> {
-    let means = |name: &str, group: &EntraGroup| {
-        let azure = GroupName {
-            id: group.id.clone(),
-            name: group.name.clone(),
-        };
-        let mut mappings = settings.mappings.iter();
-        name == group.name
-            || name.eq_ignore_ascii_case(group.id.as_str())
-            || mappings.any(|mapping| leads_to(mapping, &azure) && is_named(name, mapping, group))
-    };
-    let meant = |name: &str| -> BTreeMap<&ObjectId, &EntraGroup> {
-        let groups = entra.groups.iter().filter(|group| means(name, group));
-        groups.map(|group| (&group.id, group)).collect()
-    };
-    for name in &overrides.allow_empty {
-        let changed = entra
-            .groups
-            .iter()
-            .map(|group| format!("{} ({})", group.name, group.id));
-        anyhow::ensure!(
-            !meant(name).is_empty(),
-            "the run changed no group called {name}; it changed {}",
-            listed(changed)
-        );
-    }
-    named_with(overrides, entra, meant)
-}
-
-fn named_with<'e>(
-    overrides: &Overrides,
-    entra: &'e EntraSnapshot,
-    meant: impl Fn(&str) -> BTreeMap<&'e ObjectId, &'e EntraGroup>,
-) -> anyhow::Result<Overrides> {
-    let is_shared = |name: &str| {
-        let bearers = entra.groups.iter().filter(|group| group.name == name);
-        bearers.count() > 1
-    };
-    let one = |name: &String| {
-        let groups = meant(name);
-        let shown = groups
-            .values()
-            .map(|group| format!("{} ({})", group.name, group.id));
-        anyhow::ensure!(
-            groups.len() == 1,
-            "{name} means several Azure groups: {}; give the id of one",
-            listed(shown)
-        );
-        let group = groups.into_values().next();
-        Ok(group.map_or_else(String::new, |group| {
-            if is_shared(&group.name) {
-                group.id.to_string()
-            } else {
-                group.name.clone()
-            }
-        }))
-    };
-    let resolve = |names: &BTreeSet<String>| -> anyhow::Result<BTreeSet<String>> {
-        names.iter().map(one).collect()
-    };
-    Ok(Overrides {
-        allow_empty: resolve(&overrides.allow_empty)?,
-        without_witness: resolve(&overrides.without_witness)?,
-        ..overrides.clone()
-    })
 }
 
 /// Puts a plan together from what was decided.

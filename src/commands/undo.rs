@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::cli::UndoArgs;
+use crate::commands::named_groups::name_run_groups;
 use crate::commands::plan::{finish, flags_of_directories, withhold};
 use crate::commands::session::{
-    Setup, name_run_groups, refuse_other_directories, refuse_other_tenant, survey_objects,
+    Setup, refuse_other_directories, refuse_other_tenant, survey_objects,
 };
 use crate::commands::show::Presentation;
 use crate::commands::{Context, ExitStatus};
