@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret;
 
 use crate::cli::SandboxArgs;
 use crate::commands::{Context, ExitStatus};
-use crate::config::{Config, Credentials, EntraCredentials, EntraLogin, KeycloakCredentials};
+use crate::config::{Config, Credentials, EntraCredentials, KeycloakCredentials};
 use crate::sandbox::graph::{EntraWorld, Group};
 use crate::sandbox::keycloak::{Realm, Version};
 use crate::sandbox::{Options, Sandbox, seed};
@@ -132,25 +131,13 @@ fn credentials(sandbox: &Sandbox) -> anyhow::Result<(KeycloakCredentials, EntraC
 
 /// What is needed to use the two services: variables for a shell, and a configuration as comments.
 fn introduction(sandbox: &Sandbox) -> anyhow::Result<String> {
-    let (keycloak, entra) = credentials(sandbox)?;
-    let mut lines = match &keycloak {
-        KeycloakCredentials::Password { user, password } => vec![
-            format!("export KEYCLOAK_USER={user}"),
-            format!("export KEYCLOAK_PASSWORD={}", password.expose_secret()),
-        ],
-        KeycloakCredentials::Client { id, secret } => vec![
-            format!("export KEYCLOAK_CLIENT_ID={id}"),
-            format!("export KEYCLOAK_CLIENT_SECRET={}", secret.expose_secret()),
-        ],
-    };
-    lines.push(format!("export AZURE_TENANT_ID={}", entra.tenant));
-    if let EntraLogin::Secret { client_id, secret } = &entra.login {
-        lines.push(format!("export AZURE_CLIENT_ID={client_id}"));
-        lines.push(format!(
-            "export AZURE_CLIENT_SECRET={}",
-            secret.expose_secret()
-        ));
-    }
+    let variables = sandbox
+        .variables()
+        .context("the sandbox has no sync account in Keycloak, or no app in the tenant")?;
+    let exports = variables.iter();
+    let mut lines: Vec<String> = exports
+        .map(|(name, value)| format!("export {name}={value}"))
+        .collect();
     lines.push("# A configuration for these two:".to_owned());
     lines.extend(
         configuration(sandbox)

@@ -24,11 +24,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Method;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::config::{EntraCredentials, KeycloakCredentials};
+use crate::config::{EntraCredentials, EntraLogin, KeycloakCredentials};
 
 pub use faults::{Fault, When};
 
@@ -216,6 +216,28 @@ impl Sandbox {
                 SecretString::from(app.client_secret.clone()),
             ))
         })
+    }
+
+    /// The variables of the environment with which the program logs in to both services, or `None` if it cannot log in to one of them.
+    pub fn variables(&self) -> Option<Vec<(&'static str, String)>> {
+        let shown = |secret: &SecretString| secret.expose_secret().to_owned();
+        let mut variables = match self.keycloak_credentials()? {
+            KeycloakCredentials::Password { user, password } => vec![
+                ("KEYCLOAK_USER", user),
+                ("KEYCLOAK_PASSWORD", shown(&password)),
+            ],
+            KeycloakCredentials::Client { id, secret } => vec![
+                ("KEYCLOAK_CLIENT_ID", id),
+                ("KEYCLOAK_CLIENT_SECRET", shown(&secret)),
+            ],
+        };
+        let entra = self.entra_credentials()?;
+        variables.push(("AZURE_TENANT_ID", entra.tenant));
+        if let EntraLogin::Secret { client_id, secret } = entra.login {
+            variables.push(("AZURE_CLIENT_ID", client_id));
+            variables.push(("AZURE_CLIENT_SECRET", shown(&secret)));
+        }
+        Some(variables)
     }
 
     /// Shows every further exchange to somebody, in place of whoever saw them before.

@@ -43,7 +43,7 @@ impl Visitor {
         else {
             panic!("the seed has a client");
         };
-        let secret = secrecy::ExposeSecret::expose_secret(&secret).to_owned();
+        let secret = secret.expose_secret().to_owned();
         let url = format!(
             "{}/realms/acme/protocol/openid-connect/token",
             self.sandbox.keycloak_url()
@@ -445,7 +445,7 @@ async fn the_tenant_can_be_read_over_http_with_the_login_that_the_sandbox_names(
     let EntraLogin::Secret { client_id, secret } = &login.login else {
         panic!("{login:?}");
     };
-    let secret = secrecy::ExposeSecret::expose_secret(secret).to_owned();
+    let secret = secret.expose_secret().to_owned();
     let url = format!(
         "{}/{}/oauth2/v2.0/token",
         visitor.sandbox.login_url(),

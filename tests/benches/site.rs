@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use keycloak_to_azure::config::{EntraLogin, KeycloakCredentials};
 use keycloak_to_azure::sandbox::{Options, RecordedRequest, Sandbox, World};
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -42,7 +40,9 @@ impl Site {
         std::fs::write(folder.path().join("config.yaml"), configuration)
             .expect("it can be written");
         Self {
-            variables: variables(&sandbox),
+            variables: sandbox
+                .variables()
+                .expect("there are accounts to log in with"),
             sandbox,
             folder,
             _runtime: runtime,
@@ -108,28 +108,4 @@ impl Site {
             .stderr(Stdio::null());
         measure::run(&mut command)
     }
-}
-
-fn variables(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
-    let entra = sandbox.entra_credentials().expect("there is an app");
-    let (
-        Some(KeycloakCredentials::Client { id, secret }),
-        EntraLogin::Secret {
-            client_id,
-            secret: client_secret,
-        },
-    ) = (sandbox.keycloak_credentials(), entra.login)
-    else {
-        panic!("the sandbox has a client and an app with secrets");
-    };
-    vec![
-        ("KEYCLOAK_CLIENT_ID", id),
-        ("KEYCLOAK_CLIENT_SECRET", secret.expose_secret().to_owned()),
-        ("AZURE_TENANT_ID", entra.tenant),
-        ("AZURE_CLIENT_ID", client_id),
-        (
-            "AZURE_CLIENT_SECRET",
-            client_secret.expose_secret().to_owned(),
-        ),
-    ]
 }

@@ -14,10 +14,7 @@ use keycloak_to_azure::commands::{self, Context, ExitStatus};
 use keycloak_to_azure::http::Timing;
 use keycloak_to_azure::sandbox::{Options, RecordedRequest, Sandbox, Service, World, seed};
 use keycloak_to_azure::ui::Ui;
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
-
-use keycloak_to_azure::config::{EntraLogin, KeycloakCredentials};
 
 use crate::contract::Recorder;
 
@@ -57,35 +54,15 @@ impl Stage {
         let sandbox = Sandbox::start(world, options).await.unwrap();
         let folder = TempDir::new().unwrap();
         let (graph, keycloak) = (sandbox.graph_url(), sandbox.keycloak_url());
-        let entra = sandbox.entra_credentials().unwrap();
-        let KeycloakCredentials::Client { id, secret } = sandbox.keycloak_credentials().unwrap()
-        else {
-            panic!("the company's sync account is a client")
-        };
-        let EntraLogin::Secret {
-            client_id,
-            secret: client_secret,
-        } = entra.login
-        else {
-            panic!("the company's app has a secret")
-        };
-        let variables = [
-            ("KEYCLOAK_CLIENT_ID", id),
-            ("KEYCLOAK_CLIENT_SECRET", secret.expose_secret().to_owned()),
-            ("AZURE_TENANT_ID", entra.tenant),
-            ("AZURE_CLIENT_ID", client_id),
-            (
-                "AZURE_CLIENT_SECRET",
-                client_secret.expose_secret().to_owned(),
-            ),
-        ];
+        let variables = sandbox.variables().unwrap();
         let stage = Self {
             contract: Recorder::of(&sandbox),
+            variables: variables
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             sandbox,
             folder,
-            variables: variables
-                .map(|(name, value)| (name.to_owned(), value))
-                .into(),
             clock,
         };
         stage.configure(&seed::config_yaml(&keycloak, &graph, &graph));

@@ -98,7 +98,7 @@ pub struct Realm {
 }
 
 /// The places in [`Realm::people`] of the members of each group, by its id. It follows from these: realms are equal whether they have it
-/// or not, a copy of a realm finds it anew, and whoever may change people drops it.
+/// or not, a copy of a realm finds it anew, and whoever may change who is in which group drops it.
 #[derive(Debug, Default)]
 pub(super) struct Roll(OnceLock<HashMap<String, Vec<usize>>>);
 
