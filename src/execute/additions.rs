@@ -178,12 +178,7 @@ impl Additions {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn id(number: usize) -> ObjectId {
-        format!("00000000-0000-4000-8000-{number:012x}")
-            .parse()
-            .unwrap()
-    }
+    use crate::execute::tests::id;
 
     fn address(number: usize) -> Address {
         format!("p{number}@acme.example").parse().unwrap()

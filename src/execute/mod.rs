@@ -41,7 +41,7 @@ pub trait Recorder {
 /// Somebody who watches a run.
 pub trait Observer {
     /// So many changes are about to be made.
-    fn begin(&mut self, what: &'static str, total: usize);
+    fn begin(&mut self, total: usize);
     /// One more of them is settled.
     fn advance(&mut self);
     /// A write went through, in the words of the log file.
@@ -345,5 +345,17 @@ fn done(written: &Written) -> Outcome {
         Outcome::AlreadyDone
     } else {
         Outcome::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::ObjectId;
+
+    /// An object id made of a number.
+    pub(super) fn id(number: usize) -> ObjectId {
+        format!("00000000-0000-4000-8000-{number:012x}")
+            .parse()
+            .unwrap()
     }
 }

@@ -132,12 +132,7 @@ impl Removals {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn id(number: usize) -> ObjectId {
-        format!("00000000-0000-4000-8000-{number:012x}")
-            .parse()
-            .unwrap()
-    }
+    use crate::execute::tests::id;
 
     fn removal(group: usize, account: usize) -> Membership {
         Membership {

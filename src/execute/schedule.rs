@@ -40,8 +40,6 @@ struct Work {
     removals: Removals,
     /// The accounts that invitations were answered with.
     newcomers: HashSet<ObjectId>,
-    /// The additions that can never be made, because nobody invites the account.
-    impossible: Vec<usize>,
     /// The additions of the plan by account, where it existed when the plan was made.
     additions_of: BTreeMap<ObjectId, Vec<usize>>,
     /// The additions of the plan by group.
@@ -75,7 +73,6 @@ impl Work {
         let mut left = self.accounts.drain();
         left.extend(self.additions.drain());
         left.extend(self.removals.drain());
-        left.append(&mut self.impossible);
         left
     }
 }
@@ -292,6 +289,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             work.removals.await_update(account);
         }
         let mut total = work.accounts.len();
+        let mut without_account = Vec::new();
         for (at, task) in self.tasks() {
             match task {
                 Task::Add { group, member } => {
@@ -328,7 +326,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
                         };
                         work.additions.insert(at, membership);
                     } else {
-                        work.impossible.push(at);
+                        without_account.push(at);
                     }
                 }
                 Task::Remove { group, account } => {
@@ -343,10 +341,10 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
                 Task::Invite(_) | Task::Update { .. } => {}
             }
         }
-        self.observer.begin("Applying", total);
+        self.observer.begin(total);
         self.just_settled.clear();
         work.additions.begin();
-        for at in std::mem::take(&mut work.impossible) {
+        for at in without_account {
             record.note(self.leave_without_account(at));
         }
         for removal in work.removals.begin() {

@@ -21,6 +21,9 @@ const RATE_OF: Duration = Duration::from_secs(300);
 /// A wait that is shorter is not worth a word.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// What is going on.
+const WHAT: &str = "Applying";
+
 /// Shows how far an apply is.
 pub struct Progress<'a> {
     ui: &'a mut Ui,
@@ -38,7 +41,7 @@ impl<'a> Progress<'a> {
             ui,
             clock,
             bar: None,
-            count: Count::new("", 0, now),
+            count: Count::new(0, now),
             next_look: now,
         }
     }
@@ -66,16 +69,16 @@ impl<'a> Progress<'a> {
 }
 
 impl Observer for Progress<'_> {
-    fn begin(&mut self, what: &'static str, total: usize) {
+    fn begin(&mut self, total: usize) {
         self.finish();
         let now = self.clock.now();
-        self.count = Count::new(what, total, now);
+        self.count = Count::new(total, now);
         if total > 0 && self.ui.err_is_terminal {
             let bar = ProgressBar::new(total as u64);
             if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len}{msg}") {
                 bar.set_style(style.progress_chars("━╸ "));
             }
-            bar.set_prefix(what);
+            bar.set_prefix(WHAT);
             self.bar = Some(bar);
         }
         self.next_look = now + self.interval();
@@ -129,8 +132,8 @@ impl Observer for Progress<'_> {
         if let Some(bar) = &self.bar {
             bar.set_message(rest);
         } else {
-            let (what, settled, total) = (self.count.what, self.count.settled, self.count.total);
-            self.ui.say(&format!("{what}: {settled} of {total}{rest}"));
+            let (settled, total) = (self.count.settled, self.count.total);
+            self.ui.say(&format!("{WHAT}: {settled} of {total}{rest}"));
         }
     }
 }
@@ -141,18 +144,16 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// How many of a kind of changes are settled, and since when how many were.
+/// How many changes are settled, and since when how many were.
 struct Count {
-    what: &'static str,
     total: usize,
     settled: usize,
     seen: VecDeque<(Instant, usize)>,
 }
 
 impl Count {
-    fn new(what: &'static str, total: usize, now: Instant) -> Self {
+    fn new(total: usize, now: Instant) -> Self {
         Self {
-            what,
             total,
             settled: 0,
             seen: VecDeque::from([(now, 0)]),
@@ -265,21 +266,21 @@ mod tests {
         let heard = Heard::default();
         let mut ui = Ui::plain(Box::new(std::io::sink()), Box::new(heard.clone()));
         let mut progress = Progress::new(&mut ui, Clock::of_waits());
-        progress.begin("Adding", 1_000);
+        progress.begin(1_000);
         pass(&mut progress, 11, 10, false).await;
         assert_eq!(
             heard.lines(),
             [
-                "Adding: 40 of 1000, about 2 min left",
-                "Adding: 90 of 1000, about 2 min left",
+                "Applying: 40 of 1000, about 2 min left",
+                "Applying: 90 of 1000, about 2 min left",
             ]
         );
         pass(&mut progress, 9, 0, true).await;
         assert_eq!(
             heard.lines(),
             [
-                "Adding: 110 of 1000, about 3 min left; Graph is throttling, going on in 15 s",
-                "Adding: 110 of 1000, about 3 min left; Graph is throttling, going on in 10 s",
+                "Applying: 110 of 1000, about 3 min left; Graph is throttling, going on in 15 s",
+                "Applying: 110 of 1000, about 3 min left; Graph is throttling, going on in 10 s",
             ]
         );
     }
@@ -289,16 +290,16 @@ mod tests {
         let heard = Heard::default();
         let mut ui = Ui::plain(Box::new(std::io::sink()), Box::new(heard.clone()));
         let mut progress = Progress::new(&mut ui, Clock::of_waits());
-        progress.begin("Adding", 63_000);
+        progress.begin(63_000);
         // The burst that Graph lets through, and then what it keeps to.
         pass(&mut progress, 30, 100, false).await;
         let last = heard.lines().pop().unwrap();
-        assert_eq!(last, "Adding: 2900 of 63000, about 11 min left");
+        assert_eq!(last, "Applying: 2900 of 63000, about 11 min left");
         pass(&mut progress, 271, 0, true).await;
         let last = heard.lines().pop().unwrap();
         assert_eq!(
             last,
-            "Adding: 3000 of 63000, about 1 h 40 min left; Graph is throttling, going on in 11 s"
+            "Applying: 3000 of 63000, about 1 h 40 min left; Graph is throttling, going on in 11 s"
         );
         pass(&mut progress, 400, 20, false).await;
         let last = heard.lines().pop().unwrap();
@@ -308,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_said_of_the_end_before_anything_moved_and_never_less_than_the_wait() {
         let clock = Clock::of_waits();
-        let mut count = Count::new("Adding", 10, clock.now());
+        let mut count = Count::new(10, clock.now());
         assert_eq!(count.rest(clock.now() + seconds(5), None), "");
         assert_eq!(
             count.rest(clock.now() + seconds(10), Some(seconds(150))),
@@ -331,7 +332,7 @@ mod tests {
         let mut ui = Ui::plain(Box::new(std::io::sink()), Box::new(heard.clone()));
         ui.err_is_terminal = true;
         let mut progress = Progress::new(&mut ui, Clock::of_waits());
-        progress.begin("Updating", 100);
+        progress.begin(100);
         pass(&mut progress, 10, 2, false).await;
         pass(&mut progress, 2, 0, true).await;
         let bar = progress.bar.clone().unwrap();

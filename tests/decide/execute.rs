@@ -132,7 +132,7 @@ impl Recorder for Kept {
 pub struct Nobody;
 
 impl Observer for Nobody {
-    fn begin(&mut self, _: &'static str, _: usize) {}
+    fn begin(&mut self, _: usize) {}
     fn advance(&mut self) {}
     fn wrote(&mut self, _: &str) {}
     fn not_done(&mut self, _: &ChangeOutcome, _: &str) {}
@@ -199,6 +199,12 @@ async fn run_in(world: World, scripted: Scripted, recorder: Kept, stop: &StopSig
     }
 }
 
+/// Nothing fails, and nobody interrupts.
+async fn run_well(world: World) -> Ran {
+    let (scripted, recorder) = (Scripted::default(), Kept::default());
+    run_in(world, scripted, recorder, &StopSignal::default()).await
+}
+
 async fn run_with_failure(call: &str, kind: WriteErrorKind) -> Ran {
     let failures = [(call.to_owned(), kind)].into();
     let scripted = Scripted {
@@ -221,7 +227,7 @@ fn mover() -> String {
 
 #[tokio::test]
 async fn invitations_come_before_updates_before_additions_before_removals() {
-    let ran = run(Scripted::default(), Kept::default(), &StopSignal::default()).await;
+    let ran = run_well(world()).await;
     let kinds: Vec<_> = ran
         .calls
         .iter()
@@ -240,13 +246,7 @@ async fn whoever_is_updated_added_and_removed_is_so_in_this_order() {
     let account = world.account("mover");
     account.surname = Some("Old".to_owned());
     let mover = short(&account.id);
-    let ran = run_in(
-        world,
-        Scripted::default(),
-        Kept::default(),
-        &StopSignal::default(),
-    )
-    .await;
+    let ran = run_well(world).await;
     let of_mover: Vec<&String> = ran
         .calls
         .iter()
@@ -281,13 +281,7 @@ async fn two_invitations_answered_with_one_account_give_it_to_the_first_alone() 
     let mut world = world();
     world.person("zoe");
     world.join("zoe", "/team");
-    let ran = run_in(
-        world,
-        Scripted::default(),
-        Kept::default(),
-        &StopSignal::default(),
-    )
-    .await;
+    let ran = run_well(world).await;
     let outcomes = ran.outcomes.as_ref().unwrap();
     let of = |outcome: Outcome| -> Vec<&ChangeOutcome> {
         outcomes.iter().filter(|it| it.outcome == outcome).collect()
@@ -309,7 +303,7 @@ async fn two_invitations_answered_with_one_account_give_it_to_the_first_alone() 
 
 #[tokio::test]
 async fn an_accepted_invitation_is_written_down_before_anything_depends_on_it() {
-    let ran = run(Scripted::default(), Kept::default(), &StopSignal::default()).await;
+    let ran = run_well(world()).await;
     let Line::Step(step) = &ran.lines[0] else {
         panic!("{:?}", ran.lines)
     };
