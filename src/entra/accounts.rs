@@ -269,20 +269,20 @@ fn cheaper(total: Option<usize>, filters: usize, wanted: usize, members: usize) 
     }
 }
 
-/// Whether a list takes no more requests than filters, whoever is wanted: every member who is wanted takes a fifteenth of the filters
-/// of each kind, and every other member a part of their own.
+/// Whether a list takes no more requests than filters, whoever is wanted: every member who is wanted takes a fifteenth of what fifteen
+/// take, and every other member a part of their own.
 fn is_list_cheapest(total: Option<usize>, attributes: &[MatchAttribute], members: usize) -> bool {
     let Some(total) = total else { return true };
-    let kinds: usize = attributes
+    let for_fifteen: usize = attributes
         .iter()
-        .map(|attribute| kinds_of_filters(*attribute))
+        .map(|attribute| filters_for_fifteen(*attribute))
         .sum();
-    let parts = (members * kinds.min(MOST_VALUES)).div_ceil(MOST_VALUES);
+    let parts = (members * for_fifteen.min(MOST_VALUES)).div_ceil(MOST_VALUES);
     total.div_ceil(PAGE) <= parts.div_ceil(BATCH_SIZE)
 }
 
-/// How many kinds of filters an address takes to be found in an attribute.
-fn kinds_of_filters(attribute: MatchAttribute) -> usize {
+/// How many filters fifteen addresses take to be found in an attribute.
+fn filters_for_fifteen(attribute: MatchAttribute) -> usize {
     match attribute {
         MatchAttribute::Mail | MatchAttribute::OtherMails => 1,
         MatchAttribute::UserPrincipalName | MatchAttribute::ProxyAddresses => 2,
@@ -477,6 +477,65 @@ mod tests {
                 "proxyAddresses/any(x:x eq 'SMTP:o''neil@partner.example') or proxyAddresses/any(x:x eq 'smtp:o''neil@partner.example')",
             ]
         );
+    }
+
+    #[test]
+    fn a_list_that_waits_for_nobody_is_the_one_that_would_be_taken_whoever_is_wanted() {
+        let addresses = |number: usize| -> BTreeSet<Address> {
+            let address = |it| format!("p{it}@fabrikam.example").parse().unwrap();
+            (0..number).map(address).collect()
+        };
+        let mut early = 0;
+        for (total, members) in [
+            (0, 0),
+            (999, 0),
+            (1_000, 0),
+            (1_000, 1),
+            (1_998, 49),
+            (1_998, 51),
+            (5_000, 240),
+            (5_000, 260),
+            (20_000, 900),
+            (20_000, 1_100),
+        ] {
+            if !is_list_cheapest(Some(total), &ALL_ATTRIBUTES, members) {
+                continue;
+            }
+            early += 1;
+            for wanted in [0, 1, 14, 15, 16, 100, members, 2 * members] {
+                let filters = filters(&addresses(wanted), &ALL_ATTRIBUTES).len();
+                let strategy = cheaper(Some(total), filters, wanted, members);
+                assert_eq!(strategy, Strategy::List, "{total} {members} {wanted}");
+            }
+        }
+        assert!((3..10).contains(&early), "{early}");
+        assert!(is_list_cheapest(None, &ALL_ATTRIBUTES, 0));
+        for attribute in ALL_ATTRIBUTES {
+            let filters = filters(&addresses(15), &[attribute]).len();
+            assert_eq!(filters_for_fifteen(attribute), filters, "{attribute:?}");
+        }
+    }
+
+    #[test]
+    fn the_count_is_read_in_every_form_in_which_a_batch_brings_it() {
+        for (body, count) in [
+            ("1234", Some(1_234)),
+            ("\"1234\"", Some(1_234)),
+            ("\"12345678\"", Some(12_345_678)),
+            ("\"\u{feff}17\\n\"", Some(17)),
+            ("\"MTIzNA==\"", Some(1_234)),
+            ("\"77u/MTc=\"", Some(17)),
+            ("-1", None),
+            ("\"many\"", None),
+            ("{}", None),
+            ("null", None),
+        ] {
+            assert_eq!(
+                count_in(&serde_json::from_str(body).unwrap()),
+                count,
+                "{body}"
+            );
+        }
     }
 
     #[test]

@@ -12,11 +12,8 @@ use super::refusal::{Refusal, one_line};
 use super::{Resolution, ResolvedGroup, path};
 use crate::model::{GroupPath, KeycloakGroupId};
 
-/// The sub-groups asked for at a time. Pages are no snapshot, so few of them.
-const CHILDREN_PAGE: usize = 1000;
-
-/// The groups at the top level asked for at a time.
-const TOP_LEVEL_PAGE: usize = 1000;
+/// The groups of a level asked for at a time. Pages are no snapshot, so few of them.
+const PAGE: usize = 1000;
 
 /// Where so many groups at the top level are looked for, listing them is considered.
 const LISTED_FROM: usize = 5;
@@ -151,15 +148,14 @@ impl Admin {
         let Ok(Reply::Data(Count { count })) = self.get("/groups/count?top=true").await else {
             return BTreeMap::new();
         };
-        let pages = count.div_ceil(TOP_LEVEL_PAGE);
+        let pages = count.div_ceil(PAGE);
         if pages + 1 >= wanted.len() {
             return BTreeMap::new();
         }
         let mut shown: BTreeMap<&GroupPath, BTreeSet<KeycloakGroupId>> = BTreeMap::new();
         for page in 0..pages {
-            let first = page * TOP_LEVEL_PAGE;
-            let query =
-                format!("/groups?first={first}&max={TOP_LEVEL_PAGE}&briefRepresentation=true");
+            let first = page * PAGE;
+            let query = format!("/groups?first={first}&max={PAGE}&briefRepresentation=true");
             for GroupRow { id, path, .. } in self.rows_of(&query).await.unwrap_or_default() {
                 if let Some(path) = path.and_then(|path| wanted.get(path.as_str()).copied()) {
                     shown.entry(path).or_default().insert(id);
@@ -240,7 +236,7 @@ impl Admin {
             };
             if let Reply::Data(row) = self.by_path(&parent).await? {
                 let query = format!(
-                    "/groups/{}/children?first=0&max={CHILDREN_PAGE}&briefRepresentation=true",
+                    "/groups/{}/children?first=0&max={PAGE}&briefRepresentation=true",
                     path::segment(row.id.as_str())?
                 );
                 let mut rows = self.rows_of(&query).await?;
@@ -249,7 +245,7 @@ impl Admin {
             }
             ancestor = above;
         }
-        let query = format!("/groups?first=0&max={CHILDREN_PAGE}&briefRepresentation=true");
+        let query = format!("/groups?first=0&max={PAGE}&briefRepresentation=true");
         self.rows_of(&query).await
     }
 
@@ -299,7 +295,7 @@ impl Admin {
         let (mut first, mut barren) = (0, 0);
         loop {
             let path = format!(
-                "/groups/{}/children?first={first}&max={CHILDREN_PAGE}&briefRepresentation=true",
+                "/groups/{}/children?first={first}&max={PAGE}&briefRepresentation=true",
                 path::segment(id.as_str())?
             );
             let rows: Vec<GroupRow> = match self.get(&path).await? {
@@ -328,7 +324,7 @@ impl Admin {
                 )
                 .into());
             }
-            first += CHILDREN_PAGE;
+            first += PAGE;
         }
     }
 

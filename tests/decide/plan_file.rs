@@ -110,6 +110,20 @@ fn an_edited_plan_is_refused() {
 }
 
 #[test]
+fn a_number_that_another_could_be_taken_for_is_refused_and_digits_in_a_name_are_none() {
+    let mut plan = sample();
+    plan.groups[0].other_members = (1 << 53) - 1;
+    assert!(from_bytes(&to_bytes(&plan.clone().sealed()).unwrap()).is_ok());
+    plan.groups[0].other_members = 1 << 53;
+    let bytes = to_bytes(&plan.clone().sealed()).unwrap();
+    assert!(matches!(from_bytes(&bytes), Err(Refusal::Inconsistent(_))));
+
+    let mut named = sample();
+    named.target.tenant_name = r#"\"99999999999999999999\\ 9"99999999999999999999"#.to_owned();
+    assert!(from_bytes(&to_bytes(&named.sealed()).unwrap()).is_ok());
+}
+
+#[test]
 fn when_it_was_made_is_no_part_of_what_is_approved() {
     let bytes = edited(|plan| plan["created_at"] = "2030-01-01T00:00:00Z".into());
     assert!(from_bytes(&bytes).is_ok());
