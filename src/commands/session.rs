@@ -6,9 +6,9 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-#[cfg(feature = "sandbox")]
 use anyhow::Context as _;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::cli::DirectoryArgs;
 use crate::commands::Context;
@@ -212,8 +212,17 @@ impl Session {
         let clock = context.timing.clock.clone();
         let begun = clock.now();
         let (tell, told) = oneshot::channel();
+        // A task of its own, so that what both services say is taken in at the same time. It is given up with this set.
+        let mut reading = JoinSet::new();
+        reading.spawn({
+            let (keycloak, groups) = (self.keycloak.clone(), in_keycloak.clone());
+            async move { keycloak.read(&groups).await }
+        });
         let read_keycloak = async {
-            let keycloak = self.keycloak.read(&in_keycloak).await?;
+            let read = reading.join_next().await;
+            let keycloak = read
+                .context("Keycloak was not read")?
+                .context("reading Keycloak was given up")??;
             context
                 .ui
                 .say(&self.keycloak_line(&self.realm, &keycloak, clock.now() - begun));
