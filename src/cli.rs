@@ -37,10 +37,10 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `plan --detailed-exitcode`: nothing to change
+  0  done; for `plan --detailed-exitcode`: nothing to change; for `audit`: all is in order
   1  error (usage and configuration too), and for `check`: something is missing; nothing was
      written to Entra, or the report says what was
-  2  `plan --detailed-exitcode`: there are changes
+  2  `plan --detailed-exitcode`: there are changes; `audit`: something is to be looked into
   3  the plan is blocked by a safety limit
   4  apply ended, or was interrupted, with changes failed, in conflict or not attempted; running
      it again is safe";
@@ -73,6 +73,8 @@ pub enum Command {
     Undo(UndoArgs),
     /// Say everything that is known about one person, and what a plan does about them and why; changes nothing
     Explain(ExplainArgs),
+    /// Read both sides and report who is in each mapped group and why, and what is not in order; changes nothing
+    Audit(AuditArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -328,6 +330,36 @@ pub struct ExplainArgs {
     /// Where the directories are.
     #[command(flatten)]
     pub directories: DirectoryArgs,
+}
+
+/// The flags of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = AuditFormat::Text)]
+    pub format: AuditFormat,
+    /// After how many days an invitation that nobody accepted is to be looked into
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub pending_days: u32,
+    /// Say what is not as the runs of this report left it
+    #[arg(long, value_name = "REPORT")]
+    pub since: Option<PathBuf>,
+    /// Where the directories are.
+    #[command(flatten)]
+    pub directories: DirectoryArgs,
+}
+
+/// How an audit is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For a terminal.
+    Text,
+    /// To be filed with other documents.
+    Markdown,
+    /// The data itself.
+    Json,
+    /// For a spreadsheet.
+    Csv,
 }
 
 /// The command whose needs are checked.

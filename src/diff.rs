@@ -59,6 +59,16 @@ pub struct Decision<'a> {
     pub blocks: Vec<Block>,
     /// What could not be covered.
     pub problems: Vec<Problem>,
+    /// The members, by group and account, of whom it is not proved that they have to go.
+    held: HashSet<(ObjectId, ObjectId)>,
+}
+
+impl Decision<'_> {
+    /// Whether a member seems to have to go, and a problem says what is missing for a proof.
+    pub fn is_held(&self, group: &MappedGroup<'_>, account: &Account) -> bool {
+        let object = (group.azure.id.clone(), account.id.clone());
+        self.held.contains(&object)
+    }
 }
 
 /// Works out everything that can be known without asking Keycloak about single people.
@@ -174,6 +184,7 @@ struct Entries {
     groups: Vec<PlannedGroup>,
     blocks: Vec<Block>,
     problems: Vec<Problem>,
+    held: HashSet<(ObjectId, ObjectId)>,
 }
 
 impl<'d, 'a> Ledger<'d, 'a> {
@@ -394,7 +405,11 @@ impl<'d, 'a> Ledger<'d, 'a> {
                     },
                     because,
                 }),
-                Judgement::Hold(problem) => held.push(problem),
+                Judgement::Hold(problem) => {
+                    let object = (group.azure.id.clone(), candidate.account.id.clone());
+                    self.entries.held.insert(object);
+                    held.push(problem);
+                }
                 Judgement::Stranger => {}
             }
         }
@@ -548,6 +563,7 @@ impl Entries {
             changes,
             blocks: self.blocks,
             problems: self.problems,
+            held: self.held,
         }
     }
 }

@@ -5,14 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::diff::Decision;
 use crate::mapping::MappedGroup;
 use crate::matching::{
-    ALL_ATTRIBUTES, Standing, address_of, addresses_in_keycloak, in_entra, name_of,
+    ALL_ATTRIBUTES, Standing, address_of, addresses_in_keycloak, in_entra, is_protected, name_of,
     name_of_account, values,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, ProviderId};
-use crate::plan::{Change, Plan, Problem, ProblemCode};
+use crate::plan::{Block, Change, Plan, Problem, ProblemCode};
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
 use crate::snapshot::{Account, Person};
@@ -143,7 +145,8 @@ pub enum Belonging {
 }
 
 /// Why an account stays in a group that no mapping wants it in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Staying {
     /// It is protected.
     Protected,
@@ -157,8 +160,10 @@ pub enum Staying {
     OutOfScope,
     /// A safety limit blocks the group; who would have to go is only looked into as far as the plan shows it.
     Blocked,
-    /// The mapping removes only people whom Keycloak knows, or a problem or a block says why.
-    NotRemoved(RemovalPolicy),
+    /// The mapping removes only people whom Keycloak knows, and it does not know this one.
+    RemovesOnlyKnown,
+    /// It is not proved that it has to go; a problem says what is missing.
+    NotConfirmed,
 }
 
 /// Puts together what is known about one address. `plan` is what `fresh` decides, or a reviewed plan with what would become of its
@@ -364,7 +369,7 @@ fn explained_account(
         .iter()
         .filter(|attribute| !match_by.contains(attribute));
     let owner = matching.owners.get(&account.id);
-    let protected = crate::matching::is_protected(account, &settings.protected);
+    let protected = is_protected(account, &settings.protected);
     let belongs_to = if matching.left_alone.contains(&account.id) {
         Belonging::Unclear
     } else {
@@ -379,28 +384,7 @@ fn explained_account(
         let is_removed = fresh.changes.iter().any(|change| {
             matches!(change, Change::Remove(remove) if remove.account.id == account.id && remove.group.id == group.azure.id)
         });
-        if is_wanted || is_removed {
-            None
-        } else if !group.in_scope {
-            Some(Staying::OutOfScope)
-        } else if group.obstacle.is_some() {
-            Some(Staying::Unmanaged)
-        } else if protected {
-            Some(Staying::Protected)
-        } else if belongs_to == Belonging::Unclear {
-            Some(Staying::Unclear)
-        } else if group.removals == RemovalPolicy::None {
-            Some(Staying::RemovesNobody)
-        } else if fresh.blocks.iter().any(|block| {
-            block
-                .group
-                .as_ref()
-                .is_some_and(|blocked| blocked.id == group.azure.id)
-        }) {
-            Some(Staying::Blocked)
-        } else {
-            Some(Staying::NotRemoved(group.removals))
-        }
+        (!is_wanted && !is_removed).then(|| staying(account, group, fresh))
     };
     let member_of = fresh
         .draft
@@ -420,6 +404,31 @@ fn explained_account(
         belongs_to,
         protected,
         member_of,
+    }
+}
+
+/// Returns why an account stays in a group that no mapping wants it in, and that the plan does not remove it from.
+pub fn staying(account: &Account, group: &MappedGroup<'_>, fresh: &Decision<'_>) -> Staying {
+    let is_blocked = |block: &Block| {
+        let blocked = block.group.as_ref();
+        blocked.is_some_and(|blocked| blocked.id == group.azure.id)
+    };
+    if !group.in_scope {
+        Staying::OutOfScope
+    } else if group.obstacle.is_some() {
+        Staying::Unmanaged
+    } else if is_protected(account, &fresh.draft.inputs.settings.protected) {
+        Staying::Protected
+    } else if fresh.draft.matching.left_alone.contains(&account.id) {
+        Staying::Unclear
+    } else if group.removals == RemovalPolicy::None {
+        Staying::RemovesNobody
+    } else if fresh.is_held(group, account) {
+        Staying::NotConfirmed
+    } else if fresh.blocks.iter().any(is_blocked) {
+        Staying::Blocked
+    } else {
+        Staying::RemovesOnlyKnown
     }
 }
 

@@ -10,9 +10,10 @@
 //! ```
 //!
 //! The core ([`model`], [`settings`], [`snapshot`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`guard`], [`verify`], [`report`],
-//! [`undo`], [`explain`], [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
+//! [`undo`], [`explain`], [`audit`], [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
 //! reads, writes and never decides.
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -203,3 +203,14 @@ impl Account {
         self.created_by_invitation || self.user_principal_name.to_uppercase().contains("#EXT#")
     }
 }
+
+/// An account that came from an invitation, with the dates that only an audit asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvitedAccount {
+    /// The account.
+    pub account: Account,
+    /// `createdDateTime`.
+    pub created: Option<jiff::Timestamp>,
+    /// `externalUserStateChangeDateTime`: when it was invited, or accepted.
+    pub state_changed: Option<jiff::Timestamp>,
+}

@@ -8,7 +8,7 @@ use crate::cli::ApplyArgs;
 use crate::commands::session::{
     Session, Setup, refuse_other_directories, refuse_other_tenant, survey_objects,
 };
-use crate::commands::{Context, ExitStatus, Variables};
+use crate::commands::{Context, ExitStatus, operator};
 use crate::entra::{Reader, Writer};
 use crate::execute::{Assignment, Recorder, StopSignal, execute, rehearse, totals};
 use crate::model::ObjectId;
@@ -191,22 +191,6 @@ async fn carry_out(
         .ui
         .say(&format!("Report: {}", report_path.display()));
     Ok(totals)
-}
-
-/// Who runs this, as the environment says: in the pipelines of GitHub, GitLab and Azure DevOps whoever set them off, else the user of
-/// the machine.
-fn operator(variable: &Variables) -> Option<String> {
-    [
-        "GITHUB_ACTOR",
-        "GITLAB_USER_LOGIN",
-        "BUILD_REQUESTEDFOR",
-        "USER",
-        "LOGNAME",
-        "USERNAME",
-    ]
-    .into_iter()
-    .filter_map(variable)
-    .find(|name| !name.trim().is_empty())
 }
 
 fn refuse_unapproved(plan: &Plan, args: &ApplyArgs) -> anyhow::Result<()> {

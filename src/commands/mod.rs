@@ -1,6 +1,7 @@
 //! The commands: each wires the shell to the core, and is the only kind of place that does.
 
 mod apply;
+mod audit;
 mod check;
 mod explain;
 mod named_groups;
@@ -29,6 +30,8 @@ pub enum ExitStatus {
     Done,
     /// `plan --detailed-exitcode`: there are changes.
     Changes,
+    /// `audit` found something to look into.
+    NotInOrder,
     /// The plan is blocked by a safety limit.
     Blocked,
     /// Apply ended with changes failed, in conflict or not attempted.
@@ -42,7 +45,7 @@ impl From<ExitStatus> for ExitCode {
         Self::from(match status {
             ExitStatus::Done => 0,
             ExitStatus::Missing => 1,
-            ExitStatus::Changes => 2,
+            ExitStatus::Changes | ExitStatus::NotInOrder => 2,
             ExitStatus::Blocked => 3,
             ExitStatus::Unfinished => 4,
         })
@@ -51,6 +54,22 @@ impl From<ExitStatus> for ExitCode {
 
 /// Looks up an environment variable.
 pub type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Who runs this, as the environment says: in the pipelines of GitHub, GitLab and Azure DevOps whoever set them off, else the user of
+/// the machine.
+fn operator(variable: &Variables) -> Option<String> {
+    [
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "BUILD_REQUESTEDFOR",
+        "USER",
+        "LOGNAME",
+        "USERNAME",
+    ]
+    .into_iter()
+    .filter_map(variable)
+    .find(|name| !name.trim().is_empty())
+}
 
 /// What an invocation runs in.
 pub struct Context {
@@ -72,6 +91,7 @@ pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> 
         Command::Report(args) => report::run(&args, context),
         Command::Undo(args) => undo::run(&cli.config, &args, context).await,
         Command::Explain(args) => explain::run(&cli.config, &args, context).await,
+        Command::Audit(args) => audit::run(&cli.config, &args, context).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(

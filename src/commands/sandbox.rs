@@ -106,9 +106,12 @@ async fn start(options: Options) -> anyhow::Result<Sandbox> {
         state: Some(PathBuf::from(STATE_FILE)),
         ..options
     };
-    Sandbox::start(seed::world(), options)
+    let sandbox = Sandbox::start(seed::world(), options)
         .await
-        .with_context(|| format!("failed to start the sandbox, whose state is in {STATE_FILE}"))
+        .with_context(|| format!("failed to start the sandbox, whose state is in {STATE_FILE}"))?;
+    // Whoever tries it out invites people today.
+    sandbox.with_world(|world| world.entra.behaviour.clock_start = jiff::Timestamp::now());
+    Ok(sandbox)
 }
 
 fn configuration(sandbox: &Sandbox) -> String {

@@ -1,5 +1,5 @@
-//! What `plan`, `apply`, `undo`, `check` and `explain` share: setting up, connecting to both services, reading them, deciding, and refusing a plan
-//! of other directories.
+//! What `plan`, `apply`, `undo`, `check`, `explain` and `audit` share: setting up, connecting to both services, reading them, deciding, and
+//! refusing a plan of other directories.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;

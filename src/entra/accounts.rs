@@ -20,11 +20,11 @@ use crate::settings::MatchAttribute;
 use crate::snapshot::Account;
 
 /// Every field that is read. Most of them are not there unless they are selected.
-const FIELDS: &str = "id,userPrincipalName,mail,otherMails,proxyAddresses,displayName,givenName,surname,userType,\
+pub(super) const FIELDS: &str = "id,userPrincipalName,mail,otherMails,proxyAddresses,displayName,givenName,surname,userType,\
     creationType,externalUserState,accountEnabled,onPremisesSyncEnabled";
 
 /// The longest page that Graph gives.
-const PAGE: usize = 999;
+pub(super) const PAGE: usize = 999;
 
 /// Accounts by id.
 pub(super) type Accounts = BTreeMap<ObjectId, Account>;

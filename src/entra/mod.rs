@@ -9,6 +9,7 @@ mod advice;
 mod batch;
 mod batch_answer;
 mod failure;
+mod invited;
 mod jwt;
 mod login;
 mod meaning;

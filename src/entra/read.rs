@@ -22,7 +22,7 @@ use crate::config::{EntraConnection, EntraCredentials};
 use crate::http::Timing;
 use crate::model::{Address, ObjectId, fold};
 use crate::settings::MatchAttribute;
-use crate::snapshot::{Account, EntraGroup, EntraSnapshot, Tenant};
+use crate::snapshot::{Account, EntraGroup, EntraSnapshot, InvitedAccount, Tenant};
 
 /// Reads a tenant. What it holds can only send GETs.
 #[derive(Clone)]
@@ -138,6 +138,14 @@ impl Reader {
                 self.explain(failure, &format!("look up {address}"), &READ_ACCOUNTS)
             })?;
         Ok(accounts.into_values().collect())
+    }
+
+    /// Reads every account of the tenant that came from an invitation.
+    pub async fn invited_accounts(&self) -> anyhow::Result<Vec<InvitedAccount>> {
+        self.reads
+            .invited_accounts()
+            .await
+            .map_err(|failure| self.explain(failure, "list the invited accounts", &READ_ACCOUNTS))
     }
 
     /// Whether the app has a permission, where that is known.

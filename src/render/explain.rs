@@ -6,7 +6,7 @@ use crate::explain::{
 };
 use crate::plan::{Change, Plan};
 use crate::report::{ChangeOutcome, Outcome};
-use crate::settings::{MatchAttribute, RemovalPolicy};
+use crate::settings::MatchAttribute;
 
 use super::Style;
 use super::layout::{hanging_marked, hanging_named};
@@ -258,7 +258,7 @@ fn found_by(has_address_in: &[MatchAttribute], explanation: &Explanation) -> Str
     text
 }
 
-fn staying_words(staying: Staying) -> &'static str {
+pub(super) fn staying_words(staying: Staying) -> &'static str {
     match staying {
         Staying::Protected => "stays, because it is protected",
         Staying::Unclear => "is left there, because it is not clear whose it is",
@@ -268,10 +268,10 @@ fn staying_words(staying: Staying) -> &'static str {
         Staying::Blocked => {
             "is left there while a safety limit blocks the group; whether it would have to go is not looked into"
         }
-        Staying::NotRemoved(RemovalPolicy::Known) => {
-            "stays: the mapping removes only people whom Keycloak knows (`removals: known`), or a problem says why"
+        Staying::RemovesOnlyKnown => {
+            "stays: Keycloak does not know it, and the mapping removes only people whom Keycloak knows (`removals: known`)"
         }
-        Staying::NotRemoved(_) => "stays, although no mapping wants it there; see the problems",
+        Staying::NotConfirmed => "stays, although no mapping wants it there; see the problems",
     }
 }
 

@@ -5,6 +5,7 @@
 //! Numbers of changes are counted from the changes themselves, which are what apply carries out, and not taken from a summary.
 
 mod apply;
+mod audit;
 mod before_after;
 mod check;
 pub mod escape;
@@ -23,6 +24,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use self::audit::{audit_csv, audit_markdown, audit_text};
 pub use apply::{apply_header, dry_run, outcomes};
 pub use check::{CheckLine, CheckState, check_table};
 pub use explain::explanation;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::model::{GroupPath, ObjectId, UserType};
 use crate::plan::{
-    Add, BlockCode, Change, FederationSource, FieldChange, Fields, GroupName, Invite, Overrides,
-    Plan, PlanKind, Problem, ProblemCode, RemovalReason, Remove, UndoneRun, Update,
+    Add, BlockCode, Change, Federation, FederationSource, FieldChange, Fields, GroupName, Invite,
+    Overrides, Plan, PlanKind, Problem, ProblemCode, RemovalReason, Remove, UndoneRun, Update,
 };
 
 use crate::report::Run;
@@ -23,7 +23,7 @@ const VALUE: usize = 256;
 const SENTENCE: usize = 1_000;
 
 /// Paths that are named one by one; of more, the number says more.
-const NAMED_PATHS: usize = 4;
+pub(super) const NAMED_PATHS: usize = 4;
 
 /// Returns a number with its noun: "1 change", "1,204 changes".
 pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
@@ -173,7 +173,7 @@ impl<'a> GroupLabels<'a> {
         Self::new(names.collect(), BTreeMap::new())
     }
 
-    fn new(
+    pub(super) fn new(
         names: BTreeMap<&'a ObjectId, &'a str>,
         keycloak: BTreeMap<&'a ObjectId, Vec<&'a GroupPath>>,
     ) -> Self {
@@ -219,13 +219,23 @@ impl<'a> GroupLabels<'a> {
 
     /// Returns why somebody is removed: "is no longer in /teams/platform", with the paths as `show` makes them.
     pub fn removal_reason(&self, remove: &Remove, show: fn(&str) -> String) -> String {
-        match remove.because {
+        self.reason_to_remove(&remove.group.id, remove.because, show)
+    }
+
+    /// Returns why somebody is removed from a group.
+    pub fn reason_to_remove(
+        &self,
+        group: &ObjectId,
+        because: RemovalReason,
+        show: fn(&str) -> String,
+    ) -> String {
+        match because {
             RemovalReason::Disabled => "is disabled in Keycloak".to_owned(),
             RemovalReason::UnknownToKeycloak => "nobody in Keycloak has this address".to_owned(),
             RemovalReason::Undo => "was added by the run".to_owned(),
             RemovalReason::LeftGroup => {
                 let paths: Vec<String> = self
-                    .keycloak_of(&remove.group.id)
+                    .keycloak_of(group)
                     .iter()
                     .map(|path| show(path))
                     .collect();
@@ -483,9 +493,14 @@ pub(super) fn question(code: BlockCode, kind: PlanKind) -> &'static str {
     }
 }
 
-/// Returns what is known of user federation, as a sentence.
+/// Returns what a plan knows of user federation, as a sentence.
 pub(super) fn federation(plan: &Plan) -> String {
-    let Some(federation) = &plan.source.federation else {
+    federation_of(plan.source.federation.as_ref())
+}
+
+/// Returns what is known of user federation, as a sentence.
+pub(super) fn federation_of(federation: Option<&Federation>) -> String {
+    let Some(federation) = federation else {
         return "Whether people come from a user federation (LDAP) is not known, so nobody whom Keycloak does not know is removed."
             .to_owned();
     };

@@ -264,6 +264,8 @@ fn member(name: &str, address: &str) -> User {
         given_name: Some(given_name.to_owned()),
         surname: Some(surname.to_owned()),
         external_user_state: Some("Accepted".to_owned()),
+        external_user_state_changed: Some("2024-03-05T09:30:00Z".to_owned()),
+        created: Some("2024-03-04T08:00:00Z".to_owned()),
         ..User::invited(&account_id(name), address, INITIAL_DOMAIN, name)
     }
 }

@@ -200,10 +200,10 @@ fn why_an_account_stays_is_said() {
         (Staying::Unmanaged, |world| {
             world.azure.get_mut("acme-team").unwrap().dynamic = true;
         }),
-        (Staying::NotRemoved(RemovalPolicy::Known), |world| {
+        (Staying::RemovesOnlyKnown, |world| {
             world.settings.mappings[0].removals = RemovalPolicy::Known;
         }),
-        (Staying::NotRemoved(RemovalPolicy::All), |world| {
+        (Staying::NotConfirmed, |world| {
             world.components = None;
         }),
     ];
@@ -221,10 +221,7 @@ fn why_an_account_stays_is_said() {
         assert_eq!(account.protected, staying == Staying::Protected);
         assert_eq!(named(&explanation, &plan), Vec::<String>::new());
         let says_why = !explanation.problems.is_empty();
-        let should = matches!(
-            staying,
-            Staying::Unmanaged | Staying::NotRemoved(RemovalPolicy::All)
-        );
+        let should = matches!(staying, Staying::Unmanaged | Staying::NotConfirmed);
         assert_eq!(says_why, should, "{staying:?} {:?}", explanation.problems);
     }
 }

@@ -261,6 +261,51 @@ async fn no_name_or_address_is_obeyed_wherever_it_is_shown() {
             .run("plan --out @again.json --detailed-exitcode")
             .await;
         assert_eq!(again.status, 0, "{what}: {}", again.out);
+        assert_audited(what, &stage).await;
+    }
+}
+
+/// Asserts the same of an audit, however it is shown.
+async fn assert_audited(what: &str, stage: &Stage) {
+    stage.sandbox.with_world(|world| {
+        let changed = world.entra.users.values_mut();
+        for user in changed.filter(|user| user.mail.as_deref() == Some("hal@partner.example")) {
+            user.user_type = Some("Guest".to_owned());
+        }
+    });
+    for format in ["text", "markdown", "csv"] {
+        let line = format!("audit --since @plan.report.jsonl --pending-days 0 --format {format}");
+        let audited = stage.run(&line).await;
+        assert_eq!(audited.status, 2, "{what}: {}", audited.err);
+        let out = audited.out.replace('\r', "");
+        assert_shown(&format!("{what}, audit as {format}"), &out);
+        if format == "csv" {
+            assert_table(what, &out);
+        }
+    }
+    let audited = stage.run("audit --format json").await;
+    assert_plain_json(what, &audited.out);
+    assert!(
+        serde_json::from_str::<Value>(&audited.out).is_ok(),
+        "{what}"
+    );
+}
+
+/// Asserts that every line of a CSV file has its seven fields, none of which is a formula.
+fn assert_table(what: &str, text: &str) {
+    for line in text.lines() {
+        let fields: Vec<&str> = line
+            .strip_prefix('"')
+            .and_then(|line| line.strip_suffix('"'))
+            .unwrap_or_else(|| panic!("{what}: {line:?}"))
+            .split("\",\"")
+            .collect();
+        assert_eq!(fields.len(), 7, "{what}: {line:?}");
+        let is_formula = |field: &str| field.starts_with(['=', '+', '-', '@']);
+        assert!(
+            !fields.iter().any(|field| is_formula(field)),
+            "{what}: {line:?}"
+        );
     }
 }
 

@@ -30,7 +30,7 @@ struct Need {
     keycloak: &'static [&'static str],
 }
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     Need {
         name: "plan",
         line: PLAN,
@@ -52,6 +52,12 @@ const NEEDS: [Need; 8] = [
     Need {
         name: "explain",
         line: "explain ann@partner.example",
+        graph: &READ,
+        keycloak: &["view-users"],
+    },
+    Need {
+        name: "audit",
+        line: "audit",
         graph: &READ,
         keycloak: &["view-users"],
     },
@@ -135,7 +141,9 @@ async fn each_command_works_with_exactly_what_it_needs() {
     for need in &NEEDS {
         let (graph, keycloak) = (set(need.graph), set(need.keycloak));
         let (status, said) = run_with(&crew, need, &graph, &keycloak).await;
-        assert_eq!(status, 0, "{}: {said}", need.name);
+        // An audit of directories that have yet to be brought together finds something.
+        let worked = if need.name == "audit" { 2 } else { 0 };
+        assert_eq!(status, worked, "{}: {said}", need.name);
     }
 }
 

@@ -1,0 +1,509 @@
+//! Audits for whoever files them: the answer, what is to be looked into, each group with everybody in it, and what was read. What each
+//! place that they go to shows is made of one [`Document`].
+
+mod csv;
+mod markdown;
+mod text;
+
+pub use csv::audit_csv;
+pub use markdown::audit_markdown;
+pub use text::audit_text;
+
+use std::collections::BTreeMap;
+
+use crate::audit::{
+    Audit, AuditedAccount, AuditedGroup, Deviation, Findings, Missing, MissingMember, Now,
+    PendingInvitation, Reason, ReasonedMember, SinceReport, UnmappedAccount, Unreasoned,
+    UnreasonedMember,
+};
+use crate::model::{GroupPath, ObjectId, UserType};
+use crate::plan::{Action, GroupName, ProblemCode};
+
+use super::explain::staying_words;
+use super::words::{
+    GroupLabels, NAMED_PATHS, People, ProblemWords, address, counted, federation_of, field_changes,
+    grouped, listed, name, place, sentence, time_with_seconds,
+};
+
+/// An audit in harmless words.
+pub(super) struct Document {
+    /// "In order", or what is to be looked into.
+    pub answer: String,
+    /// Whether it is in order.
+    pub in_order: bool,
+    /// The limits that a plan made now would exceed, and what it could not cover.
+    pub problems: Vec<ProblemWords>,
+    /// The mapped groups.
+    pub groups: Vec<GroupPart>,
+    /// What concerns no single group.
+    pub lists: Vec<List>,
+    /// What was read, when, and by whom.
+    pub evidence: Vec<(&'static str, String)>,
+}
+
+/// A mapped group.
+pub(super) struct GroupPart {
+    /// What it is called.
+    pub name: String,
+    /// What is known of it as a whole.
+    pub facts: String,
+    /// Who is in it or should be.
+    pub lists: Vec<List>,
+}
+
+/// A list of people.
+pub(super) struct List {
+    /// What they have in common.
+    pub heading: String,
+    /// The people.
+    pub rows: Vec<Row>,
+}
+
+impl List {
+    /// The heading, with how many there are.
+    pub fn counted_heading(&self) -> String {
+        match self.rows.len() {
+            0 => self.heading.clone(),
+            number => format!("{} ({})", self.heading, grouped(number)),
+        }
+    }
+}
+
+/// Somebody, and what there is to say.
+pub(super) struct Row {
+    /// Whether it is to be looked into.
+    pub to_look_into: bool,
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+    /// What the account is like: "Member", "Guest, disabled".
+    pub account: String,
+    /// What there is to say.
+    pub words: String,
+}
+
+impl Row {
+    /// Who it is, what their account is like, and what there is to say.
+    pub fn cells(&self) -> [&str; 4] {
+        [&self.name, &self.email, &self.account, &self.words]
+    }
+}
+
+impl Document {
+    /// Says an audit in words.
+    pub fn of(audit: &Audit) -> Self {
+        let labels = GroupLabels::of_audit(audit);
+        let lists = [
+            pending_list(audit, &labels),
+            unmapped_list(audit),
+            audit.since.as_ref().map(|since| since_list(since, &labels)),
+        ];
+        let blocks = audit.blocks.iter().map(|block| ProblemWords {
+            subject: "A plan made now is blocked:".to_owned(),
+            message: sentence(&block.message),
+            hint: None,
+        });
+        Self {
+            answer: answer(audit),
+            in_order: audit.in_order,
+            problems: blocks
+                .chain(audit.problems.iter().map(ProblemWords::of))
+                .collect(),
+            groups: audit
+                .groups
+                .iter()
+                .map(|group| group_part(group, &labels))
+                .collect(),
+            lists: lists.into_iter().flatten().collect(),
+            evidence: evidence(audit),
+        }
+    }
+}
+
+fn answer(audit: &Audit) -> String {
+    let Findings {
+        without_reason,
+        missing,
+        pending,
+        unmapped,
+        changed,
+        blocks,
+        problems,
+    } = audit.findings;
+    if audit.in_order {
+        return format!(
+            "In order: {}, and each of {} has its reason.",
+            counted(audit.groups.len(), "group", "groups"),
+            counted(audit.read.memberships, "membership", "memberships")
+        );
+    }
+    let found: Vec<String> = [
+        (
+            without_reason,
+            "member without a reason",
+            "members without a reason",
+        ),
+        (missing, "membership missing", "memberships missing"),
+        (
+            pending,
+            "invitation not accepted",
+            "invitations not accepted",
+        ),
+        (
+            unmapped,
+            "invited account in no mapped group",
+            "invited accounts in no mapped group",
+        ),
+        (
+            changed,
+            "change undone since the report",
+            "changes undone since the report",
+        ),
+        (blocks, "limit exceeded", "limits exceeded"),
+        (problems, "problem", "problems"),
+    ]
+    .into_iter()
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, one, many)| counted(number, one, many))
+    .collect();
+    format!("Not in order: {}", found.join(", "))
+}
+
+fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
+    let members = group.members.len() + group.without_reason.len();
+    let mut facts = vec![
+        format!(
+            "from {}",
+            listed(&labels.keycloak_of(&group.azure.id), "and")
+        ),
+        counted(members, "member", "members"),
+        format!("id {}", group.azure.id),
+    ];
+    if group.other_members > 0 {
+        facts.push(counted(
+            group.other_members,
+            "more member that is not a user",
+            "more members that are not users",
+        ));
+    }
+    if let Some(code) = group.obstacle {
+        facts.push(format!("cannot be managed: it {}", obstacle_words(code)));
+    }
+    let lists = [
+        list(
+            "In it without a reason",
+            group
+                .without_reason
+                .iter()
+                .map(|member| unreasoned_row(member, group, labels)),
+        ),
+        list(
+            "Should be in it and is not",
+            group.missing.iter().map(missing_row),
+        ),
+        list("In it, and why", group.members.iter().map(member_row)),
+    ];
+    GroupPart {
+        name: labels.of_group(&group.azure),
+        facts: facts.join(" · "),
+        lists: lists.into_iter().flatten().collect(),
+    }
+}
+
+fn list(heading: &str, rows: impl Iterator<Item = Row>) -> Option<List> {
+    let rows: Vec<Row> = rows.collect();
+    (!rows.is_empty()).then(|| List {
+        heading: heading.to_owned(),
+        rows,
+    })
+}
+
+fn row(account: &AuditedAccount, to_look_into: bool, words: String) -> Row {
+    Row {
+        to_look_into,
+        name: name(account.display_name.as_deref()),
+        email: address(&account.email),
+        account: account_words(account),
+        words,
+    }
+}
+
+fn account_words(account: &AuditedAccount) -> String {
+    let user_type = account.user_type.map_or("no user type", UserType::as_str);
+    let mut facts = vec![user_type];
+    if account.pending {
+        facts.push("not accepted yet");
+    }
+    if !account.enabled {
+        facts.push("disabled");
+    }
+    facts.join(", ")
+}
+
+fn member_row(member: &ReasonedMember) -> Row {
+    row(&member.account, false, reasons(&member.because))
+}
+
+fn unreasoned_row(
+    member: &UnreasonedMember,
+    group: &AuditedGroup,
+    labels: &GroupLabels<'_>,
+) -> Row {
+    let words = match member.what {
+        Unreasoned::WouldBeRemoved(because) => format!(
+            "{}; a plan made now removes it",
+            labels.reason_to_remove(&group.azure.id, because, str::to_owned)
+        ),
+        Unreasoned::Stays(staying) => staying_words(staying).to_owned(),
+    };
+    row(&member.account, !member.as_configured, words)
+}
+
+fn missing_row(member: &MissingMember) -> Row {
+    let what = match &member.what {
+        Missing::WouldBeAdded => "a plan made now adds this person".to_owned(),
+        Missing::WouldBeInvited => "a plan made now invites and adds this person".to_owned(),
+        Missing::Protected => "protected, so nothing is changed".to_owned(),
+        Missing::Unmanaged(code) => {
+            format!("the group cannot be managed: it {}", obstacle_words(*code))
+        }
+        Missing::Problems(_) => "left exactly as is; see the problems".to_owned(),
+    };
+    let email = member.email.as_ref();
+    Row {
+        to_look_into: !member.as_configured,
+        name: name(Some(&member.name)),
+        email: email.map_or_else(|| "–".to_owned(), |email| address(email.as_str())),
+        account: "–".to_owned(),
+        words: format!("{}; {what}", reasons(&member.because)),
+    }
+}
+
+/// "is in /teams/platform", "is in /teams/platform/core, below /teams/platform".
+fn reasons(because: &[Reason]) -> String {
+    let mut by_group: BTreeMap<&GroupPath, Vec<&GroupPath>> = BTreeMap::new();
+    for Reason { mapping, group } in because {
+        by_group.entry(group).or_default().push(mapping);
+    }
+    let number = by_group.len();
+    let named: Vec<String> = by_group
+        .into_iter()
+        .take(NAMED_PATHS)
+        .map(|(group, mappings)| {
+            let shown = place(group.as_str());
+            if mappings.contains(&group) {
+                return shown;
+            }
+            let above: Vec<String> = mappings.iter().map(|path| place(path.as_str())).collect();
+            format!("{shown} (below {})", listed(&above, "and"))
+        })
+        .collect();
+    let more = match number.saturating_sub(named.len()) {
+        0 => String::new(),
+        more => format!(", and {} more", grouped(more)),
+    };
+    format!("is in {}{more}", listed(&named, "and"))
+}
+
+fn obstacle_words(code: ProblemCode) -> &'static str {
+    match code {
+        ProblemCode::GroupDynamic => "has a dynamic membership",
+        ProblemCode::GroupOnPremises => "is synchronised from an on-premises directory",
+        ProblemCode::GroupMailEnabled => "is mail-enabled",
+        _ => "can hold directory roles",
+    }
+}
+
+fn pending_list(audit: &Audit, labels: &GroupLabels<'_>) -> Option<List> {
+    let now = audit.evidence.ended;
+    let rows = audit.pending.iter().map(|pending| {
+        let PendingInvitation {
+            account,
+            since,
+            groups,
+        } = pending;
+        let since = match since {
+            Some(since) => {
+                let days = now.duration_since(*since).as_hours().max(0) / 24;
+                format!("open since {}, {days} days ago", time_with_seconds(*since))
+            }
+            None => "Entra does not say since when".to_owned(),
+        };
+        let groups: Vec<String> = groups.iter().map(|group| labels.of_group(group)).collect();
+        let member = if groups.is_empty() {
+            "in no mapped group".to_owned()
+        } else {
+            format!("in {}", listed(&groups, "and"))
+        };
+        row(account, true, format!("{since}, {member}"))
+    });
+    let heading = format!(
+        "Invitations not accepted after {}",
+        counted(audit.pending_days as usize, "day", "days")
+    );
+    list(&heading, rows)
+}
+
+fn unmapped_list(audit: &Audit) -> Option<List> {
+    let rows = audit.unmapped.iter().map(|unmapped| {
+        let UnmappedAccount {
+            account,
+            created,
+            as_configured,
+        } = unmapped;
+        let made = match created {
+            Some(created) => format!("made on {}", time_with_seconds(*created)),
+            None => "Entra does not say when it was made".to_owned(),
+        };
+        let protected = if *as_configured && account.enabled {
+            ", protected"
+        } else {
+            ""
+        };
+        row(account, !as_configured, made + protected)
+    });
+    list("Invited accounts in no mapped group", rows)
+}
+
+fn since_list(since: &SinceReport, labels: &GroupLabels<'_>) -> List {
+    let rows: Vec<Row> = since
+        .changed
+        .iter()
+        .map(|it| deviation_row(it, labels))
+        .collect();
+    let mut facts = vec![format!("{} as left", grouped(since.unchanged))];
+    if !rows.is_empty() {
+        facts.push(format!("{} not", grouped(rows.len())));
+    }
+    if since.not_read > 0 {
+        facts.push(format!(
+            "{} in groups that are not mapped",
+            grouped(since.not_read)
+        ));
+    }
+    let heading = match since.last_run {
+        Some(last) => format!(
+            "Since the report, whose last run that wrote began on {}: of what its runs wrote, {}",
+            time_with_seconds(last),
+            listed(&facts, "and")
+        ),
+        None => "Since the report: none of its runs wrote anything".to_owned(),
+    };
+    List { heading, rows }
+}
+
+fn deviation_row(deviation: &Deviation, labels: &GroupLabels<'_>) -> Row {
+    let Deviation {
+        change,
+        action,
+        time,
+        account,
+        group,
+        now,
+        ..
+    } = deviation;
+    let group = group
+        .as_ref()
+        .map(|group| labels.of_group(group))
+        .unwrap_or_default();
+    let done = match action {
+        Action::Invite => "was invited".to_owned(),
+        Action::Update => "was updated".to_owned(),
+        Action::Add => format!("was added to {group}"),
+        Action::Remove => format!("was removed from {group}"),
+    };
+    let now = match now {
+        Now::NotMember => "is not in it now".to_owned(),
+        Now::MemberAgain => "is in it again".to_owned(),
+        Now::NoAccount => "the account is gone, or in no mapped group and not invited".to_owned(),
+        Now::OtherValues(fields) => format!(
+            "is different now: {}",
+            field_changes(fields, People::Named).join(", ")
+        ),
+    };
+    Row {
+        to_look_into: true,
+        name: name(account.display_name.as_deref()),
+        email: address(&account.email),
+        account: "–".to_owned(),
+        words: format!(
+            "{done} on {} (change {change}) and {now}",
+            time_with_seconds(*time)
+        ),
+    }
+}
+
+fn evidence(audit: &Audit) -> Vec<(&'static str, String)> {
+    let Audit {
+        read,
+        federation,
+        evidence,
+        ..
+    } = audit;
+    let operator = match &evidence.operator {
+        // Nobody has checked it, and whoever set it chose the words.
+        Some(operator) => format!("(as the environment says) {}", place(operator)),
+        None => "somebody whom the environment does not name".to_owned(),
+    };
+    vec![
+        (
+            "Keycloak",
+            format!(
+                "{} realm {}: {} and {}, completely, as {}. {}",
+                place(&evidence.source.url),
+                place(&evidence.source.realm),
+                counted(read.keycloak_groups, "group", "groups"),
+                counted(read.people, "person in them", "people in them"),
+                place(&evidence.keycloak_account),
+                federation_of(federation.as_ref())
+            ),
+        ),
+        (
+            "Entra",
+            format!(
+                "{} (tenant {}) at {}: {} with {}, and {}, completely, as app {}",
+                place(&evidence.target.tenant_name),
+                evidence.target.tenant_id,
+                place(&evidence.target.graph_url),
+                counted(read.azure_groups, "group", "groups"),
+                counted(read.memberships, "membership", "memberships"),
+                counted(read.invited_accounts, "invited account", "invited accounts"),
+                place(&evidence.app_id)
+            ),
+        ),
+        ("Began", time_with_seconds(evidence.began)),
+        ("Ended", time_with_seconds(evidence.ended)),
+        ("By", operator),
+        (
+            "With",
+            format!(
+                "keycloak-to-azure {}, configuration {}",
+                place(&evidence.tool_version),
+                place(&evidence.config_sha256)
+            ),
+        ),
+    ]
+}
+
+impl<'a> GroupLabels<'a> {
+    /// Names the groups of an audit, as those of a plan.
+    fn of_audit(audit: &'a Audit) -> Self {
+        let groups = audit.groups.iter();
+        let mut names: BTreeMap<&ObjectId, &str> = groups
+            .clone()
+            .map(|group| (&group.azure.id, group.azure.name.as_str()))
+            .collect();
+        let deviations = audit.since.iter().flat_map(|since| &since.changed);
+        for GroupName { id, name } in deviations.filter_map(|it| it.group.as_ref()) {
+            names.entry(id).or_insert(name);
+        }
+        let paths = |group: &'a AuditedGroup| group.keycloak.iter().map(|group| &group.path);
+        Self::new(
+            names,
+            groups
+                .map(|group| (&group.azure.id, paths(group).collect()))
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,409 @@
+//! What an audit says of two directories.
+
+use std::collections::BTreeSet;
+
+use keycloak_to_azure::audit::{
+    Audit, Evidence, Findings, Material, Missing, Now, Unreasoned, audit,
+};
+use keycloak_to_azure::explain::Staying;
+use keycloak_to_azure::model::{ObjectId, UserType};
+use keycloak_to_azure::plan::{Change, ProblemCode, RemovalReason, Target};
+use keycloak_to_azure::report::{Realm, Report};
+use keycloak_to_azure::settings::RemovalPolicy;
+use keycloak_to_azure::snapshot::{Account, InvitedAccount};
+use proptest::prelude::*;
+
+use crate::carry_out::apply_and_report;
+use crate::generate::world;
+use crate::properties::config;
+use crate::world::{World, id, team_of};
+
+const NOW: &str = "2026-11-27T12:00:00Z";
+
+fn evidence() -> Evidence {
+    Evidence {
+        tool_version: "0.1.0".to_owned(),
+        source: Realm {
+            url: "https://auth.acme.example".to_owned(),
+            realm: "acme".to_owned(),
+        },
+        keycloak_account: "service account sync".to_owned(),
+        target: Target {
+            tenant_id: id(0xacbe),
+            tenant_name: "Acme".to_owned(),
+            graph_url: "https://graph.microsoft.com".to_owned(),
+        },
+        app_id: "app".to_owned(),
+        operator: None,
+        config_sha256: "config".to_owned(),
+        began: NOW.parse().unwrap(),
+        ended: NOW.parse().unwrap(),
+    }
+}
+
+/// The invited accounts of a world, all accepted long ago.
+fn invited(world: &World) -> Vec<InvitedAccount> {
+    let invited = world.accounts.values().filter(|it| it.is_invited());
+    invited
+        .map(|account| InvitedAccount {
+            account: Account {
+                pending: false,
+                ..account.clone()
+            },
+            created: "2024-01-01T00:00:00Z".parse().ok(),
+            state_changed: "2024-01-02T00:00:00Z".parse().ok(),
+        })
+        .collect()
+}
+
+fn audited(world: &World) -> Audit {
+    audited_since(world, None, &invited(world))
+}
+
+fn audited_since(world: &World, since: Option<&Report>, invited: &[InvitedAccount]) -> Audit {
+    world.decide(|decision| {
+        let material = Material {
+            invited,
+            since,
+            pending_days: 30,
+        };
+        audit(decision, material, evidence())
+    })
+}
+
+fn missing(audit: &Audit) -> Vec<(&str, &Missing)> {
+    let missing = audit.groups.iter().flat_map(|group| &group.missing);
+    missing
+        .map(|member| (member.person.username.as_str(), &member.what))
+        .collect()
+}
+
+fn unreasoned(audit: &Audit) -> Vec<(&str, Unreasoned, bool)> {
+    let members = audit.groups.iter().flat_map(|it| &it.without_reason);
+    members
+        .map(|member| {
+            (
+                member.account.email.as_str(),
+                member.what,
+                member.as_configured,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn directories_that_agree_are_in_order_and_everybody_has_a_reason() {
+    let mut world = team_of(3);
+    world.person("sub");
+    world.join("sub", "/team/core");
+    let account = world.account("sub").id.clone();
+    world.add_member(&account, "acme-team");
+    world.settings.mappings[0].subgroups = true;
+    let audit = audited(&world);
+    assert!(audit.in_order, "{:?}", audit.findings);
+    let [group] = &audit.groups[..] else {
+        panic!("{audit:?}")
+    };
+    let reasons: Vec<String> = group
+        .members
+        .iter()
+        .map(|member| {
+            let [reason] = &member.because[..] else {
+                panic!("{member:?}")
+            };
+            format!(
+                "{} {} {}",
+                member.person.username, reason.group, reason.mapping
+            )
+        })
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "p0 /team /team",
+            "p1 /team /team",
+            "p2 /team /team",
+            "sub /team/core /team"
+        ]
+    );
+    assert_eq!(audit.read.memberships, 4);
+    assert_eq!((audit.read.people, audit.read.keycloak_groups), (4, 2));
+}
+
+#[test]
+fn who_should_be_in_a_group_and_is_not_is_named_with_what_is_in_the_way() {
+    let mut world = team_of(2);
+    for (username, has_account) in [
+        ("new", false),
+        ("out", true),
+        ("own", false),
+        ("glass", true),
+    ] {
+        world.person(username);
+        world.join(username, "/team");
+        if has_account {
+            world.account(username);
+        }
+    }
+    world.person("own").email = Some("own@acme.example".to_owned());
+    world.person("mute").email = None;
+    world.join("mute", "/team");
+    world.settings.protected = vec!["glass@partner.example".to_owned()];
+    let audit = audited(&world);
+    let problem = |code| Missing::Problems(BTreeSet::from([code]));
+    assert_eq!(
+        missing(&audit),
+        [
+            ("glass", &Missing::Protected),
+            ("mute", &problem(ProblemCode::NoEmail)),
+            ("new", &Missing::WouldBeInvited),
+            ("out", &Missing::WouldBeAdded),
+            ("own", &problem(ProblemCode::OwnDomain)),
+        ]
+    );
+    assert_eq!(
+        audit.findings.missing, 4,
+        "the protected one is as configured"
+    );
+
+    world.azure.get_mut("acme-team").unwrap().dynamic = true;
+    let unmanaged = Missing::Unmanaged(ProblemCode::GroupDynamic);
+    let audit = audited(&world);
+    let others: Vec<_> = missing(&audit)
+        .into_iter()
+        .filter(|(username, _)| *username != "glass")
+        .collect();
+    assert!(
+        others.iter().all(|(_, what)| **what == unmanaged),
+        "{others:?}"
+    );
+}
+
+#[test]
+fn who_is_in_a_group_without_a_reason_is_named_with_what_becomes_of_it() {
+    let removed = Unreasoned::WouldBeRemoved(RemovalReason::UnknownToKeycloak);
+    let stays = Unreasoned::Stays;
+    let cases: [(Unreasoned, bool, crate::world::Happening); 5] = [
+        (removed, false, |_| {}),
+        (stays(Staying::Protected), true, |world| {
+            world.settings.protected = vec!["p0@partner.example".to_owned()];
+        }),
+        (stays(Staying::RemovesNobody), true, |world| {
+            world.settings.mappings[0].removals = RemovalPolicy::None;
+        }),
+        (stays(Staying::RemovesOnlyKnown), true, |world| {
+            world.settings.mappings[0].removals = RemovalPolicy::Known;
+        }),
+        (stays(Staying::NotConfirmed), false, |world| {
+            world.components = None;
+        }),
+    ];
+    for (what, as_configured, happen) in cases {
+        let mut world = team_of(8);
+        world.delete("p0");
+        happen(&mut world);
+        let audit = audited(&world);
+        assert_eq!(
+            unreasoned(&audit),
+            [("p0@partner.example", what, as_configured)]
+        );
+        assert_eq!(audit.in_order, as_configured, "{:?}", audit.findings);
+    }
+}
+
+#[test]
+fn invitations_are_overdue_after_so_many_days_and_where_nobody_knows_since_when() {
+    let world = team_of(4);
+    let mut invited = invited(&world);
+    let dates = [
+        Some("2026-10-28T12:00:00Z"),
+        Some("2026-10-28T12:00:01Z"),
+        None,
+        Some("2020-01-01T00:00:00Z"),
+    ];
+    for (at, date) in dates.into_iter().enumerate() {
+        invited[at].account.pending = at < 3;
+        invited[at].created = None;
+        invited[at].state_changed = date.and_then(|date| date.parse().ok());
+    }
+    let audit = audited_since(&world, None, &invited);
+    let overdue: Vec<&str> = audit
+        .pending
+        .iter()
+        .map(|pending| pending.account.email.as_str())
+        .collect();
+    assert_eq!(overdue, ["p2@partner.example", "p0@partner.example"]);
+    assert_eq!(audit.pending[0].groups[0].name, "acme-team");
+    assert_eq!(
+        audit.findings,
+        Findings {
+            pending: 2,
+            ..Findings::default()
+        }
+    );
+    // Of when it was made, where Entra does not say when it was last invited.
+    invited[2].created = "2026-11-26T00:00:00Z".parse().ok();
+    assert_eq!(audited_since(&world, None, &invited).pending.len(), 1);
+}
+
+#[test]
+fn invited_accounts_in_no_mapped_group_are_named_unless_somebody_is_about_to_be_added() {
+    let mut world = team_of(2);
+    for username in ["lost", "off", "glass", "soon"] {
+        world.account(username);
+    }
+    world.account("off").enabled = false;
+    world.settings.protected = vec!["glass@partner.example".to_owned()];
+    world.person("soon");
+    world.join("soon", "/team");
+    let audit = audited(&world);
+    let unmapped: Vec<_> = audit
+        .unmapped
+        .iter()
+        .map(|it| (it.account.email.as_str(), it.as_configured))
+        .collect();
+    assert_eq!(
+        unmapped,
+        [
+            ("glass@partner.example", true),
+            ("lost@partner.example", false),
+            ("off@partner.example", true)
+        ]
+    );
+    assert_eq!(audit.findings.unmapped, 1);
+}
+
+/// A world after a run of every kind of change, and the report of it.
+fn after_a_run() -> (World, Report) {
+    let mut world = team_of(8);
+    world.person("new");
+    world.join("new", "/team");
+    world.person("back");
+    world.join("back", "/team");
+    world.account("back");
+    world.delete("p0");
+    world.account("p1").user_type = Some(UserType::Guest);
+    let plan = world.plan();
+    let (after, run) = apply_and_report(&plan, &world);
+    assert_eq!(run.outcomes.len(), 5, "{:?}", run.outcomes);
+    (after, Report { runs: vec![run] })
+}
+
+fn since(world: &World, report: &Report) -> (usize, Vec<(String, Now)>) {
+    let audit = audited_since(world, Some(report), &invited(world));
+    let since = audit.since.unwrap();
+    assert_eq!(audit.findings.changed, since.changed.len());
+    let changed = since.changed.into_iter();
+    (
+        since.unchanged,
+        changed.map(|it| (it.account.email, it.now)).collect(),
+    )
+}
+
+#[test]
+fn what_a_run_did_and_is_not_so_any_more_is_named() {
+    let (world, report) = after_a_run();
+    let (unchanged, changed) = since(&world, &report);
+    assert_eq!((unchanged, &changed[..]), (5, &[][..]));
+
+    let mut later = world.clone();
+    let account = |world: &mut World, name: &str| world.account(name).id.clone();
+    let (back, gone) = (account(&mut later, "back"), account(&mut later, "p0"));
+    let members = &mut later.azure.get_mut("acme-team").unwrap().members;
+    members.remove(&back);
+    members.insert(gone);
+    later.account("p1").user_type = Some(UserType::Guest);
+    let new = account(&mut later, "new");
+    later.accounts.remove(&new);
+    later
+        .azure
+        .get_mut("acme-team")
+        .unwrap()
+        .members
+        .remove(&new);
+    let (unchanged, mut changed) = since(&later, &report);
+    changed.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(unchanged, 0);
+    let mut changed = changed.into_iter();
+    assert_eq!(
+        changed.next(),
+        Some(("back@partner.example".to_owned(), Now::NotMember))
+    );
+    let both: Vec<Now> = changed.by_ref().take(2).map(|(_, now)| now).collect();
+    assert!(
+        both.contains(&Now::NoAccount) && both.contains(&Now::NotMember),
+        "{both:?}"
+    );
+    assert_eq!(
+        changed.next(),
+        Some(("p0@partner.example".to_owned(), Now::MemberAgain))
+    );
+    let Some((_, Now::OtherValues(fields))) = changed.next() else {
+        panic!("p1 was updated")
+    };
+    let user_type = fields.user_type.unwrap();
+    assert_eq!(user_type.before, Some(UserType::Member));
+    assert_eq!(user_type.after, Some(UserType::Guest));
+}
+
+#[test]
+fn of_several_runs_the_last_word_counts_and_dry_runs_say_nothing() {
+    let (world, mut report) = after_a_run();
+    // Somebody is taken out again by a second run; what the first one did is no news then.
+    let mut gone = world.clone();
+    gone.leave("back", "/team");
+    let plan = gone.plan();
+    let (gone, mut second) = apply_and_report(&plan, &gone);
+    second.start.run_id = "second".to_owned();
+    report.runs.push(second.clone());
+    let (unchanged, changed) = since(&gone, &report);
+    assert_eq!((unchanged, &changed[..]), (5, &[][..]));
+
+    report.runs[1].start.dry_run = true;
+    let (_, changed) = since(&gone, &report);
+    assert_eq!(
+        changed,
+        [("back@partner.example".to_owned(), Now::NotMember)]
+    );
+}
+
+#[test]
+fn what_a_run_did_in_a_group_that_is_not_mapped_any_more_was_not_read() {
+    let (mut world, report) = after_a_run();
+    world.map("/other", "acme-other");
+    world.settings.mappings.remove(0);
+    let audit = audited_since(&world, Some(&report), &invited(&world));
+    let since = audit.since.unwrap();
+    assert_eq!(since.not_read, 3);
+    assert_eq!(since.changed, []);
+}
+
+proptest! {
+    #![proptest_config(config(500))]
+
+    #[test]
+    fn everybody_in_a_group_or_wanted_there_stands_in_one_list_and_a_plan_does_what_it_says(world in world()) {
+        let mut world = world;
+        world.scope = None;
+        let plan = world.plan();
+        let audit = audited(&world);
+        let (mut to_add, mut to_remove) = (0, 0);
+        for group in &audit.groups {
+            let azure = world.azure.values().find(|it| it.id == group.azure.id).unwrap();
+            let with_reason = group.members.iter().map(|member| &member.account.id);
+            let without = group.without_reason.iter().map(|member| &member.account.id);
+            let listed: Vec<&ObjectId> = with_reason.chain(without).collect();
+            let once: BTreeSet<&ObjectId> = listed.iter().copied().collect();
+            prop_assert_eq!(listed.len(), once.len());
+            prop_assert_eq!(once, azure.members.iter().collect::<BTreeSet<_>>());
+            let is_to_add = |what: &Missing| matches!(what, Missing::WouldBeAdded | Missing::WouldBeInvited);
+            to_add += group.missing.iter().filter(|member| is_to_add(&member.what)).count();
+            let is_to_remove = |what: &Unreasoned| matches!(what, Unreasoned::WouldBeRemoved(_));
+            to_remove += group.without_reason.iter().filter(|member| is_to_remove(&member.what)).count();
+        }
+        prop_assert_eq!(to_add, plan.summary.add);
+        prop_assert_eq!(to_remove, plan.summary.remove);
+        let changes_groups = plan.changes.iter().any(|change| !matches!(change, Change::Update(_)));
+        prop_assert!(!(audit.in_order && changes_groups), "{:?}", plan.changes);
+    }
+}
