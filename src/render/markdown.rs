@@ -16,9 +16,9 @@ use super::flags::{override_flags, shell_flag, shell_word};
 use super::layout::Columns;
 use super::words::{
     Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords, UndoWords,
-    addition_reason, address, again, already_so, counted, federation, field_changes, grouped,
-    invited_as, invited_name, name, nothing_to_do, place, question, reception, sentence as words,
-    shared_reception, time, totals, undo_words,
+    addition_reason, address, again, already_so, blocks_with_questions, counted, federation,
+    field_changes, grouped, invited_as, invited_name, name, nothing_to_do, place, reception,
+    sentence as words, shared_reception, time, totals, undo_words,
 };
 
 /// What a comment may hold: GitHub takes 65,536 characters and answers 422 above, and some of them belong to whoever posts it.
@@ -204,16 +204,16 @@ fn scope(plan: &Plan) -> Option<Part> {
 }
 
 fn blocks(plan: &Plan) -> Option<Part> {
-    let items: Vec<String> = plan
-        .blocks
-        .iter()
-        .map(|block| {
+    let items: Vec<String> = blocks_with_questions(plan)
+        .map(|(block, question)| {
+            let question =
+                question.map(|question| format!("  - If it is not: {}\n", sentence(question)));
             format!(
-                "- **✗** {}\n  - If that is right: {} with {}\n  - If it is not: {}\n",
+                "- **✗** {}\n  - If that is right: {} with {}\n{}",
                 sentence(&words(&block.message)),
                 again(plan.kind),
                 code_span(&shell_flag(&block.flag)),
-                sentence(question(block.code, plan.kind))
+                question.unwrap_or_default()
             )
         })
         .collect();

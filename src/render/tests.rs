@@ -486,3 +486,14 @@ fn the_hostile_sample_is_shown_and_not_obeyed() {
     assert!(shown.contains("A|`b`\\u{1b}[2K\\n- <b>@all</b> \\u{202e}#1 --> www.evil.example"));
     assert!(!shown.contains(HOSTILE));
 }
+
+#[test]
+fn what_is_to_be_asked_is_asked_once_however_many_groups_are_blocked() {
+    let mut plan = samples::blocked();
+    let block = plan.blocks[0].clone();
+    plan.blocks = vec![block.clone(), block.clone(), block];
+    for page in [markdown(&plan), text(&plan, &WIDE)] {
+        assert_eq!(page.matches("If that is right:").count(), 3, "{page}");
+        assert_eq!(page.matches("If it is not:").count(), 1, "{page}");
+    }
+}

@@ -15,8 +15,9 @@ use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
 use super::layout::{Columns, hanging, hanging_marked, hanging_named};
 use super::words::{
     Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, UndoWords, addition_reason,
-    again, counted, federation, field_changes, grouped, invited_as, invited_name, listed, name,
-    nothing_to_do, place, question, reception, sentence, shared_reception, totals, undo_words,
+    again, blocks_with_questions, counted, federation, field_changes, grouped, invited_as,
+    invited_name, listed, name, nothing_to_do, place, reception, sentence, shared_reception,
+    totals, undo_words,
 };
 
 const REDACTED: &str =
@@ -146,7 +147,7 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
 /// Returns the limits that a plan exceeds, with how to go on.
 pub(super) fn blocks(plan: &Plan, style: Style) -> String {
     let mut text = String::new();
-    for block in &plan.blocks {
+    for (block, question) in blocks_with_questions(plan) {
         let message = hanging_named("x ", &sentence(&block.message), style.width);
         text.push_str(&style.lines(&message, Style::red));
         // A command that is to be copied stays on one line.
@@ -156,11 +157,9 @@ pub(super) fn blocks(plan: &Plan, style: Style) -> String {
             again(plan.kind),
             shell_flag(&block.flag)
         );
-        text.push_str(&hanging(
-            "  If it is not:      ",
-            question(block.code, plan.kind),
-            style.width,
-        ));
+        if let Some(question) = question {
+            text.push_str(&hanging("  If it is not:      ", question, style.width));
+        }
     }
     text
 }

@@ -1,11 +1,12 @@
 //! The words that the renderings share: counts, reasons and names. Everything it returns is harmless text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{GroupPath, ObjectId, UserType};
 use crate::plan::{
-    Add, BlockCode, Change, Federation, FederationSource, FieldChange, Fields, GroupName, Invite,
-    Overrides, Plan, PlanKind, Problem, ProblemCode, RemovalReason, Remove, UndoneRun, Update,
+    Add, Block, BlockCode, Change, Federation, FederationSource, FieldChange, Fields, GroupName,
+    Invite, Overrides, Plan, PlanKind, Problem, ProblemCode, RemovalReason, Remove, UndoneRun,
+    Update,
 };
 
 use crate::report::Run;
@@ -471,8 +472,20 @@ pub(super) fn already_so(plan: &Plan) -> String {
     }
 }
 
+/// Returns the blocks of a plan, each with what to ask oneself if that was not the intention. What was asked already is not asked again:
+/// where fifty groups lose too many, it is for one reason.
+pub(super) fn blocks_with_questions(
+    plan: &Plan,
+) -> impl Iterator<Item = (&Block, Option<&'static str>)> {
+    let mut asked = BTreeSet::new();
+    plan.blocks.iter().map(move |block| {
+        let question = question(block.code, plan.kind);
+        (block, asked.insert(question).then_some(question))
+    })
+}
+
 /// Returns what to ask oneself where a limit is exceeded and that was not the intention.
-pub(super) fn question(code: BlockCode, kind: PlanKind) -> &'static str {
+fn question(code: BlockCode, kind: PlanKind) -> &'static str {
     match code {
         _ if kind == PlanKind::Undo => {
             "did that run really add so many, and were none of them members for another reason?"
