@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::model::Address;
 use crate::plan::Overrides;
@@ -226,6 +227,17 @@ fn parse_limit(text: &str) -> Result<Limit, String> {
     }
 }
 
+fn parse_age(text: &str) -> Result<SignedDuration, String> {
+    text.parse::<Span>()
+        .ok()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
+        .filter(SignedDuration::is_positive)
+        .ok_or_else(|| {
+            "an age is more than nothing, in minutes, hours, days or weeks: 30m, 24h, 7d, 2w"
+                .to_owned()
+        })
+}
+
 /// Where the directories are.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct DirectoryArgs {
@@ -258,6 +270,10 @@ pub struct ApplyArgs {
     /// Refuse any plan but this one (the id that was approved); a plan that takes back a run is applied only with it
     #[arg(long, value_name = "ID")]
     pub plan_id: Option<String>,
+    /// Refuse a plan that is older, such as 30m, 24h or 7d; a convenience and no protection, because the time of a plan is not part of
+    /// its id
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub max_age: Option<SignedDuration>,
     /// Where the report is appended to [default: beside the plan, ….report.jsonl]
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -428,6 +444,41 @@ mod tests {
         );
         for text in ["-1", "101%", "-5%", "", "%", "1.5", "none", "1e9999"] {
             assert!(parse_removal_limit(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_age_is_more_than_nothing() {
+        for (text, minutes) in [
+            ("30m", 30),
+            ("24h", 24 * 60),
+            ("1h 30m", 90),
+            ("1h30m", 90),
+            ("7d", 7 * 24 * 60),
+            ("2w", 14 * 24 * 60),
+            ("7 days", 7 * 24 * 60),
+            ("P1D", 24 * 60),
+        ] {
+            assert_eq!(
+                parse_age(text),
+                Ok(SignedDuration::from_mins(minutes)),
+                "{text:?}"
+            );
+        }
+        for text in [
+            "",
+            "24",
+            "0h",
+            "-1h",
+            "1h ago",
+            "1mo",
+            "1y",
+            "h",
+            "1e9h",
+            "yesterday",
+            "99999999999h",
+        ] {
+            assert!(parse_age(text).is_err(), "{text:?}");
         }
     }
 

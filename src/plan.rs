@@ -2,6 +2,7 @@
 //!
 //! These types are the plan file's format (version 1.0). The codes and field names are part of it: whoever changes one changes the format.
 
+mod age;
 mod digest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId, UserType};
 use crate::settings::Limit;
+
+pub use age::UnfitAge;
 
 /// The version of the format that this program writes. It reads every version with the same number before the dot.
 pub const FORMAT_VERSION: &str = "1.0";

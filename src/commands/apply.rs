@@ -27,6 +27,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitStatus> {
     let plan = plan_file::read(&args.plan)?;
     refuse_unapproved(&plan, args)?;
+    refuse_old(&plan, args, jiff::Timestamp::now())?;
     if plan.is_blocked() {
         let style = context.ui.err_style();
         context.ui.say(&render::refusal_of_blocked(&plan, &style));
@@ -211,6 +212,16 @@ fn refuse_unapproved(plan: &Plan, args: &ApplyArgs) -> anyhow::Result<()> {
         plan.plan_id
     );
     Ok(())
+}
+
+fn refuse_old(plan: &Plan, args: &ApplyArgs, now: jiff::Timestamp) -> anyhow::Result<()> {
+    let Some(most) = args.max_age else {
+        return Ok(());
+    };
+    plan.check_age(most, now).map_err(|unfit| {
+        let why = render::refusal_of_age(plan, most, unfit);
+        anyhow::anyhow!("refused {}: {why}", args.plan.display())
+    })
 }
 
 fn print_outcomes(

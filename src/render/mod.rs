@@ -4,6 +4,7 @@
 //! terminal can do comes in as a [`Style`]. Everything from elsewhere goes through [`escape`], without exception.
 //! Numbers of changes are counted from the changes themselves, which are what apply carries out, and not taken from a summary.
 
+mod age;
 mod apply;
 mod audit;
 mod before_after;
@@ -25,6 +26,7 @@ mod samples;
 mod tests;
 
 pub use self::audit::{audit_csv, audit_markdown, audit_text};
+pub use age::refusal_of_age;
 pub use apply::{apply_header, dry_run, outcomes};
 pub use check::{CheckLine, CheckState, check_table};
 pub use explain::explanation;

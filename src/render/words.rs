@@ -553,6 +553,22 @@ pub(super) fn seconds_of(took: jiff::SignedDuration) -> String {
     }
 }
 
+/// Returns how long something lasts, to the minute or the hour: "30 min", "24 h", "2 days 3 h".
+pub(super) fn lasting(duration: jiff::SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours) = (seconds / 60, seconds / 3_600);
+    let with = |rest: i64, unit: &str| match rest {
+        0 => String::new(),
+        rest => format!(" {rest} {unit}"),
+    };
+    match (minutes, hours) {
+        (0, _) => format!("{seconds} s"),
+        (_, 0) => format!("{minutes} min"),
+        (_, 1..48) => format!("{hours} h{}", with(minutes % 60, "min")),
+        _ => format!("{} days{}", hours / 24, with(hours % 24, "h")),
+    }
+}
+
 /// Returns a time as people write it.
 pub(super) fn time(time: jiff::Timestamp) -> String {
     time.strftime("%-d %B %Y, %H:%M UTC").to_string()

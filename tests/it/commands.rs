@@ -302,6 +302,47 @@ async fn a_plan_is_refused_before_anything_is_asked() {
 }
 
 #[tokio::test]
+async fn a_plan_that_is_older_than_allowed_is_refused_before_anything_is_asked() {
+    let stage = Stage::company().await;
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    stage.sandbox.forget_requests();
+    let made_hours_ago = |hours: i64| {
+        let mut plan = read_plan(&stage, "plan.json");
+        plan.created_at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+        plan_file::write(&stage.path("plan.json"), &plan).unwrap();
+    };
+
+    made_hours_ago(50);
+    for dry_run in ["", " --dry-run"] {
+        let refused = stage
+            .run(&format!("apply @plan.json --max-age 24h{dry_run}"))
+            .await;
+        assert!(
+            refused.status == 1
+                && refused
+                    .err
+                    .contains("2 days 2 h ago, and --max-age allows 24 h")
+                && refused.err.contains("plan again"),
+            "{}",
+            refused.err
+        );
+    }
+    made_hours_ago(-1);
+    let refused = stage.run("apply @plan.json --max-age 24h").await;
+    assert!(
+        refused.status == 1 && refused.err.contains("its age for --max-age is not known"),
+        "{}",
+        refused.err
+    );
+    assert!(!stage.path("plan.report.jsonl").exists());
+    assert_eq!(stage.sandbox.requests(), []);
+
+    made_hours_ago(23);
+    let applied = stage.run("apply @plan.json --max-age 24h").await;
+    assert_eq!(applied.status, 0, "{}", applied.err);
+}
+
+#[tokio::test]
 async fn a_blocked_plan_is_written_and_refused() {
     let stage = Stage::company().await;
     stage.configure(&(stage.configuration() + "limits: { removals: 0 }\n"));
