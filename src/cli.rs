@@ -76,6 +76,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Read both sides and report who is in each mapped group and why, and what is not in order; changes nothing
     Audit(AuditArgs),
+    /// Check the configuration and say all mistakes with their places; needs neither credentials nor network
+    Validate(ValidateArgs),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -332,6 +334,14 @@ pub struct CheckArgs {
     /// Where the directories are.
     #[command(flatten)]
     pub directories: DirectoryArgs,
+}
+
+/// The flags of `validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Print the JSON Schema of the configuration, for editors, and check nothing
+    #[arg(long)]
+    pub schema: bool,
 }
 
 /// The flags of `explain`.

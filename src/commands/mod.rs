@@ -12,6 +12,7 @@ mod sandbox;
 mod session;
 mod show;
 mod undo;
+mod validate;
 
 pub use session::UnusableMappings;
 
@@ -90,6 +91,7 @@ pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> 
         Command::Check(args) => check::run(&cli.config, &args, context).await,
         Command::Report(args) => report::run(&args, context),
         Command::Undo(args) => undo::run(&cli.config, &args, context).await,
+        Command::Validate(args) => validate::run(&cli.config, &args, context),
         Command::Explain(args) => explain::run(&cli.config, &args, context).await,
         Command::Audit(args) => audit::run(&cli.config, &args, context).await,
         Command::Completions { shell } => {

@@ -1,11 +1,13 @@
 //! The keys of the configuration file: all of them, what each may hold and what it is when it is left out.
 //!
-//! This is the only place that names them. `keycloak_to_azure.config.yaml.example` explains them, and a test compares the two.
+//! This is the only place that names them. `keycloak_to_azure.config.yaml.example` explains them, and a test compares the two. The
+//! schema for editors is made of both.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::model::{UserType, fold};
 use crate::settings::{
@@ -13,6 +15,7 @@ use crate::settings::{
     Mapping, MatchAttribute, RemovalPolicy, Settings, UnverifiedPolicy, UpdatePolicy, UserRules,
 };
 
+use super::kind::{self, Kind, Read};
 use super::mistake::{Wrong, show};
 use super::table::{Table, Value};
 use super::yaml::Place;
@@ -31,26 +34,26 @@ pub(super) struct FileContents {
 
 /// Reads the whole file; `authority_host` is the value of `AZURE_AUTHORITY_HOST`.
 pub(super) fn read(top: &mut Table<'_, '_>, authority_host: Option<&str>) -> Option<FileContents> {
-    let logfile = top.optional("logfile", value::file);
+    let logfile = top.optional("logfile", kind::LOGFILE);
     let url = top.required(
         "keycloak_url",
         "the address of Keycloak, as in `https://keycloak.example.com/auth`",
-        value::keycloak_url,
+        kind::KEYCLOAK_URL,
     );
     let realm = top.required(
         "keycloak_realm",
         "the realm whose people are read",
-        value::realm,
+        kind::REALM,
     );
     let mappings = read_mappings(top);
-    let auth_realm = top.optional("keycloak_auth_realm", value::realm);
-    let federation = top.optional("keycloak_federation", value::word);
-    let ca_file = top.optional("keycloak_ca_file", value::file);
+    let auth_realm = top.optional("keycloak_auth_realm", kind::REALM);
+    let federation = top.optional("keycloak_federation", kind::word());
+    let ca_file = top.optional("keycloak_ca_file", kind::FILE);
     let entra = read_entra(top, authority_host);
     let users = top.section("users", read_users);
     let invitations = top.section("invitations", read_invitations);
     let limits = top.section("limits", read_limits);
-    let protected = top.optional_list("protected", value::protected_account);
+    let protected = top.optional_list("protected", kind::PROTECTED_ACCOUNT);
 
     let realm = realm?;
     Some(FileContents {
@@ -102,16 +105,16 @@ fn read_mapping(entry: &mut Table<'_, '_>) -> Option<(Mapping, Place)> {
     let keycloak = entry.required(
         "keycloak",
         "the Keycloak group, by its name or path",
-        value::keycloak_group,
+        kind::KEYCLOAK_GROUP,
     );
     let azure = entry.required(
         "azure",
         "the Azure group, by its display name or object id",
-        value::name,
+        kind::NAME,
     );
-    let subgroups = entry.optional("subgroups", value::switch);
-    let removals = entry.optional("removals", value::word);
-    let allow_empty = entry.optional("allow_empty", value::switch);
+    let subgroups = entry.optional("subgroups", kind::SWITCH);
+    let removals = entry.optional("removals", kind::word());
+    let allow_empty = entry.optional("allow_empty", kind::SWITCH);
 
     let (place, keycloak_line) = entry.line_of("keycloak");
     let (_, azure_line) = entry.line_of("azure");
@@ -173,8 +176,8 @@ impl Cloud {
 }
 
 fn read_entra(top: &mut Table<'_, '_>, authority_host: Option<&str>) -> EntraConnection {
-    let cloud = top.optional("azure_cloud", value::word);
-    let graph_url = top.optional("azure_graph_url", value::host_url);
+    let cloud = top.optional("azure_cloud", kind::word());
+    let graph_url = top.optional("azure_graph_url", kind::HOST_URL);
     // A login of one cloud gives tokens that the Graph of another refuses, so the two must fit unless Graph is named as well. With a
     // mistake in azure_cloud there is nothing to compare with.
     let is_compared = !top.has("azure_graph_url") && cloud.is_some() == top.has("azure_cloud");
@@ -186,9 +189,7 @@ fn read_entra(top: &mut Table<'_, '_>, authority_host: Option<&str>) -> EntraCon
         Ok(login_url)
     };
     let in_file = top.has("azure_login_url");
-    let login_url = top.optional("azure_login_url", |value: &Value<'_, '_>| {
-        value::host_url(value).and_then(fitting)
-    });
+    let login_url = top.optional("azure_login_url", kind::HOST_URL.checked(fitting));
     let from_environment = authority_host.filter(|_| !in_file).and_then(|host| {
         parse_authority_host(host)
             .and_then(fitting)
@@ -234,21 +235,23 @@ fn check_cloud(login_url: &str, cloud: Cloud) -> Result<(), Wrong> {
 fn read_users(users: &mut Table<'_, '_>) -> UserRules {
     UserRules {
         user_type: users
-            .optional("user_type", value::user_type)
+            .optional("user_type", kind::USER_TYPE)
             .unwrap_or(Some(UserType::Member)),
         update: users
-            .optional("update", value::word)
+            .optional("update", kind::word())
             .unwrap_or(UpdatePolicy::Invited),
         display_name: users
-            .optional("display_name", value::display_name)
+            .optional("display_name", kind::DISPLAY_NAME)
             .unwrap_or_else(default_display_name),
-        match_by: read_match(users),
-        email_domains: read_email_domains(users),
+        match_by: users.optional("match", MATCH).unwrap_or_else(default_match),
+        email_domains: users
+            .optional("email_domains", EMAIL_DOMAINS)
+            .unwrap_or_default(),
         disabled: users
-            .optional("disabled", value::word)
+            .optional("disabled", kind::word())
             .unwrap_or(DisabledPolicy::Remove),
         unverified_email: users
-            .optional("unverified_email", value::word)
+            .optional("unverified_email", kind::word())
             .unwrap_or(UnverifiedPolicy::Allow),
     }
 }
@@ -258,34 +261,49 @@ fn default_display_name() -> DisplayNameTemplate {
         .expect("the default template names placeholders that exist")
 }
 
-fn read_match(users: &mut Table<'_, '_>) -> Vec<MatchAttribute> {
-    use MatchAttribute::{Mail, OtherMails, ProxyAddresses, UserPrincipalName};
+const MATCH: Kind<Read<Vec<MatchAttribute>>> = Kind {
+    read: read_match,
+    schema: || {
+        json!({
+            "type": "array",
+            "items": (kind::word::<MatchAttribute>().schema)(),
+            "uniqueItems": true,
+            "contains": { "enum": ["mail", "other_mails"] },
+        })
+    },
+};
 
-    let read = users.optional("match", |list: &Value<'_, '_>| {
-        let mut attributes = Vec::new();
-        let Some(elements) = list.parse_list(value::word::<MatchAttribute>) else {
-            return Ok(attributes);
-        };
-        let all_are_known = elements.len() == list.length();
-        for (element, attribute) in elements {
-            if attributes.contains(&attribute) {
-                element.mistake(&Wrong::value("stands here a second time"));
-            } else {
-                attributes.push(attribute);
-            }
+fn read_match(list: &Value<'_, '_>) -> Result<Vec<MatchAttribute>, Wrong> {
+    let mut attributes = Vec::new();
+    let Some(elements) = list.parse_list(value::word::<MatchAttribute>) else {
+        return Ok(attributes);
+    };
+    let all_are_known = elements.len() == list.length();
+    for (element, attribute) in elements {
+        if attributes.contains(&attribute) {
+            element.mistake(&Wrong::value("stands here a second time"));
+        } else {
+            attributes.push(attribute);
         }
-        if all_are_known && !attributes.contains(&Mail) && !attributes.contains(&OtherMails) {
-            return Err(Wrong::value(
-                "needs mail or other_mails among its entries: an invited person would not be found again without",
-            ));
-        }
-        Ok(attributes)
-    });
-    read.unwrap_or_else(|| vec![Mail, UserPrincipalName, OtherMails, ProxyAddresses])
+    }
+    let finds_the_invited = [MatchAttribute::Mail, MatchAttribute::OtherMails]
+        .iter()
+        .any(|attribute| attributes.contains(attribute));
+    if all_are_known && !finds_the_invited {
+        return Err(Wrong::value(
+            "needs mail or other_mails among its entries: an invited person would not be found again without",
+        ));
+    }
+    Ok(attributes)
 }
 
-fn read_email_domains(users: &mut Table<'_, '_>) -> BTreeMap<String, String> {
-    let read = users.optional("email_domains", |pairs: &Value<'_, '_>| {
+fn default_match() -> Vec<MatchAttribute> {
+    use MatchAttribute::{Mail, OtherMails, ProxyAddresses, UserPrincipalName};
+    vec![Mail, UserPrincipalName, OtherMails, ProxyAddresses]
+}
+
+const EMAIL_DOMAINS: Kind<Read<BTreeMap<String, String>>> = Kind {
+    read: |pairs| {
         let mut domains = BTreeMap::new();
         for (key, from, to) in pairs
             .parse_pairs(value::domain, value::public_domain)
@@ -296,32 +314,32 @@ fn read_email_domains(users: &mut Table<'_, '_>) -> BTreeMap<String, String> {
             }
         }
         Ok(domains)
-    });
-    read.unwrap_or_default()
-}
+    },
+    schema: || json!({ "type": "object", "additionalProperties": (kind::PUBLIC_DOMAIN.schema)() }),
+};
 
 fn read_invitations(invitations: &mut Table<'_, '_>) -> InvitationRules {
     InvitationRules {
         redirect_url: invitations
-            .optional("redirect_url", value::redirect_url)
+            .optional("redirect_url", kind::REDIRECT_URL)
             .unwrap_or_else(|| "https://portal.azure.com/{tenant_id}".to_owned()),
         send_email: invitations
-            .optional("send_email", value::switch)
+            .optional("send_email", kind::SWITCH)
             .unwrap_or(false),
-        allowed_domains: invitations.optional_list("allowed_domains", value::public_domain),
+        allowed_domains: invitations.optional_list("allowed_domains", kind::PUBLIC_DOMAIN),
     }
 }
 
 fn read_limits(limits: &mut Table<'_, '_>) -> Limits {
     Limits {
         removals: limits
-            .optional("removals", value::limit(u32::MAX))
+            .optional("removals", kind::limit::<{ u32::MAX }>())
             .unwrap_or(Limit::AtMost(5)),
         removals_percent: limits
-            .optional("removals_percent", value::limit(100))
+            .optional("removals_percent", kind::limit::<100>())
             .unwrap_or(Limit::AtMost(20)),
         invitations: limits
-            .optional("invitations", value::limit(u32::MAX))
+            .optional("invitations", kind::limit::<{ u32::MAX }>())
             .unwrap_or(Limit::AtMost(100)),
     }
 }

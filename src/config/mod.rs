@@ -5,14 +5,18 @@
 mod credentials;
 mod entra_credentials;
 mod keys;
+mod kind;
 mod mistake;
 mod notes;
+mod schema;
 mod table;
 mod value;
 mod yaml;
 
 #[cfg(test)]
 mod entra_credentials_tests;
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +36,7 @@ pub use credentials::{
 };
 pub use entra_credentials::{EntraCredentials, EntraLogin, IdentityEndpoint};
 pub use mistake::ConfigErrors;
+pub use schema::schema;
 
 use notes::Notes;
 use table::Table;

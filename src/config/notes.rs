@@ -1,10 +1,11 @@
 //! What is noted while the file is read, and the list of mistakes that comes of it.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::credentials::variables;
 use super::mistake::{ConfigErrors, Mistake, show};
+use super::table::Declared;
 use super::yaml::{Document, Place, Position};
 
 /// The number of mistakes that are shown: nobody reads more at once, and finding each one's position reads the file once more.
@@ -16,8 +17,8 @@ pub(super) struct Notes<'a, 't> {
     mistakes: RefCell<Vec<(Place, String)>>,
     /// Mistakes outside the file.
     environment: RefCell<Vec<String>>,
-    /// The full names of the keys that were declared: `groups`, `groups.keycloak`, …
-    pub declared: RefCell<BTreeSet<String>>,
+    /// The keys that were declared, by their full names: `groups`, `groups.keycloak`, …
+    pub declared: RefCell<BTreeMap<String, Declared>>,
     pub unknown: RefCell<Vec<UnknownKey>>,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct UnknownKey {
 }
 
 impl UnknownKey {
-    fn message(&self, declared: &BTreeSet<String>) -> String {
+    fn message(&self, declared: &BTreeMap<String, Declared>) -> String {
         let shown = show(&self.key);
         let variable = variables().find(|variable| variable.eq_ignore_ascii_case(&self.key));
         if let Some(variable) = variable {
@@ -40,7 +41,7 @@ impl UnknownKey {
                 "`{shown}` does not belong into a file; set the environment variable {variable} instead"
             );
         }
-        let elsewhere = declared.iter().find_map(|name| {
+        let elsewhere = declared.keys().find_map(|name| {
             name.rsplit_once('.')
                 .filter(|(_, key)| *key == self.key)
                 .map(|(table, _)| table)
@@ -53,7 +54,7 @@ impl UnknownKey {
             (None, Some(table)) => {
                 format!("unknown key `{shown}` here; it belongs under `{table}`, indented")
             }
-            (None, None) if declared.contains(&self.key) => {
+            (None, None) if declared.contains_key(&self.key) => {
                 format!("unknown key `{shown}` here; it belongs at the top level, not indented")
             }
             (None, None) => format!("unknown key `{shown}`; known here are {known}"),
@@ -119,9 +120,8 @@ impl<'a, 't> Notes<'a, 't> {
         })
     }
 
-    /// Returns the names of all keys that were declared.
-    #[cfg(test)]
-    pub fn into_declared(self) -> BTreeSet<String> {
+    /// Returns all keys that were declared, by their full names.
+    pub fn into_declared(self) -> BTreeMap<String, Declared> {
         self.declared.into_inner()
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! It collects mistakes and never stops at one. What a value must be is said by the parsers in [`super::value`].
 
+use serde_json::Value as Json;
+
+use super::kind::Kind;
 use super::mistake::{Wrong, show, suggest};
 use super::notes::{Notes, UnknownKey};
 use super::yaml::{Entry, Node, Place};
@@ -123,6 +126,28 @@ impl Value<'_, '_> {
     }
 }
 
+/// What is declared of a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Declared {
+    /// What its value looks like.
+    pub form: Form,
+    /// What it is, of a key that must be there.
+    pub about: Option<&'static str>,
+}
+
+/// What the value of a key looks like.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// As its JSON Schema says.
+    Value(fn() -> Json),
+    /// A list, each element of which is as its JSON Schema says.
+    List(fn() -> Json),
+    /// Keys of its own.
+    Section,
+    /// A list, each entry of which has keys of its own.
+    Entries,
+}
+
 /// The keys of one table of the file.
 pub(super) struct Table<'a, 't> {
     notes: &'a Notes<'a, 't>,
@@ -179,19 +204,19 @@ impl<'a, 't> Table<'a, 't> {
     pub fn optional<T>(
         &mut self,
         key: &'static str,
-        parser: impl FnOnce(&Value<'a, 't>) -> Result<T, Wrong>,
+        kind: Kind<impl FnOnce(&Value<'a, 't>) -> Result<T, Wrong>>,
     ) -> Option<T> {
-        self.value(key)?.parse(parser)
+        self.value(key, Form::Value(kind.schema))?.parse(kind.read)
     }
 
     /// Reads a key that holds a list and may be left out, which is the same as an empty one.
     pub fn optional_list<T>(
         &mut self,
         key: &'static str,
-        parser: impl Fn(&Value<'a, 't>) -> Result<T, Wrong>,
+        kind: Kind<impl Fn(&Value<'a, 't>) -> Result<T, Wrong>>,
     ) -> Vec<T> {
-        self.value(key)
-            .and_then(|value| value.parse_list(parser))
+        self.value(key, Form::List(kind.schema))
+            .and_then(|value| value.parse_list(kind.read))
             .unwrap_or_default()
             .into_iter()
             .map(|(_, parsed)| parsed)
@@ -203,15 +228,16 @@ impl<'a, 't> Table<'a, 't> {
         &mut self,
         key: &'static str,
         about: &'static str,
-        parser: impl FnOnce(&Value<'a, 't>) -> Result<T, Wrong>,
+        kind: Kind<impl FnOnce(&Value<'a, 't>) -> Result<T, Wrong>>,
     ) -> Option<T> {
-        self.required_value(key, about)?.parse(parser)
+        self.required_value(key, about, Form::Value(kind.schema))?
+            .parse(kind.read)
     }
 
     /// Reads a key that holds keys of its own, all of which may be left out.
     pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> T {
         let prefix = format!("{}{key}.", self.prefix);
-        let value = self.value(key);
+        let value = self.value(key, Form::Section);
         let (entries, place) = match &value {
             Some(Value {
                 node: Node::Table(entries),
@@ -244,7 +270,7 @@ impl<'a, 't> Table<'a, 't> {
         read: impl Fn(&mut Self) -> Option<T>,
     ) -> Vec<T> {
         let prefix = format!("{}{key}.", self.prefix);
-        let Some(value) = self.required_value(key, about) else {
+        let Some(value) = self.required_value(key, about, Form::Entries) else {
             return Vec::new();
         };
         let Node::List(elements) = value.node else {
@@ -303,26 +329,35 @@ impl<'a, 't> Table<'a, 't> {
             .find(|(_, entry)| matches!(&entry.key, Node::Text(text) if text == key))
     }
 
-    fn required_value(&mut self, key: &'static str, about: &'static str) -> Option<Value<'a, 't>> {
+    fn required_value(
+        &mut self,
+        key: &'static str,
+        about: &'static str,
+        form: Form,
+    ) -> Option<Value<'a, 't>> {
         if self.find(key).is_none() {
             self.missing.push((key, about));
         }
-        self.declare(key, about)
+        let about = Some(about);
+        self.declare(key, Declared { form, about })
     }
 
-    fn value(&mut self, key: &'static str) -> Option<Value<'a, 't>> {
-        self.declare(key, "give it one, or take the line out")
+    fn value(&mut self, key: &'static str, form: Form) -> Option<Value<'a, 't>> {
+        self.declare(key, Declared { form, about: None })
     }
 
-    /// Declares a key and returns its value if there is one; `otherwise` says what to write where the value was forgotten.
-    fn declare(&mut self, key: &'static str, otherwise: &str) -> Option<Value<'a, 't>> {
+    /// Declares a key and returns its value if there is one.
+    fn declare(&mut self, key: &'static str, declared: Declared) -> Option<Value<'a, 't>> {
         self.declared.push(key);
         self.notes
             .declared
             .borrow_mut()
-            .insert(format!("{}{key}", self.prefix));
+            .insert(format!("{}{key}", self.prefix), declared);
         let (number, entry) = self.find(key)?;
         if entry.value == Node::Null {
+            let otherwise = declared
+                .about
+                .unwrap_or("give it one, or take the line out");
             let message = format!("`{key}` has no value: {otherwise}");
             self.notes.mistake(self.place.key(number), message);
             return None;

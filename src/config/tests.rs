@@ -30,12 +30,12 @@ fn valid(name: &str) -> Config {
     parse(&text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn example() -> String {
+pub(super) fn example() -> String {
     std::fs::read_to_string(from_root("keycloak_to_azure.config.yaml.example")).unwrap()
 }
 
 /// Takes the `#` from the keys that are commented out; explanations have exactly one space behind theirs.
-fn uncommented(example: &str) -> String {
+pub(super) fn uncommented(example: &str) -> String {
     let lines = example.lines().map(|line| match line.strip_prefix('#') {
         Some(key) if !key.starts_with(' ') || key.starts_with("  ") => key,
         _ => line,
@@ -43,7 +43,7 @@ fn uncommented(example: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn files(folder: &str) -> Vec<PathBuf> {
+pub(super) fn files(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(from_root(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -242,8 +242,13 @@ fn mappings_know_their_lines_in_flow_style_too() {
 fn the_example_begins_with_the_original_one() {
     let original =
         std::fs::read_to_string(from_root("fixtures/config/valid/original.yaml")).unwrap();
-    assert!(example().starts_with(&original));
-    parse(&example()).unwrap_or_else(|errors| panic!("{errors}"));
+    let example = example();
+    let mut rest = example.as_str();
+    while rest.starts_with('#') {
+        (_, rest) = rest.split_once('\n').unwrap();
+    }
+    assert!(rest.starts_with(&original));
+    parse(&example).unwrap_or_else(|errors| panic!("{errors}"));
 }
 
 #[test]
@@ -265,10 +270,7 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
 
 #[test]
 fn the_example_shows_every_key() {
-    let nothing = Document::parse("groups: [{}]").unwrap();
-    let notes = Notes::new(&nothing);
-    let _ = Table::read_top(&notes, |top| keys::read(top, None));
-    let known = notes.into_declared();
+    let known: Vec<String> = schema::declared().into_keys().collect();
     assert_eq!(known.len(), 32, "{known:?}");
 
     let text = uncommented(&example());

@@ -107,28 +107,26 @@ pub(super) fn switch(value: &Value<'_, '_>) -> Result<bool, Wrong> {
 }
 
 /// A number up to a largest, or `off`.
-pub(super) fn limit(most: u32) -> impl Fn(&Value<'_, '_>) -> Result<Limit, Wrong> {
-    move |value| {
-        let allowed = if most == u32::MAX {
-            "must be a whole number from 0 on, or off".to_owned()
-        } else {
-            format!("must be a whole number from 0 to {most}, or off")
-        };
-        match value.node {
-            Node::Natural(number) => u32::try_from(*number)
-                .ok()
-                .filter(|number| *number <= most)
-                .map(Limit::AtMost)
-                .ok_or(Wrong::value(allowed)),
-            Node::Text(text) if text == "off" => Ok(Limit::Off),
-            Node::Text(text) if text.parse::<u32>().is_ok() => {
-                Err(Wrong::value(format!("{allowed}; write it without quotes")))
-            }
-            Node::Text(text) if text.ends_with('%') => {
-                Err(Wrong::value(format!("{allowed}; write it without %")))
-            }
-            _ => Err(Wrong::value(allowed)),
+pub(super) fn limit<const MOST: u32>(value: &Value<'_, '_>) -> Result<Limit, Wrong> {
+    let allowed = if MOST == u32::MAX {
+        "must be a whole number from 0 on, or off".to_owned()
+    } else {
+        format!("must be a whole number from 0 to {MOST}, or off")
+    };
+    match value.node {
+        Node::Natural(number) => u32::try_from(*number)
+            .ok()
+            .filter(|number| *number <= MOST)
+            .map(Limit::AtMost)
+            .ok_or(Wrong::value(allowed)),
+        Node::Text(text) if text == "off" => Ok(Limit::Off),
+        Node::Text(text) if text.parse::<u32>().is_ok() => {
+            Err(Wrong::value(format!("{allowed}; write it without quotes")))
         }
+        Node::Text(text) if text.ends_with('%') => {
+            Err(Wrong::value(format!("{allowed}; write it without %")))
+        }
+        _ => Err(Wrong::value(allowed)),
     }
 }
 
@@ -139,9 +137,24 @@ pub(super) fn word<T: DeserializeOwned>(value: &Value<'_, '_>) -> Result<T, Wron
         // Only so that the message lists the words.
         _ => "",
     };
-    let deserializer: StrDeserializer<'_, NotOneOf> = written.into_deserializer();
-    T::deserialize(deserializer).map_err(|NotOneOf(words)| not_one_of(written, words))
+    parse_word(written).map_err(|NotOneOf(words)| not_one_of(written, words))
 }
+
+/// The words that an enum of unit variants is written as.
+pub(super) fn words<T: DeserializeOwned>() -> &'static [&'static str] {
+    match parse_word::<T>("") {
+        Ok(_) => &[],
+        Err(NotOneOf(words)) => words,
+    }
+}
+
+fn parse_word<T: DeserializeOwned>(written: &str) -> Result<T, NotOneOf> {
+    let deserializer: StrDeserializer<'_, NotOneOf> = written.into_deserializer();
+    T::deserialize(deserializer)
+}
+
+/// The words for user types.
+pub(super) const USER_TYPES: [&str; 3] = ["Member", "Guest", "keep"];
 
 /// `Member`, `Guest`, or `keep`, which is none.
 pub(super) fn user_type(value: &Value<'_, '_>) -> Result<Option<UserType>, Wrong> {
@@ -149,8 +162,8 @@ pub(super) fn user_type(value: &Value<'_, '_>) -> Result<Option<UserType>, Wrong
         Node::Text(text) if text == "Member" => Ok(Some(UserType::Member)),
         Node::Text(text) if text == "Guest" => Ok(Some(UserType::Guest)),
         Node::Text(text) if text == "keep" => Ok(None),
-        Node::Text(text) => Err(not_one_of(text, &["Member", "Guest", "keep"])),
-        _ => Err(not_one_of("", &["Member", "Guest", "keep"])),
+        Node::Text(text) => Err(not_one_of(text, &USER_TYPES)),
+        _ => Err(not_one_of("", &USER_TYPES)),
     }
 }
 

@@ -924,3 +924,48 @@ async fn mappings_that_cannot_be_used_are_listed_whoever_reads_it() {
         failed.err
     );
 }
+
+#[tokio::test]
+async fn a_configuration_is_validated_without_credentials_or_network() {
+    let mut stage = Stage::company().await;
+    stage.variables.clear();
+    let log = format!("logfile: {}\n", stage.path("sync.log").display());
+    let configuration = log + &stage.configuration();
+    stage.configure(&configuration);
+    let validated = stage.run("validate").await;
+    assert_eq!(validated.status, 0, "{}", validated.err);
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"http://127\.0\.0\.1:\d+", "http://SANDBOX");
+    settings.add_filter(r"\S+/config.yaml", "config.yaml");
+    settings.bind(|| insta::assert_snapshot!("validated", validated.out));
+    assert!(
+        validated.err.contains("keycloak-to-azure check"),
+        "{}",
+        validated.err
+    );
+
+    stage.configure(
+        &configuration
+            .replace("keycloak_realm", "keycloak_raelm")
+            .replace("- keycloak: ", "- removals: some\n    keycloak: "),
+    );
+    let refused = stage.run("validate").await;
+    assert_eq!((refused.status, refused.out.as_str()), (1, ""));
+    assert_eq!(stage.run("plan --out @plan.json").await.err, refused.err);
+    settings.bind(|| insta::assert_snapshot!("validated_with_mistakes", refused.err));
+
+    assert_eq!(stage.sandbox.requests(), []);
+    assert!(!stage.path("sync.log").exists());
+}
+
+#[tokio::test]
+async fn the_schema_of_the_configuration_needs_none() {
+    let stage = Stage::company().await;
+    let configuration: serde_json::Value = serde_yaml::from_str(&stage.configuration()).unwrap();
+    std::fs::remove_file(stage.path("config.yaml")).unwrap();
+    let printed = stage.run("validate --schema").await;
+    assert_eq!(printed.status, 0, "{}", printed.err);
+    let schema = serde_json::from_str(&printed.out).unwrap();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    schema.validate(&configuration).unwrap();
+}
