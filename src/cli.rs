@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
+use crate::manual;
 use crate::model::Address;
 use crate::plan::Overrides;
 use crate::settings::Limit;
@@ -14,8 +15,11 @@ use crate::settings::Limit;
 pub const DEFAULT_CONFIG: &str = "keycloak_to_azure.config.yaml";
 
 /// Plan, review and apply Microsoft Entra B2B users and group memberships from Keycloak groups
+///
+/// `plan` reads both directories and writes what would change, people review that plan, and `apply` carries out exactly what
+/// was reviewed. Running it again is always safe.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, max_term_width = 100, after_help = manual::short(), after_long_help = manual::long())]
 pub struct Cli {
     /// The configuration file
     #[arg(
@@ -35,16 +39,6 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done; for `plan --detailed-exitcode`: nothing to change; for `audit`: all is in order
-  1  error (usage and configuration too), and for `check`: something is missing; nothing was
-     written to Entra, or the report says what was
-  2  `plan --detailed-exitcode`: there are changes; `audit`: something is to be looked into
-  3  the plan is blocked by a safety limit
-  4  apply ended, or was interrupted, with changes failed, in conflict or not attempted; running
-     it again is safe";
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,6 +76,12 @@ pub enum Command {
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder: one of the program, and one of each command
+    Man {
+        /// The folder; it is created if it is not there
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
     },
     /// Serve the two simulated services until interrupted, for demonstrations and tests
     #[cfg(feature = "sandbox")]

@@ -25,6 +25,7 @@ pub mod explain;
 pub mod guard;
 pub mod http;
 pub mod keycloak;
+pub mod manual;
 pub mod mapping;
 pub mod matching;
 pub mod model;

@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod check;
 mod explain;
+mod man;
 mod named_groups;
 mod plan;
 mod report;
@@ -105,6 +106,7 @@ pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> 
             context.ui.result(&String::from_utf8_lossy(&script))?;
             Ok(ExitStatus::Done)
         }
+        Command::Man { directory } => man::run(&directory, context),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(&args, context).await,
     }

@@ -58,7 +58,7 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
 }
 
 /// Returns the text wrapped, its first line after `first` and the others after as much space.
-pub(super) fn hanging(first: &str, text: &str, columns: usize) -> String {
+pub(crate) fn hanging(first: &str, text: &str, columns: usize) -> String {
     hanging_marked(first, &" ".repeat(first.width()), text, columns)
 }
 

@@ -30,6 +30,7 @@ pub use age::refusal_of_age;
 pub use apply::{apply_header, dry_run, outcomes};
 pub use check::{CheckLine, CheckState, check_table};
 pub use explain::explanation;
+pub(crate) use layout::hanging;
 pub use markdown::{MAX_CHARACTERS, markdown};
 pub use redact::{Redacted, RedactionKey, WeakKey};
 pub use report::{report_markdown, report_text};

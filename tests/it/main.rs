@@ -23,6 +23,7 @@ mod house;
 mod kills;
 mod logins;
 mod long_runs;
+mod man;
 mod networks;
 mod outages;
 mod permissions;
