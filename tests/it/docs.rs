@@ -1,14 +1,77 @@
 //! What the documents say is what the program does.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 use keycloak_to_azure::cli::Cli;
+use keycloak_to_azure::manual::{ENVIRONMENT, EXAMPLES};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Tag, TagEnd};
 
 use crate::program::Stage;
 
 fn readme() -> &'static str {
     include_str!("../../README.md")
+}
+
+/// Everything that is written for people who use the program, by its path.
+const DOCUMENTS: [(&str, &str); 3] = [
+    ("README.md", include_str!("../../README.md")),
+    (
+        ".github/RUNBOOK.md",
+        include_str!("../../.github/RUNBOOK.md"),
+    ),
+    (
+        ".github/SECURITY.md",
+        include_str!("../../.github/SECURITY.md"),
+    ),
+];
+
+fn events(document: &str) -> impl Iterator<Item = Event<'_>> {
+    pulldown_cmark::Parser::new_ext(document, Options::ENABLE_TABLES)
+}
+
+/// The command lines of this program in a document: those to be copied, and those in running text that are whole.
+fn command_lines(document: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut is_shell = false;
+    for event in events(document) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
+                is_shell = &*language == "sh";
+            }
+            Event::End(TagEnd::CodeBlock) => is_shell = false,
+            Event::Text(text) if is_shell => {
+                lines.extend(text.replace("\\\n", " ").lines().map(str::to_owned));
+            }
+            Event::Code(text) => lines.push(text.into_string()),
+            _ => {}
+        }
+    }
+    lines
+        .iter()
+        .filter_map(|line| {
+            line.strip_prefix("keycloak-to-azure ")
+                .or_else(|| line.strip_prefix("cargo run -- "))
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What the headings of a document are linked by.
+fn anchors(document: &str) -> BTreeSet<String> {
+    let headings = document
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .map(|heading| heading.trim_start_matches('#').trim().to_lowercase());
+    headings
+        .map(|heading| {
+            let kept = heading.replace(' ', "-");
+            kept.chars()
+                .filter(|c| c.is_alphanumeric() || *c == '-')
+                .collect()
+        })
+        .collect()
 }
 
 /// The fenced block after a marker in the README.
@@ -56,7 +119,67 @@ fn every_command_and_flag_is_in_the_readme() {
 }
 
 #[test]
-fn every_flag_in_the_readme_is_one() {
+fn every_command_line_in_the_documents_is_one() {
+    let of_documents = DOCUMENTS
+        .into_iter()
+        .flat_map(|(path, document)| {
+            let lines = command_lines(document);
+            assert!(!lines.is_empty() || path.ends_with("SECURITY.md"), "{path}");
+            lines
+        })
+        .map(|line| format!("keycloak-to-azure {line}"));
+    let of_help = EXAMPLES.entries.iter().map(|(line, _)| (*line).to_owned());
+    for line in of_documents.chain(of_help) {
+        // Where its output goes is the shell's business.
+        let words = line.split_whitespace().take_while(|word| *word != ">");
+        let parsed = Cli::try_parse_from(words);
+        assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+    }
+}
+
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, document) in DOCUMENTS {
+        let links = events(document).filter_map(|event| match event {
+            Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
+            _ => None,
+        });
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let folder = root.join(path).parent().unwrap().to_owned();
+            let file = match file {
+                "" => root.join(path),
+                file => folder.join(file),
+            };
+            assert!(file.exists(), "{path}: {link}");
+            if !anchor.is_empty() {
+                let headings = anchors(&std::fs::read_to_string(file).unwrap());
+                assert!(headings.contains(anchor), "{path}: {link}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_variables_of_the_help_are_those_of_the_readme() {
+    let of_help: BTreeSet<_> = ENVIRONMENT
+        .entries
+        .iter()
+        .flat_map(|(names, _)| names.split(", "))
+        .collect();
+    let configuration = readme().split("\n## Commands\n").next().unwrap();
+    let (_, tables) = configuration.split_once("| variable | is |").unwrap();
+    let of_readme: BTreeSet<_> = tables
+        .split(|c: char| !c.is_ascii_uppercase() && c != '_')
+        .filter(|word| word.trim_matches('_').contains('_'))
+        .collect();
+    let missing: Vec<_> = of_help.symmetric_difference(&of_readme).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_flag_in_the_documents_is_one() {
     let flags: BTreeSet<String> = Cli::command()
         .get_subcommands()
         .flat_map(clap::Command::get_arguments)
@@ -86,8 +209,17 @@ fn every_flag_in_the_readme_is_one() {
         "sanitizer",
         "in-diff",
         "bench",
+        "repo",
+        "rm",
+        "read-only",
+        "volume",
+        "env-file",
+        "id",
+        "key-id",
+        "set",
     ];
-    for rest in readme().split("--").skip(1) {
+    let documents = DOCUMENTS.map(|(_, document)| document).concat();
+    for rest in documents.split("--").skip(1) {
         let flag: String = rest
             .chars()
             .take_while(|c| c.is_ascii_lowercase() || *c == '-')
