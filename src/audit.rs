@@ -17,12 +17,12 @@ use crate::diff::Decision;
 use crate::explain::Staying;
 use crate::model::{Address, GroupPath, ObjectId, UserType};
 use crate::plan::{
-    Action, Block, Federation, Fields, GroupName, KeycloakGroupName, PersonName, Problem,
-    ProblemCode, RemovalReason, Target,
+    Action, Block, Change, Federation, Fields, GroupName, KeycloakGroupName, PersonName, Problem,
+    ProblemCode, RemovalReason, Target, Update,
 };
 use crate::removal::own_address;
 use crate::report::{Realm, Report, Subject};
-use crate::snapshot::{Account, InvitedAccount};
+use crate::snapshot::{Account, DatedAccount};
 
 /// The format of an audit as JSON.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -44,6 +44,8 @@ pub struct Audit {
     pub pending: Vec<PendingInvitation>,
     /// Invited accounts in no mapped group that nobody is about to be added by, by address.
     pub unmapped: Vec<UnmappedAccount>,
+    /// Accounts whose user type or names a plan made now updates.
+    pub updates: Vec<Update>,
     /// What became of what a report says; `None` where none was given.
     pub since: Option<SinceReport>,
     /// The limits that a plan made now would exceed.
@@ -69,8 +71,12 @@ pub struct Findings {
     pub pending: usize,
     /// Invited accounts in no mapped group that can still be used and are not protected.
     pub unmapped: usize,
+    /// Accounts with another user type or other names than they should have.
+    pub updates: usize,
     /// What a run did and is not so any more.
     pub changed: usize,
+    /// What a report leaves open.
+    pub doubts: usize,
     /// Limits that would be exceeded.
     pub blocks: usize,
     /// Problems.
@@ -84,11 +90,21 @@ impl Findings {
             missing,
             pending,
             unmapped,
+            updates,
             changed,
+            doubts,
             blocks,
             problems,
         } = self;
-        without_reason + missing + pending + unmapped + changed + blocks + problems
+        without_reason
+            + missing
+            + pending
+            + unmapped
+            + updates
+            + changed
+            + doubts
+            + blocks
+            + problems
     }
 }
 
@@ -126,7 +142,11 @@ pub struct Extent {
     pub azure_groups: usize,
     /// User accounts in them, once for each group.
     pub memberships: usize,
-    /// Invited accounts of the tenant.
+    /// Members that are not users, once for each group. Who is in these was not read.
+    pub other_members: usize,
+    /// Accounts of the tenant.
+    pub accounts: usize,
+    /// Those of them that were invited.
     pub invited_accounts: usize,
 }
 
@@ -278,14 +298,37 @@ pub struct UnmappedAccount {
 /// What became of what the runs of a report did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SinceReport {
-    /// When the last run that wrote began; `None` if none did.
-    pub last_run: Option<jiff::Timestamp>,
+    /// The runs, in their order.
+    pub runs: Vec<ReportedRun>,
+    /// What the report leaves open.
+    pub doubts: Vec<Doubt>,
     /// How much is as the runs left it.
     pub unchanged: usize,
     /// How much is not covered by what was read: groups that are not mapped any more.
     pub not_read: usize,
     /// What is not as the runs left it, in their order.
     pub changed: Vec<Deviation>,
+}
+
+/// A run of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedRun {
+    /// Its id.
+    pub run_id: String,
+    /// The plan that it carried out.
+    pub plan_id: String,
+    /// When it began.
+    pub began: jiff::Timestamp,
+}
+
+/// Something that a report leaves open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// The run has no end, and no later run of its plan came to one: what was on its way is not in the report.
+    NoEnd(ReportedRun),
+    /// Whether the run made this change is not known.
+    Uncertain(ReportedRun, usize),
 }
 
 /// Something that a run did and that is not so any more.
@@ -315,7 +358,7 @@ pub enum Now {
     NotMember,
     /// The account that was removed is in the group again.
     MemberAgain,
-    /// The account is not there, or has nothing to do with the mappings any more.
+    /// The account is not there.
     NoAccount,
     /// The account has other values than it was given: each as it was given, and as it is.
     OtherValues(Fields),
@@ -324,8 +367,8 @@ pub enum Now {
 /// What the audit is made from, beside the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Material<'a> {
-    /// Every account of the tenant that came from an invitation.
-    pub invited: &'a [InvitedAccount],
+    /// Every account of the tenant.
+    pub accounts: &'a [DatedAccount],
     /// The report whose runs are held against what is so now.
     pub since: Option<&'a Report>,
     /// After how many days an invitation that nobody accepted is to be looked into.
@@ -335,7 +378,7 @@ pub struct Material<'a> {
 /// Puts an audit together.
 pub fn audit(decision: &Decision<'_>, material: Material<'_>, evidence: Evidence) -> Audit {
     let Material {
-        invited,
+        accounts,
         since,
         pending_days,
     } = material;
@@ -346,9 +389,17 @@ pub fn audit(decision: &Decision<'_>, material: Material<'_>, evidence: Evidence
         .iter()
         .map(|group| view.audited(group))
         .collect();
-    let pending = view.pending(invited, pending_days, evidence.ended);
-    let unmapped = view.unmapped(invited);
-    let since = since.map(|report| since_report(report, &view, invited));
+    let pending = view.pending(accounts, pending_days, evidence.ended);
+    let unmapped = view.unmapped(accounts);
+    let since = since.map(|report| since_report(report, &view, accounts));
+    let updates: Vec<Update> = decision
+        .changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Update(update) => Some(update.clone()),
+            _ => None,
+        })
+        .collect();
     let findings = Findings {
         without_reason: groups
             .iter()
@@ -362,7 +413,9 @@ pub fn audit(decision: &Decision<'_>, material: Material<'_>, evidence: Evidence
             .count(),
         pending: pending.len(),
         unmapped: unmapped.iter().filter(|it| !it.as_configured).count(),
+        updates: updates.len(),
         changed: since.as_ref().map_or(0, |since| since.changed.len()),
+        doubts: since.as_ref().map_or(0, |since| since.doubts.len()),
         blocks: decision.blocks.len(),
         problems: decision.problems.len(),
     };
@@ -374,10 +427,11 @@ pub fn audit(decision: &Decision<'_>, material: Material<'_>, evidence: Evidence
         groups,
         pending,
         unmapped,
+        updates,
         since,
         blocks: decision.blocks.clone(),
         problems: decision.problems.clone(),
-        read: view.extent(invited),
+        read: view.extent(accounts),
         federation: decision.federation.clone(),
         evidence,
     }

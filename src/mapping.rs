@@ -70,19 +70,13 @@ impl<'a> MappedGroup<'a> {
             .filter_map(|rows| Some((rows.first()?.0, rows.iter().map(|(_, path)| *path))))
     }
 
-    /// The paths of the sources that a person is directly in, in order.
-    pub fn sources_of(&self, person: &PersonId) -> impl Iterator<Item = &'a GroupPath> {
-        let first = self.rows.partition_point(|(row, _)| *row < person);
-        self.rows
-            .iter()
-            .skip(first)
-            .take_while(move |(row, _)| *row == person)
-            .map(|(_, path)| *path)
-    }
-
     /// The path of the first source that a person is directly in, if any.
     pub fn first_source_of(&self, person: &PersonId) -> Option<&'a GroupPath> {
-        self.sources_of(person).next()
+        let at = self.rows.partition_point(|(row, _)| *row < person);
+        self.rows
+            .get(at)
+            .filter(|(row, _)| *row == person)
+            .map(|(_, path)| *path)
     }
 
     /// The rows of the sources, as they were read.

@@ -204,9 +204,9 @@ impl Account {
     }
 }
 
-/// An account that came from an invitation, with the dates that only an audit asks for.
+/// An account, with the dates that only an audit asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvitedAccount {
+pub struct DatedAccount {
     /// The account.
     pub account: Account,
     /// `createdDateTime`.

@@ -3,32 +3,32 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::view::View;
-use super::{Deviation, Now, SinceReport};
+use super::{Deviation, Doubt, Now, ReportedRun, SinceReport};
 use crate::model::ObjectId;
 use crate::plan::{Action, FieldChange, Fields, GroupName};
-use crate::report::{Report, Subject, Write};
-use crate::snapshot::{Account, InvitedAccount};
+use crate::report::{Report, Run, Subject, Write};
+use crate::snapshot::{Account, DatedAccount};
 
 /// Holds what the runs of a report wrote against what is so now.
 pub(super) fn since_report(
     report: &Report,
     view: &View<'_, '_>,
-    invited: &[InvitedAccount],
+    accounts: &[DatedAccount],
 ) -> SinceReport {
-    let mut accounts: HashMap<&ObjectId, &Account> = invited
-        .iter()
-        .map(|it| (&it.account.id, &it.account))
-        .collect();
+    let listed = accounts.iter().map(|it| (&it.account.id, &it.account));
+    // Lists lag, so a member need not be among them.
     let matched = &view.decision.draft.matching.accounts;
-    accounts.extend(matched.iter().map(|(id, account)| (*id, *account)));
+    let accounts: HashMap<&ObjectId, &Account> = listed
+        .chain(matched.iter().map(|(id, account)| (*id, *account)))
+        .collect();
     let mut since = SinceReport {
-        last_run: None,
+        runs: report.runs.iter().map(reported).collect(),
+        doubts: doubts(report),
         unchanged: 0,
         not_read: 0,
         changed: Vec::new(),
     };
     for left in last_states(report) {
-        since.last_run = since.last_run.max(Some(left.began));
         match now(&left, view, &accounts) {
             Held::AsLeft => since.unchanged += 1,
             Held::NotRead => since.not_read += 1,
@@ -46,33 +46,31 @@ pub(super) fn since_report(
     since
 }
 
-fn now(left: &LeftState<'_>, view: &View<'_, '_>, accounts: &HashMap<&ObjectId, &Account>) -> Held {
-    let Some(id) = &left.account.id else {
-        return Held::NotRead;
-    };
-    let is_member = left.group.map(|group| {
-        let group = view.mapped.get(&group.id)?;
-        Some(group.azure.members.contains(id))
-    });
-    match (left.action, is_member) {
-        (Action::Add, Some(Some(false))) => Held::Differs(Now::NotMember),
-        (Action::Remove, Some(Some(true))) => Held::Differs(Now::MemberAgain),
-        (Action::Add | Action::Remove, Some(Some(_))) => Held::AsLeft,
-        (Action::Add | Action::Remove, _) => Held::NotRead,
-        (Action::Invite, _) if accounts.contains_key(id) => Held::AsLeft,
-        (Action::Invite, _) => Held::Differs(Now::NoAccount),
-        (Action::Update, _) => match accounts.get(id) {
-            None => Held::Differs(Now::NoAccount),
-            Some(account) => {
-                let other = other_values(left.fields, account);
-                if other.is_empty() {
-                    Held::AsLeft
-                } else {
-                    Held::Differs(Now::OtherValues(other))
-                }
-            }
-        },
+fn reported(run: &Run) -> ReportedRun {
+    ReportedRun {
+        run_id: run.start.run_id.clone(),
+        plan_id: run.start.plan_id.clone(),
+        began: run.start.time,
     }
+}
+
+/// What the report does not tell about the runs that wrote, and no later run of the same plan has settled.
+fn doubts(report: &Report) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    for (at, run) in report.runs.iter().enumerate() {
+        let is_settled = report.runs.iter().skip(at + 1).any(|later| {
+            later.start.plan_id == run.start.plan_id && !later.start.dry_run && later.end.is_some()
+        });
+        if run.start.dry_run || is_settled {
+            continue;
+        }
+        if run.end.is_none() {
+            doubts.push(Doubt::NoEnd(reported(run)));
+        }
+        let uncertain = run.outcomes.iter().filter(|it| it.outcome.uncertain);
+        doubts.extend(uncertain.map(|it| Doubt::Uncertain(reported(run), it.outcome.change)));
+    }
+    doubts
 }
 
 /// What became of something that a run did.
@@ -82,16 +80,43 @@ enum Held {
     Differs(Now),
 }
 
+fn now(left: &LeftState<'_>, view: &View<'_, '_>, accounts: &HashMap<&ObjectId, &Account>) -> Held {
+    let Some(id) = &left.account.id else {
+        return Held::NotRead;
+    };
+    let is_member = left.group.and_then(|group| {
+        let group = view.mapped.get(&group.id)?;
+        Some(group.azure.members.contains(id))
+    });
+    match (left.action, is_member) {
+        (Action::Add, Some(false)) => Held::Differs(Now::NotMember),
+        (Action::Remove, Some(true)) => Held::Differs(Now::MemberAgain),
+        (Action::Add | Action::Remove, Some(_)) => Held::AsLeft,
+        (Action::Add | Action::Remove, None) => Held::NotRead,
+        (Action::Invite | Action::Update, _) => {
+            let Some(account) = accounts.get(id) else {
+                return Held::Differs(Now::NoAccount);
+            };
+            let other = other_values(&left.fields, account);
+            if other.is_empty() {
+                Held::AsLeft
+            } else {
+                Held::Differs(Now::OtherValues(other))
+            }
+        }
+    }
+}
+
 /// What the last run that touched something left.
 struct LeftState<'r> {
     run_id: &'r str,
-    began: jiff::Timestamp,
     change: usize,
     action: Action,
     time: jiff::Timestamp,
     account: &'r Subject,
     group: Option<&'r GroupName>,
-    fields: &'r Fields,
+    /// What updates wrote: of each field the last.
+    fields: Fields,
 }
 
 /// What the runs of a report wrote: of each object the last. What a run wrote that was killed is among it.
@@ -107,16 +132,6 @@ fn last_states(report: &Report) -> Vec<LeftState<'_>> {
                 Write::Added => Action::Add,
                 Write::Removed => Action::Remove,
             };
-            let state = LeftState {
-                run_id: &run.start.run_id,
-                began: run.start.time,
-                change: step.change,
-                action,
-                time: step.time,
-                account: &step.account,
-                group: step.group.as_ref(),
-                fields: &step.fields,
-            };
             // Adding to a group and removing from it are about one thing.
             let kind = match action {
                 Action::Add | Action::Remove => None,
@@ -127,12 +142,33 @@ fn last_states(report: &Report) -> Vec<LeftState<'_>> {
                 kind,
                 step.group.as_ref().map(|group| &group.id),
             );
+            let earlier = states.remove(&object).map(|earlier| earlier.fields);
+            let state = LeftState {
+                run_id: &run.start.run_id,
+                change: step.change,
+                action,
+                time: step.time,
+                account: &step.account,
+                group: step.group.as_ref(),
+                fields: written_over(earlier.unwrap_or_default(), &step.fields),
+            };
             states.insert(object, state);
         }
     }
     let mut states: Vec<LeftState<'_>> = states.into_values().collect();
     states.sort_by_key(|state| (state.time, state.change));
     states
+}
+
+/// What two updates wrote, the later one over the earlier one.
+fn written_over(earlier: Fields, later: &Fields) -> Fields {
+    let later = later.clone();
+    Fields {
+        user_type: later.user_type.or(earlier.user_type),
+        display_name: later.display_name.or(earlier.display_name),
+        given_name: later.given_name.or(earlier.given_name),
+        surname: later.surname.or(earlier.surname),
+    }
 }
 
 /// The fields in which an account is not as it was left: what it was given, and what it has.

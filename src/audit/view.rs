@@ -1,6 +1,6 @@
 //! A decision as an audit looks at it: everybody in a mapped group or wanted there, one by one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     AuditedAccount, AuditedGroup, Extent, Missing, MissingMember, PendingInvitation, Reason,
@@ -10,11 +10,11 @@ use crate::diff::Decision;
 use crate::explain::{Staying, staying};
 use crate::mapping::MappedGroup;
 use crate::matching::{Standing, is_protected, is_protected_address, name_of};
-use crate::model::{Address, GroupPath, ObjectId, PersonId};
+use crate::model::{Address, ObjectId, PersonId};
 use crate::plan::{
     Change, GroupName, KeycloakGroupName, PersonName, Problem, ProblemCode, RemovalReason,
 };
-use crate::snapshot::{Account, InvitedAccount, Person};
+use crate::snapshot::{Account, DatedAccount, Person};
 
 /// A decision, with what is looked for in it over and over.
 pub(super) struct View<'d, 'a> {
@@ -78,7 +78,7 @@ impl<'d, 'a> View<'d, 'a> {
         view
     }
 
-    pub fn extent(&self, invited: &[InvitedAccount]) -> Extent {
+    pub fn extent(&self, accounts: &[DatedAccount]) -> Extent {
         let groups = &self.decision.draft.groups;
         let sources: BTreeSet<_> = groups.iter().flat_map(|it| it.sources.keys()).collect();
         let people: HashSet<_> = groups
@@ -90,7 +90,9 @@ impl<'d, 'a> View<'d, 'a> {
             people: people.len(),
             azure_groups: groups.len(),
             memberships: groups.iter().map(|it| it.azure.members.len()).sum(),
-            invited_accounts: invited.len(),
+            other_members: groups.iter().map(|it| it.azure.other_members).sum(),
+            accounts: accounts.len(),
+            invited_accounts: invited(accounts).count(),
         }
     }
 
@@ -102,7 +104,7 @@ impl<'d, 'a> View<'d, 'a> {
                 // The reader reads every member, or fails.
                 continue;
             };
-            match self.reasoned(group, account, &reasons) {
+            match self.reasoned(account, &reasons) {
                 Some(member) => members.push(member),
                 None => without_reason.push(self.unreasoned(group, account)),
             }
@@ -111,7 +113,7 @@ impl<'d, 'a> View<'d, 'a> {
         without_reason.sort_by(|a, b| a.account.cmp(&b.account));
         let mut missing: Vec<MissingMember> = group
             .people()
-            .filter_map(|(person, paths)| self.missing(group, person, because(paths, &reasons)))
+            .filter_map(|(person, _)| self.missing(group, person, because(person, &reasons)))
             .collect();
         missing.sort_by(|a, b| (&a.name, &a.person).cmp(&(&b.name, &b.person)));
         let mut keycloak: Vec<KeycloakGroupName> = group
@@ -144,16 +146,11 @@ impl<'d, 'a> View<'d, 'a> {
     }
 
     /// The member, if its person is one who counts and is in one of the sources.
-    fn reasoned(
-        &self,
-        group: &MappedGroup<'a>,
-        account: &Account,
-        reasons: &Reasons<'_>,
-    ) -> Option<ReasonedMember> {
+    fn reasoned(&self, account: &Account, reasons: &Reasons<'_>) -> Option<ReasonedMember> {
         let matching = &self.decision.draft.matching;
         let owner = matching.owners.get(&account.id)?;
         let matched = matching.people.get(owner)?;
-        let because = because(group.sources_of(owner), reasons);
+        let because = because(owner, reasons);
         let Standing::HasAccount(address, _) = &matched.standing else {
             return None;
         };
@@ -249,7 +246,7 @@ impl<'d, 'a> View<'d, 'a> {
 
     pub fn pending(
         &self,
-        invited: &[InvitedAccount],
+        accounts: &[DatedAccount],
         days: u32,
         now: jiff::Timestamp,
     ) -> Vec<PendingInvitation> {
@@ -258,11 +255,11 @@ impl<'d, 'a> View<'d, 'a> {
         let is_due = |since: Option<jiff::Timestamp>| {
             since.is_none_or(|since| now.duration_since(since).as_hours() >= days * 24)
         };
-        let mut pending: Vec<PendingInvitation> = invited
+        let mut pending: Vec<PendingInvitation> = accounts
             .iter()
             .filter(|it| it.account.pending)
             .filter_map(
-                |InvitedAccount {
+                |DatedAccount {
                      account,
                      created,
                      state_changed,
@@ -280,7 +277,7 @@ impl<'d, 'a> View<'d, 'a> {
         pending
     }
 
-    pub fn unmapped(&self, invited: &[InvitedAccount]) -> Vec<UnmappedAccount> {
+    pub fn unmapped(&self, accounts: &[DatedAccount]) -> Vec<UnmappedAccount> {
         let draft = &self.decision.draft;
         let is_wanted = |account: &Account| {
             let owner = draft.matching.owners.get(&account.id);
@@ -289,11 +286,10 @@ impl<'d, 'a> View<'d, 'a> {
                 groups.any(|group| group.first_source_of(owner).is_some())
             })
         };
-        let mut unmapped: Vec<UnmappedAccount> = invited
-            .iter()
+        let mut unmapped: Vec<UnmappedAccount> = invited(accounts)
             .filter(|it| !self.groups_of.contains_key(&it.account.id) && !is_wanted(&it.account))
             .map(
-                |InvitedAccount {
+                |DatedAccount {
                      account, created, ..
                  }| UnmappedAccount {
                     account: AuditedAccount::new(account, None),
@@ -308,31 +304,31 @@ impl<'d, 'a> View<'d, 'a> {
     }
 }
 
-/// By which mappings each source counts.
-type Reasons<'a> = BTreeMap<&'a GroupPath, BTreeSet<&'a GroupPath>>;
+/// Why each person should be in a group.
+type Reasons<'a> = HashMap<&'a PersonId, BTreeSet<Reason>>;
 
 fn reasons<'a>(group: &MappedGroup<'a>, decision: &Decision<'a>) -> Reasons<'a> {
     let mut reasons = Reasons::new();
     for mapping in &group.mappings {
-        if let Some(top) = decision.draft.inputs.keycloak.groups.get(&mapping.keycloak) {
-            for source in top.tree(mapping.subgroups) {
-                let mappings = reasons.entry(&source.path).or_default();
-                mappings.insert(&mapping.keycloak);
+        let top = decision.draft.inputs.keycloak.groups.get(&mapping.keycloak);
+        for source in top.into_iter().flat_map(|top| top.tree(mapping.subgroups)) {
+            for person in &source.members {
+                reasons.entry(&person.id).or_default().insert(Reason {
+                    mapping: mapping.keycloak.clone(),
+                    group: source.path.clone(),
+                });
             }
         }
     }
     reasons
 }
 
-fn because<'p>(paths: impl Iterator<Item = &'p GroupPath>, reasons: &Reasons<'_>) -> Vec<Reason> {
-    let of_path = |path: &'p GroupPath| {
-        let mappings = reasons.get(path).into_iter().flatten();
-        mappings.map(move |mapping| Reason {
-            mapping: (*mapping).clone(),
-            group: path.clone(),
-        })
-    };
-    paths.flat_map(of_path).collect()
+fn because(person: &PersonId, reasons: &Reasons<'_>) -> Vec<Reason> {
+    reasons.get(person).into_iter().flatten().cloned().collect()
+}
+
+fn invited(accounts: &[DatedAccount]) -> impl Iterator<Item = &DatedAccount> {
+    accounts.iter().filter(|it| it.account.is_invited())
 }
 
 fn person_name(person: &Person) -> PersonName {

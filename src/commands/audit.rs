@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 
 use crate::audit::{Audit, Evidence, Material, audit};
 use crate::cli::{AuditArgs, AuditFormat};
-use crate::commands::session::Setup;
+use crate::commands::session::{Setup, refuse_other_places};
 use crate::commands::{Context, ExitStatus, operator};
+use crate::config::Config;
 use crate::model::ObjectId;
 use crate::plan::{Overrides, Target};
 use crate::render::escape;
-use crate::report::{Realm, Report};
+use crate::report::{Realm, Report, Start};
 use crate::{render, report_file};
 
 pub async fn run(
@@ -20,20 +21,23 @@ pub async fn run(
     args: &AuditArgs,
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
-    let since = args.since.as_deref().map(report_file::read).transpose()?;
+    let since = args.since.as_deref().map(read_report).transpose()?;
     let began = jiff::Timestamp::now();
     let setup = Setup::prepare(config, args.directories, context).await?;
     context.ui.event("start run");
+    if let Some(report) = &since {
+        refuse_of_elsewhere(report, &setup.config, setup.tenant_id().as_ref())?;
+    }
     let session = setup.connect(context).await?;
     let tenant = session.entra.tenant();
-    if let (Some(report), Some(path)) = (&since, &args.since) {
-        refuse_other_tenant(path, report, &tenant.id)?;
+    if let Some(report) = &since {
+        refuse_of_elsewhere(report, &setup.config, Some(&tenant.id))?;
     }
     let settings = &setup.config.settings;
     let survey = session.survey(settings, &BTreeMap::new(), context).await?;
     let overrides = Overrides::default();
     let decision = session.decide(&survey, settings, &overrides, None).await?;
-    let invited = session.entra.invited_accounts().await?;
+    let accounts = session.entra.dated_accounts().await?;
     let evidence = Evidence {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         source: Realm {
@@ -54,7 +58,7 @@ pub async fn run(
     };
     session.keycloak.log_out().await;
     let material = Material {
-        invited: &invited,
+        accounts: &accounts,
         since: since.as_ref(),
         pending_days: args.pending_days,
     };
@@ -80,15 +84,36 @@ fn show(audit: &Audit, format: AuditFormat, context: &mut Context) -> anyhow::Re
     context.ui.result(&text)
 }
 
-fn refuse_other_tenant(path: &Path, report: &Report, tenant: &ObjectId) -> anyhow::Result<()> {
-    for target in report.runs.iter().map(|run| &run.start.target) {
-        ensure!(
-            target.tenant_id == *tenant,
-            "refused the report {}: a run of it was in the tenant {} ({}), and the credentials are for {tenant}",
-            path.display(),
-            target.tenant_id,
-            target.tenant_name
-        );
+/// Reads a report that says something, and whose lines fit together: what is missing would be missing in the audit as well.
+fn read_report(path: &Path) -> anyhow::Result<Report> {
+    let report = report_file::read(path)?;
+    let shown = path.display();
+    ensure!(!report.runs.is_empty(), "the report {shown} holds no run");
+    for run in &report.runs {
+        if let Some(contradiction) = run.contradiction() {
+            bail!(
+                "refused the report {shown}: the lines of its run {} do not fit together, so some are missing or were changed: {contradiction}",
+                run.start.run_id
+            );
+        }
+    }
+    Ok(report)
+}
+
+/// Every run of the report was in these directories.
+fn refuse_of_elsewhere(
+    report: &Report,
+    config: &Config,
+    tenant: Option<&ObjectId>,
+) -> anyhow::Result<()> {
+    for Start { source, target, .. } in report.runs.iter().map(|run| &run.start) {
+        refuse_other_places(
+            "report",
+            (&source.url, &source.realm),
+            target,
+            config,
+            tenant,
+        )?;
     }
     Ok(())
 }

@@ -434,37 +434,49 @@ pub fn refuse_other_directories(
     config: &Config,
     tenant: Option<&ObjectId>,
 ) -> anyhow::Result<()> {
-    let differs = |what: &str, of_plan: &str, of_config: &str| {
+    let Source { url, realm, .. } = &plan.source;
+    refuse_other_places(file, (url, realm), &plan.target, config, tenant)
+}
+
+/// The same for whatever was made from a realm of a Keycloak, for a tenant.
+pub fn refuse_other_places(
+    file: &str,
+    (url, realm): (&str, &str),
+    target: &Target,
+    config: &Config,
+    tenant: Option<&ObjectId>,
+) -> anyhow::Result<()> {
+    let differs = |what: &str, made_for: &str, here: &str| {
         anyhow::bail!(
-            "refused the {file}: it was made for the {what} {of_plan}, and here it is {of_config}"
+            "refused the {file}: it was made for the {what} {made_for}, and here it is {here}"
         )
     };
-    if without_prefix(&plan.source.url) != without_prefix(&config.keycloak.url) {
-        return differs("Keycloak", &plan.source.url, &config.keycloak.url);
+    if without_prefix(url) != without_prefix(&config.keycloak.url) {
+        return differs("Keycloak", url, &config.keycloak.url);
     }
-    if plan.source.realm != config.keycloak.realm {
-        return differs("realm", &plan.source.realm, &config.keycloak.realm);
+    if realm != config.keycloak.realm {
+        return differs("realm", realm, &config.keycloak.realm);
     }
-    if plan.target.graph_url != config.entra.graph_url {
-        return differs(
-            "Graph host",
-            &plan.target.graph_url,
-            &config.entra.graph_url,
-        );
+    if target.graph_url != config.entra.graph_url {
+        return differs("Graph host", &target.graph_url, &config.entra.graph_url);
     }
     match tenant {
-        Some(tenant) => refuse_other_tenant(file, plan, tenant),
+        Some(tenant) => refuse_another_tenant(file, target, tenant),
         None => Ok(()),
     }
 }
 
 /// The same for the tenant, once that is known.
 pub fn refuse_other_tenant(file: &str, plan: &Plan, tenant: &ObjectId) -> anyhow::Result<()> {
+    refuse_another_tenant(file, &plan.target, tenant)
+}
+
+fn refuse_another_tenant(file: &str, target: &Target, tenant: &ObjectId) -> anyhow::Result<()> {
     anyhow::ensure!(
-        plan.target.tenant_id == *tenant,
+        target.tenant_id == *tenant,
         "refused the {file}: it was made for the tenant {} ({}), and the credentials are for {tenant}",
-        plan.target.tenant_id,
-        plan.target.tenant_name
+        target.tenant_id,
+        target.tenant_name
     );
     Ok(())
 }

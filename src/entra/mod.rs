@@ -8,8 +8,9 @@ mod accounts;
 mod advice;
 mod batch;
 mod batch_answer;
+mod dated;
 mod failure;
-mod invited;
+
 mod jwt;
 mod login;
 mod meaning;

@@ -22,7 +22,7 @@ use crate::config::{EntraConnection, EntraCredentials};
 use crate::http::Timing;
 use crate::model::{Address, ObjectId, fold};
 use crate::settings::MatchAttribute;
-use crate::snapshot::{Account, EntraGroup, EntraSnapshot, InvitedAccount, Tenant};
+use crate::snapshot::{Account, DatedAccount, EntraGroup, EntraSnapshot, Tenant};
 
 /// Reads a tenant. What it holds can only send GETs.
 #[derive(Clone)]
@@ -140,12 +140,10 @@ impl Reader {
         Ok(accounts.into_values().collect())
     }
 
-    /// Reads every account of the tenant that came from an invitation.
-    pub async fn invited_accounts(&self) -> anyhow::Result<Vec<InvitedAccount>> {
-        self.reads
-            .invited_accounts()
-            .await
-            .map_err(|failure| self.explain(failure, "list the invited accounts", &READ_ACCOUNTS))
+    /// Reads every account of the tenant, with its dates.
+    pub async fn dated_accounts(&self) -> anyhow::Result<Vec<DatedAccount>> {
+        let read = self.reads.dated_accounts().await;
+        read.map_err(|failure| self.explain(failure, "list the accounts", &READ_ACCOUNTS))
     }
 
     /// Whether the app has a permission, where that is known.

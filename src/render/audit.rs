@@ -12,7 +12,7 @@ pub use text::audit_text;
 use std::collections::BTreeMap;
 
 use crate::audit::{
-    Audit, AuditedAccount, AuditedGroup, Deviation, Findings, Missing, MissingMember, Now,
+    Audit, AuditedAccount, AuditedGroup, Deviation, Doubt, Findings, Missing, MissingMember, Now,
     PendingInvitation, Reason, ReasonedMember, SinceReport, UnmappedAccount, Unreasoned,
     UnreasonedMember,
 };
@@ -21,8 +21,8 @@ use crate::plan::{Action, GroupName, ProblemCode};
 
 use super::explain::staying_words;
 use super::words::{
-    GroupLabels, NAMED_PATHS, People, ProblemWords, address, counted, federation_of, field_changes,
-    grouped, listed, name, place, sentence, time_with_seconds,
+    GroupLabels, People, ProblemWords, address, counted, federation_of, field_changes, grouped,
+    listed, name, place, sentence, time_with_seconds,
 };
 
 /// An audit in harmless words.
@@ -81,6 +81,8 @@ pub(super) struct Row {
     pub account: String,
     /// What there is to say.
     pub words: String,
+    /// The object id of the account, if there is one.
+    pub id: String,
 }
 
 impl Row {
@@ -90,6 +92,9 @@ impl Row {
     }
 }
 
+/// Where there is nothing to say.
+const NOTHING: &str = "–";
+
 impl Document {
     /// Says an audit in words.
     pub fn of(audit: &Audit) -> Self {
@@ -97,6 +102,7 @@ impl Document {
         let lists = [
             pending_list(audit, &labels),
             unmapped_list(audit),
+            updates_list(audit),
             audit.since.as_ref().map(|since| since_list(since, &labels)),
         ];
         let blocks = audit.blocks.iter().map(|block| ProblemWords {
@@ -127,16 +133,14 @@ fn answer(audit: &Audit) -> String {
         missing,
         pending,
         unmapped,
+        updates,
         changed,
+        doubts,
         blocks,
         problems,
     } = audit.findings;
     if audit.in_order {
-        return format!(
-            "In order: {}, and each of {} has its reason.",
-            counted(audit.groups.len(), "group", "groups"),
-            counted(audit.read.memberships, "membership", "memberships")
-        );
+        return in_order(audit);
     }
     let found: Vec<String> = [
         (
@@ -155,10 +159,16 @@ fn answer(audit: &Audit) -> String {
             "invited account in no mapped group",
             "invited accounts in no mapped group",
         ),
+        (updates, "account to be updated", "accounts to be updated"),
         (
             changed,
             "change undone since the report",
             "changes undone since the report",
+        ),
+        (
+            doubts,
+            "thing that the report leaves open",
+            "things that the report leaves open",
         ),
         (blocks, "limit exceeded", "limits exceeded"),
         (problems, "problem", "problems"),
@@ -168,6 +178,35 @@ fn answer(audit: &Audit) -> String {
     .map(|(number, one, many)| counted(number, one, many))
     .collect();
     format!("Not in order: {}", found.join(", "))
+}
+
+/// The answer of an audit that found nothing, with what was not looked into, or left because the configuration asks for it.
+fn in_order(audit: &Audit) -> String {
+    let groups = audit.groups.iter();
+    let left: usize = groups.map(|group| group.without_reason.len()).sum();
+    let mut parts = vec![
+        counted(audit.groups.len(), "group", "groups"),
+        counted(
+            audit.read.memberships - left,
+            "membership with a reason",
+            "memberships with a reason",
+        ),
+    ];
+    if left > 0 {
+        parts.push(format!(
+            "{} that the configuration leaves without one",
+            grouped(left)
+        ));
+    }
+    let others = audit.read.other_members;
+    if others > 0 {
+        parts.push(counted(
+            others,
+            "member that is not a user and was not looked into",
+            "members that are not users and were not looked into",
+        ));
+    }
+    format!("In order: {}", parts.join(", "))
 }
 
 fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
@@ -183,8 +222,8 @@ fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
     if group.other_members > 0 {
         facts.push(counted(
             group.other_members,
-            "more member that is not a user",
-            "more members that are not users",
+            "more member that is not a user, and was not looked into",
+            "more members that are not users, and were not looked into",
         ));
     }
     if let Some(code) = group.obstacle {
@@ -226,6 +265,7 @@ fn row(account: &AuditedAccount, to_look_into: bool, words: String) -> Row {
         email: address(&account.email),
         account: account_words(account),
         words,
+        id: account.id.to_string(),
     }
 }
 
@@ -242,7 +282,12 @@ fn account_words(account: &AuditedAccount) -> String {
 }
 
 fn member_row(member: &ReasonedMember) -> Row {
-    row(&member.account, false, reasons(&member.because))
+    let person = name(Some(&member.person.username));
+    row(
+        &member.account,
+        false,
+        format!("{person} {}", reasons(&member.because)),
+    )
 }
 
 fn unreasoned_row(
@@ -274,9 +319,10 @@ fn missing_row(member: &MissingMember) -> Row {
     Row {
         to_look_into: !member.as_configured,
         name: name(Some(&member.name)),
-        email: email.map_or_else(|| "–".to_owned(), |email| address(email.as_str())),
-        account: "–".to_owned(),
+        email: email.map_or_else(|| NOTHING.to_owned(), |email| address(email.as_str())),
+        account: NOTHING.to_owned(),
         words: format!("{}; {what}", reasons(&member.because)),
+        id: NOTHING.to_owned(),
     }
 }
 
@@ -286,10 +332,8 @@ fn reasons(because: &[Reason]) -> String {
     for Reason { mapping, group } in because {
         by_group.entry(group).or_default().push(mapping);
     }
-    let number = by_group.len();
     let named: Vec<String> = by_group
         .into_iter()
-        .take(NAMED_PATHS)
         .map(|(group, mappings)| {
             let shown = place(group.as_str());
             if mappings.contains(&group) {
@@ -299,11 +343,7 @@ fn reasons(because: &[Reason]) -> String {
             format!("{shown} (below {})", listed(&above, "and"))
         })
         .collect();
-    let more = match number.saturating_sub(named.len()) {
-        0 => String::new(),
-        more => format!(", and {} more", grouped(more)),
-    };
-    format!("is in {}{more}", listed(&named, "and"))
+    format!("is in {}", listed(&named, "and"))
 }
 
 fn obstacle_words(code: ProblemCode) -> &'static str {
@@ -366,15 +406,24 @@ fn unmapped_list(audit: &Audit) -> Option<List> {
     list("Invited accounts in no mapped group", rows)
 }
 
+fn updates_list(audit: &Audit) -> Option<List> {
+    let rows = audit.updates.iter().map(|update| Row {
+        to_look_into: true,
+        name: name(update.account.display_name.as_deref()),
+        email: address(&update.account.email),
+        account: NOTHING.to_owned(),
+        words: field_changes(&update.fields, People::Named).join(", "),
+        id: update.account.id.to_string(),
+    });
+    list("Accounts that a plan made now updates", rows)
+}
+
 fn since_list(since: &SinceReport, labels: &GroupLabels<'_>) -> List {
-    let rows: Vec<Row> = since
-        .changed
-        .iter()
-        .map(|it| deviation_row(it, labels))
-        .collect();
+    let doubts = since.doubts.iter().map(doubt_row);
+    let changed = since.changed.iter().map(|it| deviation_row(it, labels));
     let mut facts = vec![format!("{} as left", grouped(since.unchanged))];
-    if !rows.is_empty() {
-        facts.push(format!("{} not", grouped(rows.len())));
+    if !since.changed.is_empty() {
+        facts.push(format!("{} not", grouped(since.changed.len())));
     }
     if since.not_read > 0 {
         facts.push(format!(
@@ -382,15 +431,34 @@ fn since_list(since: &SinceReport, labels: &GroupLabels<'_>) -> List {
             grouped(since.not_read)
         ));
     }
-    let heading = match since.last_run {
-        Some(last) => format!(
-            "Since the report, whose last run that wrote began on {}: of what its runs wrote, {}",
-            time_with_seconds(last),
+    List {
+        heading: format!(
+            "Since the report: of what its runs wrote, {}",
             listed(&facts, "and")
         ),
-        None => "Since the report: none of its runs wrote anything".to_owned(),
+        rows: doubts.chain(changed).collect(),
+    }
+}
+
+fn doubt_row(doubt: &Doubt) -> Row {
+    let (run, words) = match doubt {
+        Doubt::NoEnd(run) => (
+            run,
+            "has no end in the report: what was on its way when it stopped is not known".to_owned(),
+        ),
+        Doubt::Uncertain(run, change) => (
+            run,
+            format!("does not know whether it made change {change}, because no answer told"),
+        ),
     };
-    List { heading, rows }
+    Row {
+        to_look_into: true,
+        name: format!("run {}", place(&run.run_id)),
+        email: NOTHING.to_owned(),
+        account: NOTHING.to_owned(),
+        words,
+        id: NOTHING.to_owned(),
+    }
 }
 
 fn deviation_row(deviation: &Deviation, labels: &GroupLabels<'_>) -> Row {
@@ -416,7 +484,7 @@ fn deviation_row(deviation: &Deviation, labels: &GroupLabels<'_>) -> Row {
     let now = match now {
         Now::NotMember => "is not in it now".to_owned(),
         Now::MemberAgain => "is in it again".to_owned(),
-        Now::NoAccount => "the account is gone, or in no mapped group and not invited".to_owned(),
+        Now::NoAccount => "the account is gone".to_owned(),
         Now::OtherValues(fields) => format!(
             "is different now: {}",
             field_changes(fields, People::Named).join(", ")
@@ -426,11 +494,15 @@ fn deviation_row(deviation: &Deviation, labels: &GroupLabels<'_>) -> Row {
         to_look_into: true,
         name: name(account.display_name.as_deref()),
         email: address(&account.email),
-        account: "–".to_owned(),
+        account: NOTHING.to_owned(),
         words: format!(
             "{done} on {} (change {change}) and {now}",
             time_with_seconds(*time)
         ),
+        id: account
+            .id
+            .as_ref()
+            .map_or_else(|| NOTHING.to_owned(), ToString::to_string),
     }
 }
 
@@ -462,16 +534,18 @@ fn evidence(audit: &Audit) -> Vec<(&'static str, String)> {
         (
             "Entra",
             format!(
-                "{} (tenant {}) at {}: {} with {}, and {}, completely, as app {}",
+                "{} (tenant {}) at {}: {} with {}, and {}, {}, completely, as app {}",
                 place(&evidence.target.tenant_name),
                 evidence.target.tenant_id,
                 place(&evidence.target.graph_url),
                 counted(read.azure_groups, "group", "groups"),
                 counted(read.memberships, "membership", "memberships"),
-                counted(read.invited_accounts, "invited account", "invited accounts"),
+                counted(read.accounts, "account", "accounts"),
+                counted(read.invited_accounts, "of them invited", "of them invited"),
                 place(&evidence.app_id)
             ),
         ),
+        ("Asked", asked(audit)),
         ("Began", time_with_seconds(evidence.began)),
         ("Ended", time_with_seconds(evidence.ended)),
         ("By", operator),
@@ -484,6 +558,25 @@ fn evidence(audit: &Audit) -> Vec<(&'static str, String)> {
             ),
         ),
     ]
+}
+
+/// What the audit was asked to look for.
+fn asked(audit: &Audit) -> String {
+    let days = counted(audit.pending_days as usize, "day", "days");
+    let mut asked = format!("which invitations have not been accepted after {days}");
+    if let Some(since) = &audit.since {
+        let runs = since.runs.iter().map(|run| {
+            format!(
+                "{} of {} (plan {})",
+                place(&run.run_id),
+                time_with_seconds(run.began),
+                place(&run.plan_id)
+            )
+        });
+        asked.push_str(", and what is not so any more of what these runs wrote: ");
+        asked.push_str(&listed(&runs.collect::<Vec<_>>(), "and"));
+    }
+    asked
 }
 
 impl<'a> GroupLabels<'a> {

@@ -24,7 +24,7 @@ const VALUE: usize = 256;
 const SENTENCE: usize = 1_000;
 
 /// Paths that are named one by one; of more, the number says more.
-pub(super) const NAMED_PATHS: usize = 4;
+const NAMED_PATHS: usize = 4;
 
 /// Returns a number with its noun: "1 change", "1,204 changes".
 pub(super) fn counted(number: usize, one: &str, many: &str) -> String {

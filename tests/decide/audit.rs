@@ -8,9 +8,9 @@ use keycloak_to_azure::audit::{
 use keycloak_to_azure::explain::Staying;
 use keycloak_to_azure::model::{ObjectId, UserType};
 use keycloak_to_azure::plan::{Change, ProblemCode, RemovalReason, Target};
-use keycloak_to_azure::report::{Realm, Report};
+use keycloak_to_azure::report::{End, Realm, Report};
 use keycloak_to_azure::settings::RemovalPolicy;
-use keycloak_to_azure::snapshot::{Account, InvitedAccount};
+use keycloak_to_azure::snapshot::{Account, DatedAccount};
 use proptest::prelude::*;
 
 use crate::carry_out::apply_and_report;
@@ -41,11 +41,11 @@ fn evidence() -> Evidence {
     }
 }
 
-/// The invited accounts of a world, all accepted long ago.
-fn invited(world: &World) -> Vec<InvitedAccount> {
-    let invited = world.accounts.values().filter(|it| it.is_invited());
-    invited
-        .map(|account| InvitedAccount {
+/// The accounts of a world, all accepted long ago.
+fn dated(world: &World) -> Vec<DatedAccount> {
+    let accounts = world.accounts.values();
+    accounts
+        .map(|account| DatedAccount {
             account: Account {
                 pending: false,
                 ..account.clone()
@@ -57,13 +57,13 @@ fn invited(world: &World) -> Vec<InvitedAccount> {
 }
 
 fn audited(world: &World) -> Audit {
-    audited_since(world, None, &invited(world))
+    audited_since(world, None, &dated(world))
 }
 
-fn audited_since(world: &World, since: Option<&Report>, invited: &[InvitedAccount]) -> Audit {
+fn audited_since(world: &World, since: Option<&Report>, accounts: &[DatedAccount]) -> Audit {
     world.decide(|decision| {
         let material = Material {
-            invited,
+            accounts,
             since,
             pending_days: 30,
         };
@@ -126,6 +126,7 @@ fn directories_that_agree_are_in_order_and_everybody_has_a_reason() {
             "sub /team/core /team"
         ]
     );
+    assert!(audit.updates.is_empty());
     assert_eq!(audit.read.memberships, 4);
     assert_eq!((audit.read.people, audit.read.keycloak_groups), (4, 2));
 }
@@ -214,7 +215,7 @@ fn who_is_in_a_group_without_a_reason_is_named_with_what_becomes_of_it() {
 #[test]
 fn invitations_are_overdue_after_so_many_days_and_where_nobody_knows_since_when() {
     let world = team_of(4);
-    let mut invited = invited(&world);
+    let mut invited = dated(&world);
     let dates = [
         Some("2026-10-28T12:00:00Z"),
         Some("2026-10-28T12:00:01Z"),
@@ -290,7 +291,7 @@ fn after_a_run() -> (World, Report) {
 }
 
 fn since(world: &World, report: &Report) -> (usize, Vec<(String, Now)>) {
-    let audit = audited_since(world, Some(report), &invited(world));
+    let audit = audited_since(world, Some(report), &dated(world));
     let since = audit.since.unwrap();
     assert_eq!(audit.findings.changed, since.changed.len());
     let changed = since.changed.into_iter();
@@ -368,11 +369,102 @@ fn of_several_runs_the_last_word_counts_and_dry_runs_say_nothing() {
 }
 
 #[test]
+fn what_a_report_leaves_open_is_named_until_a_later_run_of_the_plan_ended() {
+    let (world, mut report) = after_a_run();
+    let mut whole = report.runs[0].clone();
+    whole.end = Some(End {
+        run_id: whole.start.run_id.clone(),
+        time: NOW.parse().unwrap(),
+        interrupted: false,
+        totals: whole.totals(),
+        further_changes: 0,
+    });
+    report.runs[0].end = None;
+    report.runs[0].outcomes[0].outcome.uncertain = true;
+    let doubts = |report: &Report| {
+        let audit = audited_since(&world, Some(report), &dated(&world));
+        assert_eq!(
+            audit.findings.doubts,
+            audit.since.as_ref().unwrap().doubts.len()
+        );
+        audit.findings.doubts
+    };
+    assert_eq!(doubts(&report), 2);
+    let mut later = whole.clone();
+    later.start.run_id = "later".to_owned();
+    later.start.dry_run = true;
+    report.runs.push(later.clone());
+    assert_eq!(doubts(&report), 2);
+    later.start.dry_run = false;
+    report.runs[1] = later.clone();
+    assert_eq!(doubts(&report), 0);
+    later.start.plan_id = "another".to_owned();
+    report.runs[1] = later;
+    assert_eq!(doubts(&report), 2);
+}
+
+#[test]
+fn of_each_field_the_last_update_counts() {
+    let (world, report) = after_a_run();
+    // Somebody is called otherwise, which a second run writes; what the first one wrote still is to be so.
+    let mut renamed = world.clone();
+    renamed.person("p1").last_name = Some("Other".to_owned());
+    let plan = renamed.plan();
+    let (mut renamed, second) = apply_and_report(&plan, &renamed);
+    let mut report = report;
+    report.runs.push(second);
+    assert_eq!(since(&renamed, &report).1, []);
+    renamed.account("p1").user_type = Some(UserType::Guest);
+    let (_, changed) = since(&renamed, &report);
+    let [(email, Now::OtherValues(fields))] = &changed[..] else {
+        panic!("{changed:?}")
+    };
+    assert_eq!(email, "p1@partner.example");
+    assert!(
+        fields.user_type.is_some() && fields.surname.is_none(),
+        "{fields:?}"
+    );
+}
+
+#[test]
+fn accounts_that_a_plan_would_update_are_not_in_order() {
+    let mut world = team_of(2);
+    world.account("p0").user_type = Some(UserType::Guest);
+    let audit = audited(&world);
+    assert_eq!(
+        audit.findings,
+        Findings {
+            updates: 1,
+            ..Findings::default()
+        }
+    );
+    assert_eq!(audit.updates[0].account.email, "p0@partner.example");
+}
+
+#[test]
+fn whoever_is_external_counts_as_invited_whatever_made_the_account() {
+    let mut world = team_of(2);
+    let lost = world.account("lost");
+    lost.created_by_invitation = false;
+    lost.user_principal_name = "lost_partner.example#EXT#@acme.onmicrosoft.com".to_owned();
+    let own = world.account("own");
+    own.created_by_invitation = false;
+    own.user_principal_name = "own@acme.example".to_owned();
+    let audit = audited(&world);
+    let unmapped: Vec<_> = audit
+        .unmapped
+        .iter()
+        .map(|it| it.account.email.as_str())
+        .collect();
+    assert_eq!(unmapped, ["lost@partner.example"]);
+}
+
+#[test]
 fn what_a_run_did_in_a_group_that_is_not_mapped_any_more_was_not_read() {
     let (mut world, report) = after_a_run();
     world.map("/other", "acme-other");
     world.settings.mappings.remove(0);
-    let audit = audited_since(&world, Some(&report), &invited(&world));
+    let audit = audited_since(&world, Some(&report), &dated(&world));
     let since = audit.since.unwrap();
     assert_eq!(since.not_read, 3);
     assert_eq!(since.changed, []);

@@ -158,13 +158,37 @@ async fn a_report_of_another_tenant_or_no_report_is_refused() {
     let refused = stage.run("audit --since @other.report.jsonl").await;
     assert_eq!(refused.status, 1);
     assert!(
-        refused
-            .err
-            .contains("a run of it was in the tenant 99999999"),
+        refused.err.contains("it was made for the tenant 99999999"),
         "{}",
         refused.err
     );
+    let other = report.replace("\"realm\":\"acme\"", "\"realm\":\"other\"");
+    std::fs::write(stage.path("other.report.jsonl"), other).unwrap();
     stage.sandbox.forget_requests();
+    let refused = stage.run("audit --since @other.report.jsonl").await;
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.err.contains("for the realm other"),
+        "{}",
+        refused.err
+    );
+    // Without one of its writes.
+    let lines: Vec<&str> = report
+        .lines()
+        .filter(|line| !line.contains("\"write\":\"updated\""))
+        .collect();
+    std::fs::write(stage.path("other.report.jsonl"), lines.join("\n")).unwrap();
+    let refused = stage.run("audit --since @other.report.jsonl").await;
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.err.contains("do not fit together"),
+        "{}",
+        refused.err
+    );
+    std::fs::write(stage.path("other.report.jsonl"), "").unwrap();
+    let refused = stage.run("audit --since @other.report.jsonl").await;
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("holds no run"), "{}", refused.err);
     let refused = stage.run("audit --since @config.yaml").await;
     assert_eq!(refused.status, 1);
     assert!(refused.err.contains("is not a report"), "{}", refused.err);

@@ -291,7 +291,7 @@ async fn assert_audited(what: &str, stage: &Stage) {
     );
 }
 
-/// Asserts that every line of a CSV file has its seven fields, none of which is a formula.
+/// Asserts that every line of a CSV file has its eight fields, none of which is a formula.
 fn assert_table(what: &str, text: &str) {
     for line in text.lines() {
         let fields: Vec<&str> = line
@@ -300,7 +300,7 @@ fn assert_table(what: &str, text: &str) {
             .unwrap_or_else(|| panic!("{what}: {line:?}"))
             .split("\",\"")
             .collect();
-        assert_eq!(fields.len(), 7, "{what}: {line:?}");
+        assert_eq!(fields.len(), 8, "{what}: {line:?}");
         let is_formula = |field: &str| field.starts_with(['=', '+', '-', '@']);
         assert!(
             !fields.iter().any(|field| is_formula(field)),

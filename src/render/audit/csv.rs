@@ -8,7 +8,7 @@ use super::{Document, List};
 /// (<https://owasp.org/www-community/attacks/CSV_Injection>).
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-const HEAD: [&str; 7] = [
+const HEAD: [&str; 8] = [
     "list",
     "group",
     "look into",
@@ -16,6 +16,7 @@ const HEAD: [&str; 7] = [
     "address",
     "account",
     "what",
+    "account id",
 ];
 
 /// Returns an audit as CSV (RFC 4180).
@@ -23,7 +24,7 @@ pub fn audit_csv(audit: &Audit) -> String {
     let document = Document::of(audit);
     let mut lines = vec![line(&HEAD)];
     let whole = |list: &str, group: &str, to_look_into: bool, what: &str| {
-        line(&[list, group, yes(to_look_into), "", "", "", what])
+        line(&[list, group, yes(to_look_into), "", "", "", what, ""])
     };
     lines.push(whole("Answer", "", !document.in_order, &document.answer));
     for problem in &document.problems {
@@ -41,7 +42,7 @@ pub fn audit_csv(audit: &Audit) -> String {
         lines.extend(of_list(list, ""));
     }
     for (label, fact) in &document.evidence {
-        lines.push(line(&["What was read", "", "", label, "", "", fact]));
+        lines.push(line(&["What was read", "", "", label, "", "", fact, ""]));
     }
     lines.concat()
 }
@@ -58,6 +59,7 @@ fn of_list(list: &List, group: &str) -> impl Iterator<Item = String> {
             email,
             account,
             words,
+            &row.id,
         ])
     })
 }
@@ -66,11 +68,17 @@ fn yes(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "" }
 }
 
-/// A line of the file: every field quoted, and none that a spreadsheet would take for a formula.
-fn line(fields: &[&str; 7]) -> String {
+/// A line of the file: every field quoted, and none that a spreadsheet would take for a formula, not even one that parts fields at
+/// semicolons.
+fn line(fields: &[&str; 8]) -> String {
     let quoted = fields.map(|field| {
-        let harmless = if field.starts_with(FORMULA) { "'" } else { "" };
-        format!("\"{harmless}{}\"", field.replace('"', "\"\""))
+        let mut parts = field.split(';');
+        let is_formula = parts.any(|part| part.trim_start().starts_with(FORMULA));
+        let harmless = if is_formula { "'" } else { "" };
+        let field = field
+            .replace('"', "\"\"")
+            .replace(';', if is_formula { ",'" } else { ";" });
+        format!("\"{harmless}{field}\"")
     });
     quoted.join(",") + "\r\n"
 }
@@ -81,10 +89,19 @@ mod tests {
 
     #[test]
     fn no_field_is_a_formula_or_leaves_its_place() {
-        let fields = ["=1+1", "-1", "@sum", "a \"quoted\", b", "", "+1", "a=b"];
+        let fields = [
+            "=1+1",
+            "-1",
+            "@sum",
+            "a \"quoted\", b",
+            "",
+            "+1",
+            "a=b",
+            "a; b;=c",
+        ];
         assert_eq!(
             line(&fields),
-            "\"'=1+1\",\"'-1\",\"'@sum\",\"a \"\"quoted\"\", b\",\"\",\"'+1\",\"a=b\"\r\n"
+            "\"'=1+1\",\"'-1\",\"'@sum\",\"a \"\"quoted\"\", b\",\"\",\"'+1\",\"a=b\",\"'a,' b,'=c\"\r\n"
         );
     }
 }

@@ -52,13 +52,16 @@ fn table(list: &List, level: &str) -> String {
     if list.rows.is_empty() {
         return text;
     }
-    text.push_str("\n| look into | name | address | account | what |\n|---|---|---|---|---|\n");
+    text.push_str(
+        "\n| look into | name | address | account | what | id |\n|---|---|---|---|---|---|\n",
+    );
     for row in &list.rows {
         let cells = row.cells().map(code_span).join(" | ");
         let _ = writeln!(
             text,
-            "| {} | {cells} |",
-            if row.to_look_into { "yes" } else { "" }
+            "| {} | {cells} | {} |",
+            if row.to_look_into { "yes" } else { "" },
+            code_span(&row.id)
         );
     }
     text

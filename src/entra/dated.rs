@@ -1,49 +1,45 @@
-//! Every account of the tenant that came from an invitation, with since when.
+//! Every account of the tenant, with since when.
 
 use serde::Deserialize;
 
 use super::accounts::{FIELDS, PAGE, WireAccount};
 use super::batch::{Get, Reads};
 use super::failure::Failure;
-use super::odata::encoded;
 use super::pages::Entry;
 use crate::model::ObjectId;
-use crate::snapshot::InvitedAccount;
+use crate::snapshot::DatedAccount;
 
 impl Reads {
-    /// Lists the accounts whose `creationType` is `Invitation`, by id.
-    pub(super) async fn invited_accounts(&self) -> Result<Vec<InvitedAccount>, Failure> {
-        let filter = encoded("creationType eq 'Invitation'");
+    /// Lists every account, by id. Which of them came from an invitation no filter tells: cross-tenant synchronisation leaves another
+    /// creation type, and names cannot be searched for what is in their middle.
+    pub(super) async fn dated_accounts(&self) -> Result<Vec<DatedAccount>, Failure> {
         let list = format!(
-            "/users?$filter={filter}&$select={FIELDS},createdDateTime,externalUserStateChangeDateTime&$top={PAGE}"
+            "/users?$select={FIELDS},createdDateTime,externalUserStateChangeDateTime&$top={PAGE}"
         );
-        let entries = self.list::<WireInvited>(Get::new(list)).await?;
-        entries
-            .into_values()
-            .map(InvitedAccount::try_from)
-            .collect()
+        let entries = self.list::<WireDated>(Get::new(list)).await?;
+        entries.into_values().map(DatedAccount::try_from).collect()
     }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireInvited {
+struct WireDated {
     #[serde(flatten)]
     account: WireAccount,
     created_date_time: Option<String>,
     external_user_state_change_date_time: Option<String>,
 }
 
-impl Entry for WireInvited {
+impl Entry for WireDated {
     fn id(&self) -> &ObjectId {
         self.account.id()
     }
 }
 
-impl TryFrom<WireInvited> for InvitedAccount {
+impl TryFrom<WireDated> for DatedAccount {
     type Error = Failure;
 
-    fn try_from(wire: WireInvited) -> Result<Self, Failure> {
+    fn try_from(wire: WireDated) -> Result<Self, Failure> {
         // A date that cannot be read is one that is not known, which counts as long ago.
         let date = |text: Option<String>| text.and_then(|text| text.parse().ok());
         Ok(Self {
