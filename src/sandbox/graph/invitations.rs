@@ -208,17 +208,7 @@ impl Graph {
                 .and_then(|user| user.get("id"))
                 .and_then(Value::as_str)
                 .map(str::to_ascii_lowercase),
-            message: body
-                .get("invitedUserMessageInfo")
-                .filter(|message| message.is_object())
-                .cloned()
-                .unwrap_or_else(|| {
-                    json!({
-                        "messageLanguage": null,
-                        "customizedMessageBody": null,
-                        "ccRecipients": [{"emailAddress": {"name": null, "address": null}}],
-                    })
-                }),
+            message: message_info(body.get("invitedUserMessageInfo"))?,
         })
     }
 
@@ -320,10 +310,8 @@ impl Graph {
                 .values()
                 .find(|user| addresses_of(user).contains(&folded))
                 .map(|user| user.id.clone())
-            && let Some(mut user) = self.world.deleted_users.remove(&id)
         {
-            user.other.remove("deletedDateTime");
-            self.world.insert_user(user);
+            self.world.restore_user(&id);
             self.addresses = None;
             return Ok(id);
         }
@@ -412,6 +400,43 @@ impl Graph {
         ));
         reply
     }
+}
+
+/// What the mail is to be like, as an answer repeats it: <https://learn.microsoft.com/graph/api/resources/invitedusermessageinfo>. What is
+/// refused about it is documented, the words are not.
+fn message_info(asked: Option<&Value>) -> Result<Value, Refusal> {
+    let invalid = |name: &str| bad_request(format!("Invalid value for property '{name}'."));
+    let mut info = json!({
+        "messageLanguage": null,
+        "customizedMessageBody": null,
+        "ccRecipients": [{"emailAddress": {"name": null, "address": null}}],
+    });
+    let asked = match asked {
+        None | Some(Value::Null) => return Ok(info),
+        Some(Value::Object(asked)) => asked,
+        Some(_) => return Err(invalid("invitedUserMessageInfo")),
+    };
+    for (name, value) in asked {
+        match (name.as_str(), value) {
+            ("@odata.type", _) | (_, Value::Null) => continue,
+            ("messageLanguage" | "customizedMessageBody", Value::String(_)) => {}
+            ("ccRecipients", Value::Array(recipients)) => {
+                let has_address =
+                    |recipient: &Value| recipient["emailAddress"]["address"].is_string();
+                if recipients.len() > 1 || !recipients.iter().all(has_address) {
+                    return Err(invalid(name));
+                }
+            }
+            _ => return Err(invalid(name)),
+        }
+        info[name] = value.clone();
+    }
+    if let Some(recipient) = info["ccRecipients"].get_mut(0)
+        && recipient["emailAddress"].get("name").is_none()
+    {
+        recipient["emailAddress"]["name"] = Value::Null;
+    }
+    Ok(info)
 }
 
 fn forbidden(message: &str) -> Refusal {

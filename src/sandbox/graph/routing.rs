@@ -19,6 +19,7 @@ enum Operation {
     GetUser(String),
     UpdateUser(String),
     DeleteUser(String),
+    ListDeletedUsers,
     ListGroups,
     CountGroups,
     GetGroup(String),
@@ -39,6 +40,8 @@ impl Operation {
         let (patch, delete) = (call.method == Method::PATCH, call.method == Method::DELETE);
         let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
         let only_users = |cast: &str| cast == "microsoft.graph.user";
+        // Microsoft's own page writes it in both ways.
+        let is_deleted_items = |name: &str| name.eq_ignore_ascii_case("deletedItems");
         match segments.as_slice() {
             ["organization"] if get => Ok(Self::ListOrganization),
             ["domains"] if get => Ok(Self::ListDomains),
@@ -47,6 +50,15 @@ impl Operation {
             ["users", id] if get => Ok(Self::GetUser((*id).to_owned())),
             ["users", id] if patch => Ok(Self::UpdateUser((*id).to_owned())),
             ["users", id] if delete => Ok(Self::DeleteUser((*id).to_owned())),
+            ["directory", container, cast]
+                if get && is_deleted_items(container) && only_users(cast) =>
+            {
+                Ok(Self::ListDeletedUsers)
+            }
+            // Without a type, or with one that is not offered here.
+            ["directory", container, ..] if get && is_deleted_items(container) => {
+                Err(unsupported_query("Unsupported Query."))
+            }
             ["groups"] if get => Ok(Self::ListGroups),
             ["groups", "$count"] if get => Ok(Self::CountGroups),
             ["groups", id] if get => Ok(Self::GetGroup((*id).to_owned())),
@@ -129,6 +141,7 @@ impl Operation {
             | Self::ListDomains
             | Self::CountUsers
             | Self::GetUser(_)
+            | Self::ListDeletedUsers
             | Self::ListGroups
             | Self::CountGroups
             | Self::GetGroup(_)
@@ -214,6 +227,7 @@ impl Graph {
             Operation::GetUser(id) => self.get_user(call, id),
             Operation::UpdateUser(id) => self.update_user(call, id),
             Operation::DeleteUser(id) => self.delete_user_by_key(call, id),
+            Operation::ListDeletedUsers => self.list_deleted_users(call),
             Operation::ListGroups => self.list_groups(call),
             Operation::CountGroups => self.count_groups(call),
             Operation::GetGroup(id) => self.get_group(call, id),

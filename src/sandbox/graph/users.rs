@@ -1,6 +1,6 @@
 //! Accounts: lists, counts, single ones, updates and deletion.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -47,14 +47,20 @@ fn require_read(call: &Call) -> Result<(), Refusal> {
 impl Graph {
     pub(super) fn list_users(&self, call: &Call) -> Result<Reply, Refusal> {
         require_read(call)?;
+        self.list(call, &self.world.users)
+    }
+
+    /// <https://learn.microsoft.com/graph/api/directory-deleteditems-list>: it takes what a list of accounts takes.
+    pub(super) fn list_deleted_users(&self, call: &Call) -> Result<Reply, Refusal> {
+        call.require(READ_USERS)?;
+        self.list(call, &self.world.deleted_users)
+    }
+
+    fn list(&self, call: &Call, users: &BTreeMap<String, User>) -> Result<Reply, Refusal> {
         let selection = Selection::of(call, Resource::User)?;
         let fits = self.users_that_fit(call)?;
         let context = format!("users{}", Selection::in_context(selection.as_ref()));
-        let items = self
-            .world
-            .users
-            .iter()
-            .map(|(id, user)| (id.as_str(), user));
+        let items = users.iter().map(|(id, user)| (id.as_str(), user));
         self.page(call, &context, items, fits, |user| {
             Object::User(user).render(call, selection.as_ref())
         })
@@ -152,14 +158,8 @@ impl Graph {
         if user.management_restricted || user.has_admin_role {
             return Err(insufficient_privileges());
         }
-        if let Some(mut user) = self.world.users.remove(id) {
-            let at = property_date(self.moment(call.now));
-            user.other.insert("deletedDateTime".to_owned(), json!(at));
-            self.world.deleted_users.insert(id.to_owned(), user);
-        }
-        for group in self.world.groups.values_mut() {
-            group.members.remove(id);
-        }
+        let at = property_date(self.moment(call.now));
+        self.world.delete_user(id, &at);
         self.addresses = None;
         Ok(Reply::no_content())
     }

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::behaviour::Behaviour;
 
+/// When an account was deleted.
+const DELETED: &str = "deletedDateTime";
+
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -69,6 +72,32 @@ impl EntraWorld {
     /// Puts an account in.
     pub fn insert_user(&mut self, user: User) {
         self.users.insert(user.id.clone(), user);
+    }
+
+    /// Deletes an account, softly, and with it its memberships. The id goes before the user principal name, without its hyphens.
+    pub fn delete_user(&mut self, id: &str, at: &str) {
+        if let Some(mut user) = self.users.remove(id) {
+            let name = format!("{}{}", id.replace('-', ""), user.user_principal_name);
+            user.user_principal_name = name;
+            user.other.insert(DELETED.to_owned(), at.into());
+            self.deleted_users.insert(id.to_owned(), user);
+        }
+        for group in self.groups.values_mut() {
+            group.members.remove(id);
+        }
+    }
+
+    /// Brings a deleted account back as it was, but for its memberships.
+    pub fn restore_user(&mut self, id: &str) {
+        if let Some(mut user) = self.deleted_users.remove(id) {
+            let prefix = id.replace('-', "");
+            let name = user.user_principal_name.strip_prefix(&prefix);
+            if let Some(name) = name.map(str::to_owned) {
+                user.user_principal_name = name;
+            }
+            user.other.remove(DELETED);
+            self.insert_user(user);
+        }
     }
 
     /// Puts a group in.

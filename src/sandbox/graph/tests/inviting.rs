@@ -57,6 +57,37 @@ fn an_invitation_can_give_name_and_type_and_send_a_mail() {
 }
 
 #[test]
+fn what_a_mail_is_like_is_repeated_and_at_most_one_copy_is_sent() {
+    let mut client = Client::company();
+    let mut info = |info: Value| {
+        client.post(
+            "/invitations",
+            &invitation(&json!({"sendInvitationMessage": true, "invitedUserMessageInfo": info})),
+        )
+    };
+    let copy = |address: &str| json!({"emailAddress": {"address": address}});
+    let repeated =
+        info(json!({"customizedMessageBody": "Hi", "ccRecipients": [copy("a@acme.example")]}));
+    assert_eq!(
+        repeated.body["invitedUserMessageInfo"],
+        json!({
+            "messageLanguage": null, "customizedMessageBody": "Hi",
+            "ccRecipients": [{"emailAddress": {"name": null, "address": "a@acme.example"}}],
+        })
+    );
+    for wrong in [
+        json!("Hi"),
+        json!({"messageBody": "Hi"}),
+        json!({"messageLanguage": 5}),
+        json!({"ccRecipients": "a@acme.example"}),
+        json!({"ccRecipients": [{"emailAddress": null}]}),
+        json!({"ccRecipients": [copy("a@acme.example"), copy("b@acme.example")]}),
+    ] {
+        info(wrong).is_refused(400, "BadRequest", "Invalid value");
+    }
+}
+
+#[test]
 fn an_invitation_as_member_can_be_ignored_or_refused() {
     let mut client = Client::company();
     client.behaviour().inviting.as_member = MemberInvitation::MakesGuest;

@@ -267,6 +267,48 @@ fn a_removal_without_ref_deletes_the_account() {
 }
 
 #[test]
+fn a_deleted_account_is_listed_apart_under_another_name() {
+    const DELETED: &str = "/directory/deletedItems/microsoft.graph.user";
+    let mut client = Client::company();
+    assert!(client.get(DELETED).ids().is_empty());
+    assert_eq!(client.delete(&format!("/users/{}", id(3))).status, 204);
+    assert_eq!(client.get(DELETED).ids(), [id(3)]);
+    assert!(!client.get("/users").ids().contains(&id(3)));
+
+    let select = "id,userPrincipalName,mail,proxyAddresses,deletedDateTime";
+    let selected = client.get(&format!("{DELETED}?$select={select}&$top=999"));
+    let user = &selected.body["value"][0];
+    assert_eq!(
+        user["userPrincipalName"],
+        format!(
+            "{}gil_partner.example#EXT#@acme.onmicrosoft.com",
+            id(3).replace('-', "")
+        )
+    );
+    assert_eq!(user["mail"], "gil@partner.example");
+    assert_eq!(user["proxyAddresses"], json!(["SMTP:gil@partner.example"]));
+    assert!(user["deletedDateTime"].as_str().unwrap().ends_with('Z'));
+    assert!(user.get("otherMails").is_none());
+
+    let filter = |mail: &str| format!("{DELETED}?$filter=mail+eq+'{mail}'");
+    assert_eq!(client.get(&filter("gil@partner.example")).ids(), [id(3)]);
+    assert!(client.get(&filter("ann@acme.example")).ids().is_empty());
+    for untyped in [
+        "/directory/deletedItems",
+        "/directory/deletedItems/microsoft.graph.group",
+    ] {
+        client
+            .get(untyped)
+            .is_refused(400, "Request_UnsupportedQuery", "");
+    }
+    for few in [&["User.ReadBasic.All"][..], &["GroupMember.Read.All"]] {
+        Client::with_roles(few)
+            .get(DELETED)
+            .is_refused(403, "Authorization_RequestDenied", "");
+    }
+}
+
+#[test]
 fn a_removal_without_ref_is_403_for_an_app_that_may_not_delete_accounts() {
     let mut client = Client::with_roles(&["GroupMember.ReadWrite.All"]);
     client.add(&id(100), &id(3));
