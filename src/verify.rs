@@ -86,7 +86,7 @@ pub fn verify(reviewed: &Plan, fresh: &Decision<'_>) -> Verification {
     let limits = limits_in_force(&fresh.draft.inputs.settings.limits, &reviewed.overrides);
     let too_many_invitations = check_invitations(reviewed.summary.invite, &limits).is_some();
     let mut invitations = BTreeMap::new();
-    let mut verdicts: Vec<Verdict> = reviewed
+    let verdicts: Vec<Verdict> = reviewed
         .changes
         .iter()
         .map(|change| match change {
@@ -106,18 +106,23 @@ pub fn verify(reviewed: &Plan, fresh: &Decision<'_>) -> Verification {
             Change::Remove(remove) => present.judge_remove(remove),
         })
         .collect();
-    hold_back_removals(&reviewed.changes, &mut verdicts);
     let keep_a_member = fresh.draft.groups.iter().filter(|group| !group.allow_empty);
     let members = keep_a_member.map(|group| (group.azure.id.clone(), group.azure.members.len()));
-    Verification {
+    let mut verification = Verification {
         verdicts,
         members: members.collect(),
         further_changes: count_further(reviewed, fresh),
-    }
+    };
+    hold_back_removals(&reviewed.changes, &mut verification);
+    verification
 }
 
-/// Nobody who moves between groups is to be without access: who is not added, is not removed either.
-pub(crate) fn hold_back_removals(changes: &[Change], verdicts: &mut [Verdict]) {
+/// Nobody who moves between groups is to be without access: who is not added, is not removed either. And no group that has to keep a
+/// member loses its last one because others are not added.
+pub(crate) fn hold_back_removals(changes: &[Change], verification: &mut Verification) {
+    let Verification {
+        verdicts, members, ..
+    } = verification;
     let not_added: BTreeSet<&ObjectId> = changes
         .iter()
         .zip(verdicts.iter())
@@ -128,12 +133,37 @@ pub(crate) fn hold_back_removals(changes: &[Change], verdicts: &mut [Verdict]) {
             _ => None,
         })
         .collect();
-    for (change, verdict) in changes.iter().zip(verdicts) {
+    for (change, verdict) in changes.iter().zip(verdicts.iter_mut()) {
         if let Change::Remove(remove) = change
             && matches!(verdict, Verdict::Execute(_))
             && not_added.contains(&remove.account.id)
         {
             *verdict = settled(Outcome::NotAttempted, NOT_ADDED);
+        }
+    }
+    // What is left in each group, and how many go.
+    let mut left: BTreeMap<ObjectId, (usize, usize)> = members
+        .iter()
+        .map(|(group, members)| (group.clone(), (*members, 0)))
+        .collect();
+    for verdict in verdicts.iter() {
+        let Verdict::Execute(Task::Add { group, .. } | Task::Remove { group, .. }) = verdict else {
+            continue;
+        };
+        if let Some((members, going)) = left.get_mut(group) {
+            match verdict {
+                Verdict::Execute(Task::Add { .. }) => *members += 1,
+                _ => *going += 1,
+            }
+        }
+    }
+    for verdict in verdicts {
+        if let Verdict::Execute(Task::Remove { group, .. }) = verdict
+            && left
+                .get(group)
+                .is_some_and(|(members, going)| going >= members)
+        {
+            *verdict = settled(Outcome::NotAttempted, WOULD_BE_EMPTY);
         }
     }
 }
@@ -145,6 +175,7 @@ pub fn invite_nobody_again(
     verification: &mut Verification,
     invited: &BTreeMap<Address, ObjectId>,
 ) {
+    let mut given_up = BTreeSet::new();
     for (change, verdict) in reviewed.changes.iter().zip(&mut verification.verdicts) {
         if let Change::Invite(invite) = change
             && matches!(verdict, Verdict::Execute(Task::Invite(_)))
@@ -157,8 +188,20 @@ pub fn invite_nobody_again(
                      whose it is, and plan again"
                 ),
             );
+            given_up.insert(&invite.email);
         }
     }
+    for verdict in &mut verification.verdicts {
+        if let Verdict::Execute(Task::Add {
+            member: Member::Invited(email),
+            ..
+        }) = verdict
+            && given_up.contains(email)
+        {
+            *verdict = settled(Outcome::NotAttempted, NOT_INVITED);
+        }
+    }
+    hold_back_removals(&reviewed.changes, verification);
 }
 
 /// Returns why the account that an invitation was answered with is not the one that it should have made, if so.
@@ -188,6 +231,13 @@ fn is_of_invitation(account: &Account, address: &Address) -> bool {
 
 /// Why somebody is not removed who should have been added elsewhere and was not.
 pub const NOT_ADDED: &str = "an addition of the same account does not succeed, and nobody who moves is to be without access";
+
+/// Why somebody is not removed where others should have been added and were not.
+pub const WOULD_BE_EMPTY: &str =
+    "an addition to the group did not succeed, and it would lose its last member";
+
+/// Why somebody is not added who was to be invited.
+const NOT_INVITED: &str = "the invitation is not carried out";
 
 pub(crate) fn settled(outcome: Outcome, reason: impl Into<String>) -> Verdict {
     Verdict::Settled(outcome, reason.into())
@@ -547,7 +597,7 @@ impl<'d, 'a> Present<'d, 'a> {
                     return settled(Outcome::NotWanted, reason);
                 }
                 (Some(Verdict::Settled(..)) | None, _) => {
-                    return settled(Outcome::NotAttempted, "the invitation is not carried out");
+                    return settled(Outcome::NotAttempted, NOT_INVITED);
                 }
             },
         };

@@ -16,7 +16,7 @@ use super::{
 use crate::model::{Address, ObjectId};
 use crate::plan::{Change, ClearedNames};
 use crate::report::{INVITED_ONLY, Outcome, Write};
-use crate::verify::{Member, NOT_ADDED, Task};
+use crate::verify::{Member, NOT_ADDED, Task, WOULD_BE_EMPTY};
 
 /// Batches of invitations on their way at the same time. Together with those below and a look at newcomers they are ten, as many as
 /// Microsoft's own group synchronisation has workers.
@@ -27,10 +27,6 @@ const WRITING: usize = 5;
 
 /// Those of them with accounts that may not be there yet. Such a batch may take minutes, which the others are not to wait for.
 const WRITING_TO_NEW: usize = 4;
-
-/// Why a removal that would leave a group without members is held back.
-const WOULD_BE_EMPTY: &str =
-    "an addition to the group did not succeed, and it would lose its last member";
 
 /// What is yet to be done.
 #[derive(Default)]

@@ -163,13 +163,13 @@ pub fn verify(reviewed: &Plan, present: &Present<'_>) -> Verification {
         State::AsBefore => settled(Outcome::AlreadyDone, ""),
         State::Otherwise(reason) => settled(Outcome::Conflict, reason),
     };
-    let mut verdicts: Vec<Verdict> = reviewed.changes.iter().map(judge).collect();
-    hold_back_removals(&reviewed.changes, &mut verdicts);
-    Verification {
-        verdicts,
+    let mut verification = Verification {
+        verdicts: reviewed.changes.iter().map(judge).collect(),
         members: present.groups_that_keep_a_member(),
         further_changes: 0,
-    }
+    };
+    hold_back_removals(&reviewed.changes, &mut verification);
+    verification
 }
 
 /// The groups that a run wrote to.

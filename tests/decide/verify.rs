@@ -577,6 +577,38 @@ fn nobody_is_invited_again_whose_invitation_was_answered_with_somebody_elses_acc
     );
 }
 
+/// So that a dry run says what a real one would do.
+#[test]
+fn nobody_is_added_whose_invitation_is_given_up_and_no_group_loses_its_last_member_for_it() {
+    // `p0` goes and `ann` comes; nobody else is in the group.
+    let mut world = team_of(1);
+    world.leave("p0", "/team");
+    world.person("ann");
+    world.join("ann", "/team");
+    let plan = world.plan();
+    let mut verification = verification(&plan, &world);
+    let in_words = |verification: &Verification| -> Vec<String> {
+        verification.verdicts.iter().map(in_short).collect()
+    };
+    assert_eq!(
+        in_words(&verification),
+        ["invite", "add when invited", "remove"]
+    );
+    let invited = [(
+        "ann@partner.example".parse().unwrap(),
+        crate::world::id(0xbad),
+    )]
+    .into();
+    invite_nobody_again(&plan, &mut verification, &invited);
+    assert_eq!(
+        in_words(&verification)[1..],
+        [
+            "NotAttempted: the invitation is not carried out",
+            "NotAttempted: an addition to the group did not succeed, and it would lose its last member",
+        ]
+    );
+}
+
 #[test]
 fn an_earlier_answer_does_not_stop_what_its_account_finishes() {
     let plan = world().plan();

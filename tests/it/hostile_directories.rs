@@ -275,7 +275,16 @@ async fn an_invitation_answered_with_an_account_that_nobody_asked_for_changes_no
             applied.out,
             applied.err
         );
-        // Another invitation would be answered with the same account, and kill the first link.
+        // Another invitation would be answered with the same account, and kill the first link. What a dry run says is what a real one does.
+        let rehearsed = stage.run("apply @plan.json --dry-run").await;
+        assert_eq!(rehearsed.status, 4, "{}", rehearsed.out);
+        assert!(
+            rehearsed
+                .out
+                .contains("would not be added to acme-platform: the invitation is not"),
+            "{}",
+            rehearsed.out
+        );
         stage.sandbox.forget_requests();
         let again = stage.run("apply @plan.json").await;
         assert_eq!(again.status, 4, "{}", again.out);
