@@ -304,6 +304,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
             });
             return None;
         }
+        let rules = &inputs.settings.invitations;
         let set = self.wanted_of(person, address);
         let display_name = set.display_name.clone();
         self.entries.invites.push(Invite {
@@ -313,12 +314,13 @@ impl<'d, 'a> Ledger<'d, 'a> {
                 username: person.username.clone(),
             },
             set,
-            redirect_url: inputs
-                .settings
-                .invitations
+            redirect_url: rules
                 .redirect_url
                 .replace("{tenant_id}", inputs.entra.tenant.id.as_str()),
-            send_email: inputs.settings.invitations.send_email,
+            send_email: rules.send_email,
+            message: rules.message.clone(),
+            language: rules.language.clone(),
+            cc: rules.cc.clone(),
         });
         Some(Cover::Invited {
             email: address.clone(),

@@ -241,6 +241,47 @@ impl FromStr for Address {
     }
 }
 
+/// A language that mails are written in, as its tag: `en`, `en-US`, `zh-Hans-CN`.
+///
+/// It is a language of ISO 639, and perhaps a script and a region, which is as much of a tag (RFC 5646) as Graph's examples show.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Language(String);
+text!(Language);
+
+impl FromStr for Language {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::new("a language as in `en-US`", text);
+        let is_of_letters = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let mut parts = text.split('-').peekable();
+        let language = parts
+            .next()
+            .filter(|part| matches!(part.len(), 2 | 3) && is_of_letters(part));
+        let mut tag = language.ok_or_else(invalid)?.to_ascii_lowercase();
+        if let Some(script) = parts.next_if(|part| part.len() == 4 && is_of_letters(part)) {
+            let (first, rest) = script.split_at(1);
+            tag = format!(
+                "{tag}-{}{}",
+                first.to_ascii_uppercase(),
+                rest.to_ascii_lowercase()
+            );
+        }
+        let is_region = |part: &&str| match part.len() {
+            2 => is_of_letters(part),
+            3 => part.bytes().all(|byte| byte.is_ascii_digit()),
+            _ => false,
+        };
+        if let Some(region) = parts.next_if(is_region) {
+            tag = format!("{tag}-{}", region.to_ascii_uppercase());
+        }
+        match parts.next() {
+            None => Ok(Self(tag)),
+            Some(_) => Err(invalid()),
+        }
+    }
+}
+
 /// Returns the text as it is compared: trimmed and case folded.
 ///
 /// A sigma is one letter wherever it stands. As lower case alone it would depend on what stands around it, so that an address would be
@@ -311,6 +352,37 @@ mod tests {
             "cbb896f9-0000-4000-8000-00000000abcdd",
         ] {
             assert!(text.parse::<ObjectId>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_language_has_one_spelling() {
+        for (text, tag) in [
+            ("de", "de"),
+            ("EN-us", "en-US"),
+            ("fil-PH", "fil-PH"),
+            ("zh-hans-cn", "zh-Hans-CN"),
+            ("sr-LATN", "sr-Latn"),
+            ("es-419", "es-419"),
+        ] {
+            assert_eq!(text.parse::<Language>().unwrap().as_str(), tag);
+        }
+        for text in [
+            "",
+            "e",
+            "english",
+            "en_US",
+            "en-",
+            "-US",
+            "en-U",
+            "en-USA",
+            "en-US-x",
+            "en US",
+            "én",
+            "en-1234",
+            "e\u{301}n",
+        ] {
+            assert!(text.parse::<Language>().is_err(), "{text:?}");
         }
     }
 

@@ -10,7 +10,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId, UserType};
+use crate::model::{
+    Address, GroupPath, KeycloakGroupId, Language, ObjectId, PersonId, ProviderId, UserType,
+};
 use crate::settings::Limit;
 
 pub use age::UnfitAge;
@@ -349,6 +351,15 @@ pub struct Invite {
     pub redirect_url: String,
     /// Whether Microsoft sends the person a mail.
     pub send_email: bool,
+    /// What the mail says besides Microsoft's own words, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The language of Microsoft's own words; `None` leaves it to Microsoft.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Who gets a copy of the mail, if anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cc: Option<Address>,
 }
 
 /// A person by id and username.

@@ -366,6 +366,14 @@ fn check_consistency(plan: &Plan) -> Result<(), String> {
     for change in &plan.changes {
         let group = match change {
             Change::Invite(invite) => {
+                let is_about_mail =
+                    invite.message.is_some() || invite.language.is_some() || invite.cc.is_some();
+                if is_about_mail && !invite.send_email {
+                    return Err(format!(
+                        "the invitation of {} says what its mail is like, and sends none",
+                        invite.email
+                    ));
+                }
                 invited.insert(&invite.email);
                 None
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{GroupPath, UserType};
+use crate::model::{Address, GroupPath, Language, UserType};
 
 /// Everything in the configuration that the core decides by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,6 +204,12 @@ pub struct InvitationRules {
     pub redirect_url: String,
     /// Whether Microsoft sends the person a mail.
     pub send_email: bool,
+    /// What the mail says besides Microsoft's own words, if anything.
+    pub message: Option<String>,
+    /// The language of Microsoft's own words; `None` leaves it to Microsoft.
+    pub language: Option<Language>,
+    /// Who gets a copy of each mail, if anybody.
+    pub cc: Option<Address>,
     /// The domains that may be invited, case folded; empty means any.
     pub allowed_domains: Vec<String>,
 }

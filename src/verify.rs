@@ -41,7 +41,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Invite a person, then bring the new account to what the invitation says.
-    Invite(Invite),
+    Invite(Box<Invite>),
     /// Update an account. For an invitation: one that an earlier run had accepted, and that lacks the rest.
     Update {
         /// The account.
@@ -308,7 +308,7 @@ impl<'d, 'a> Present<'d, 'a> {
     fn judge_invite(&self, reviewed: &Invite) -> Verdict {
         if let Some(fresh) = self.invites.get(&reviewed.email) {
             return if *fresh == reviewed {
-                Verdict::Execute(Task::Invite(reviewed.clone()))
+                Verdict::Execute(Task::Invite(Box::new(reviewed.clone())))
             } else {
                 settled(Outcome::Conflict, differing_invitation(reviewed, fresh))
             };
@@ -693,10 +693,6 @@ impl<'d, 'a> Present<'d, 'a> {
     }
 
     /// The mapped group, if the plan may still change it.
-    #[expect(
-        clippy::result_large_err,
-        reason = "it is no error, and goes on as it is"
-    )]
     fn managed_group(&self, name: &GroupName) -> Result<&'d MappedGroup<'a>, Verdict> {
         let Some(group) = self.groups.get(&name.id).copied() else {
             return Err(settled(

@@ -11,6 +11,7 @@ use crate::entra::Bearer;
 use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS, Permission};
 use crate::keycloak::Keycloak;
 use crate::render::{CheckLine, CheckState, check_table, escape};
+use crate::settings::InvitationRules;
 
 pub async fn run(
     config: &Path,
@@ -89,6 +90,8 @@ pub async fn run(
             false
         }
     };
+    let notes = notes_on_mails(&setup.config.settings.invitations, setup.entra_login());
+    context.ui.result(&notes)?;
     setup.finish().await?;
     Ok(if is_complete {
         ExitStatus::Done
@@ -119,6 +122,26 @@ async fn check_mappings(
             Ok(false)
         }
     }
+}
+
+/// What of the mails of invitations Microsoft does not send as the configuration asks for it
+/// (<https://learn.microsoft.com/entra/external-id/troubleshoot>,
+/// <https://learn.microsoft.com/graph/api/resources/invitedusermessageinfo>).
+fn notes_on_mails(invitations: &InvitationRules, login: &EntraLogin) -> String {
+    let mut notes = String::new();
+    if invitations.message.is_some() {
+        notes += match login {
+            EntraLogin::AzureCli => {
+                "Mails      Microsoft leaves `invitations.message` out unless whoever invites has an address in the tenant\n"
+            }
+            _ => "Mails      Microsoft leaves `invitations.message` out, because an app invites\n",
+        };
+        if invitations.language.is_some() {
+            notes +=
+                "           where a mail has a text, Microsoft ignores `invitations.language`\n";
+        }
+    }
+    notes
 }
 
 async fn keycloak_lines(keycloak: &Keycloak) -> anyhow::Result<Vec<CheckLine>> {

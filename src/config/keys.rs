@@ -319,15 +319,30 @@ const EMAIL_DOMAINS: Kind<Read<BTreeMap<String, String>>> = Kind {
 };
 
 fn read_invitations(invitations: &mut Table<'_, '_>) -> InvitationRules {
-    InvitationRules {
-        redirect_url: invitations
-            .optional("redirect_url", kind::REDIRECT_URL)
+    let redirect_url = invitations.optional("redirect_url", kind::REDIRECT_URL);
+    let send_email = invitations.optional("send_email", kind::SWITCH);
+    let rules = InvitationRules {
+        redirect_url: redirect_url
             .unwrap_or_else(|| "https://portal.azure.com/{tenant_id}".to_owned()),
-        send_email: invitations
-            .optional("send_email", kind::SWITCH)
-            .unwrap_or(false),
+        send_email: send_email.unwrap_or(false),
+        message: invitations.optional("message", kind::MESSAGE),
+        language: invitations.optional("language", kind::LANGUAGE),
+        cc: invitations.optional("cc", kind::MAILBOX),
         allowed_domains: invitations.optional_list("allowed_domains", kind::PUBLIC_DOMAIN),
+    };
+    // What nobody is sent must not look as if they were. With a mistake in send_email it is not known what was meant.
+    if !rules.send_email && send_email.is_some() == invitations.has("send_email") {
+        for key in ["message", "language", "cc"] {
+            if invitations.has(key) {
+                let (place, _) = invitations.line_of(key);
+                let message = format!(
+                    "`{key}` is about a mail, and none is sent; write `send_email: true`, or take this out"
+                );
+                invitations.notes().mistake(place, message);
+            }
+        }
     }
+    rules
 }
 
 fn read_limits(limits: &mut Table<'_, '_>) -> Limits {

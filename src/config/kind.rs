@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
-use crate::model::{GroupPath, UserType};
+use crate::model::{Address, GroupPath, Language, UserType};
 use crate::settings::{DisplayNameTemplate, Limit};
 
 use super::mistake::Wrong;
@@ -131,6 +131,22 @@ pub(super) const HOST_URL: Kind<Read<String>> = Kind {
 pub(super) const REDIRECT_URL: Kind<Read<String>> = Kind {
     read: value::redirect_url,
     schema: url,
+};
+
+pub(super) const MESSAGE: Kind<Read<String>> = Kind {
+    read: value::message,
+    schema: text,
+};
+
+pub(super) const LANGUAGE: Kind<Read<Language>> = Kind {
+    read: value::language,
+    schema: || json!({ "type": "string", "pattern": "^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$" }),
+};
+
+/// The address of one mailbox.
+pub(super) const MAILBOX: Kind<Read<Address>> = Kind {
+    read: value::mailbox,
+    schema: || json!({ "type": "string", "pattern": r"^[^@\s]+@[^@\s]+\.[^@\s]+$" }),
 };
 
 /// Numbers without quotes are read as names, as the original script did.

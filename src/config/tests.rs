@@ -40,7 +40,9 @@ pub(super) fn uncommented(example: &str) -> String {
         Some(key) if !key.starts_with(' ') || key.starts_with("  ") => key,
         _ => line,
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let uncommented = lines.collect::<Vec<_>>().join("\n");
+    // What a mail is like can only be said where one is sent.
+    uncommented.replace("send_email: false", "send_email: true")
 }
 
 pub(super) fn files(folder: &str) -> Vec<PathBuf> {
@@ -148,11 +150,41 @@ fn what_is_left_out_has_its_default() {
         "https://portal.azure.com/{tenant_id}"
     );
     assert!(!settings.invitations.send_email);
+    assert_eq!(settings.invitations.message, None);
+    assert_eq!(settings.invitations.language, None);
+    assert_eq!(settings.invitations.cc, None);
     assert!(settings.invitations.allowed_domains.is_empty());
     assert_eq!(settings.limits.removals, Limit::AtMost(5));
     assert_eq!(settings.limits.removals_percent, Limit::AtMost(20));
     assert_eq!(settings.limits.invitations, Limit::AtMost(100));
     assert!(settings.protected.is_empty());
+}
+
+#[test]
+fn a_message_is_as_long_as_reviewers_can_be_asked_to_read() {
+    let with_message = |message: &str| {
+        parse(&format!(
+            "keycloak_url: https://keycloak.example.com\nkeycloak_realm: example\ngroups: [{{ keycloak: a, azure: b }}]\n\
+             invitations: {{ send_email: true, message: {message} }}\n"
+        ))
+    };
+    let longest = "ö".repeat(2_000);
+    let config = with_message(&longest).unwrap();
+    assert_eq!(config.settings.invitations.message, Some(longest.clone()));
+    let errors = with_message(&(longest + "x")).unwrap_err().to_string();
+    assert!(
+        errors.contains("line 4, column 43: `message` has 2001 characters; write at most 2000"),
+        "{errors}"
+    );
+    let of_windows = with_message("\r\n    Welcome\r\n\r\n    to Acme\r\n  ").unwrap();
+    assert_eq!(
+        of_windows.settings.invitations.message.as_deref(),
+        Some("Welcome\nto Acme")
+    );
+    // Two languages that are not written without characters that show nothing.
+    for text in ["می\u{200c}خواهم", "Bienvenue\u{a0}!"] {
+        assert!(with_message(text).is_ok(), "{text}");
+    }
 }
 
 #[test]
@@ -191,6 +223,14 @@ fn every_key_is_heeded() {
         "https://myapps.example.com/{tenant_id}/start?x=1#top"
     );
     assert!(settings.invitations.send_email);
+    assert_eq!(
+        settings.invitations.message.as_deref(),
+        Some("Welcome to Acme, ❤️!\n\nQuestions? Ask people@acme.example.")
+    );
+    let language = settings.invitations.language.unwrap();
+    assert_eq!(language.as_str(), "fr-CA");
+    let copy = settings.invitations.cc.unwrap();
+    assert_eq!(copy.as_str(), "people+entra@acme.example");
     assert_eq!(
         settings.invitations.allowed_domains,
         ["partner.example", "bücher.example"]
@@ -254,7 +294,13 @@ fn the_example_begins_with_the_original_one() {
 #[test]
 fn the_defaults_that_the_example_shows_are_the_defaults() {
     let as_it_is = parse(&example()).unwrap();
-    let all_keys = parse(&uncommented(&example())).unwrap_or_else(|errors| panic!("{errors}"));
+    let mut all_keys = parse(&uncommented(&example())).unwrap_or_else(|errors| panic!("{errors}"));
+    // What a mail is like has no default.
+    let invitations = &mut all_keys.settings.invitations;
+    assert!(invitations.message.take().is_some());
+    assert!(invitations.language.take().is_some());
+    assert!(invitations.cc.take().is_some());
+    invitations.send_email = false;
     assert_eq!(all_keys.settings, as_it_is.settings);
     assert_eq!(all_keys.entra, as_it_is.entra);
     // Without a default: the example shows a name.
@@ -271,7 +317,7 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
 #[test]
 fn the_example_shows_every_key() {
     let known: Vec<String> = schema::declared().into_keys().collect();
-    assert_eq!(known.len(), 32, "{known:?}");
+    assert_eq!(known.len(), 35, "{known:?}");
 
     let text = uncommented(&example());
     let shown: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();

@@ -8,12 +8,16 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::http;
-use crate::model::{Address, GroupPath, ObjectId, UserType, fold};
+use crate::model::{Address, GroupPath, Language, ObjectId, UserType, fold};
+use crate::render::escape;
 use crate::settings::{DisplayNameTemplate, Limit};
 
 use super::mistake::{Wrong, suggest};
 use super::table::{Value, describe};
 use super::yaml::Node;
+
+/// The longest text that a mail is given. Microsoft names no limit; a plan holds the text once for each invitation.
+const LONGEST_MESSAGE: usize = 2_000;
 
 /// Where `{tenant_id}` stands in a redirect URL.
 const TENANT_PLACEHOLDER: &str = "{tenant_id}";
@@ -309,6 +313,70 @@ pub(super) fn redirect_url(value: &Value<'_, '_>) -> Result<String, Wrong> {
     }
     parse_url(&without_placeholder)?;
     Ok(written)
+}
+
+/// Plain text of one or more lines, without blank ones around it. What shows nothing is refused, but for what languages and emoji
+/// are written with.
+pub(super) fn message(value: &Value<'_, '_>) -> Result<String, Wrong> {
+    let Node::Text(text) = value.node else {
+        return name(value);
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Wrong::hidden("must not be empty"));
+    }
+    for (line, number) in text.split('\n').zip(1..) {
+        let is_refused =
+            |character: &char| escape::is_hidden(*character) && !IN_LANGUAGES.contains(character);
+        if let Some(character) = line.chars().find(is_refused) {
+            return Err(Wrong::hidden(format!(
+                "holds U+{:04X} on its line {number}, a character that shows nothing or changes how others are shown",
+                u32::from(character)
+            )));
+        }
+    }
+    let length = text.chars().count();
+    if length > LONGEST_MESSAGE {
+        return Err(Wrong::hidden(format!(
+            "has {length} characters; write at most {LONGEST_MESSAGE}"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// No-break space, soft hyphen, joiners and marks of direction, and what chooses the picture of an emoji.
+const IN_LANGUAGES: [char; 7] = [
+    '\u{a0}', '\u{ad}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{fe0f}',
+];
+
+/// The tag of a language.
+pub(super) fn language(value: &Value<'_, '_>) -> Result<Language, Wrong> {
+    text(value)?.parse().map_err(|_| {
+        Wrong::value(
+            "is not a language: write its ISO 639 code, with or without a region, as in en-US",
+        )
+    })
+}
+
+/// The address of one mailbox.
+pub(super) fn mailbox(value: &Value<'_, '_>) -> Result<Address, Wrong> {
+    const NOT_IN_ONE: &str = "@\"(),:;<>[\\]";
+    if matches!(value.node, Node::List(_)) {
+        return Err(Wrong::value("must be one address; Microsoft takes no more"));
+    }
+    let address: Option<Address> = text(value)?.parse().ok();
+    let is_one = |address: &Address| {
+        is_domain(address.domain())
+            && address.domain().contains('.')
+            && address.local_part().chars().all(|character| {
+                !character.is_whitespace()
+                    && !escape::is_hidden(character)
+                    && !NOT_IN_ONE.contains(character)
+            })
+    };
+    address
+        .filter(is_one)
+        .ok_or_else(|| Wrong::value("is not an address: write one, as in `people@partner.example`"))
 }
 
 /// Parses an address that a secret is sent to, query and all.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::batch::Part;
 use super::meaning::Operation;
 use crate::execute::Invitation;
-use crate::model::{ObjectId, UserType};
+use crate::model::{Language, ObjectId, UserType};
 use crate::plan::{ClearedNames, NewAccount};
 
 /// How many accounts one request may add to a group; Graph answers 400 above it.
@@ -126,7 +126,34 @@ fn invitation_body(invitation: &Invitation) -> Value {
     if let Some(name) = &invitation.set.display_name {
         body.insert("invitedUserDisplayName".to_owned(), name.as_str().into());
     }
+    if let Some(message) = message_info(invitation) {
+        body.insert("invitedUserMessageInfo".to_owned(), message);
+    }
     Value::Object(body)
+}
+
+/// What the mail is to be like, where that is not left to Microsoft
+/// (<https://learn.microsoft.com/graph/api/resources/invitedusermessageinfo>).
+fn message_info(invitation: &Invitation) -> Option<Value> {
+    let Invitation {
+        message,
+        language,
+        cc,
+        ..
+    } = invitation;
+    let texts = [
+        ("customizedMessageBody", message.as_deref()),
+        ("messageLanguage", language.as_ref().map(Language::as_str)),
+    ];
+    let mut info: Map<String, Value> = texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), text?.into())))
+        .collect();
+    if let Some(address) = cc {
+        let recipients = json!([{ "emailAddress": { "address": address } }]);
+        info.insert("ccRecipients".to_owned(), recipients);
+    }
+    (!info.is_empty()).then_some(Value::Object(info))
 }
 
 /// The fields of an account that are to be set.

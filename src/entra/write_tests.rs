@@ -35,6 +35,9 @@ fn invitation(email: &str) -> Invitation {
         set: named(Some("Ann Ash")),
         redirect_url: "https://portal.azure.com/x".to_owned(),
         send_email: false,
+        message: None,
+        language: None,
+        cc: None,
     }
 }
 
@@ -107,6 +110,54 @@ async fn invitations_say_what_is_set_and_nothing_else() {
             "sendInvitationMessage": false, "invitedUserType": "Member", "invitedUserDisplayName": "Ann Ash",
         })
     );
+}
+
+#[tokio::test]
+async fn a_mail_is_given_what_is_said_of_it_and_nothing_else() {
+    let (fixture, writer) = start(|asked| match asked.path.as_str() {
+        "/invitations" => accepted(7),
+        _ => otherwise(),
+    })
+    .await;
+    let text = "Welcome \"Ann\"\n\nto Acme <b>";
+    let plain = Invitation {
+        send_email: true,
+        ..invitation("ann@partner.example")
+    };
+    let every = Invitation {
+        message: Some(text.to_owned()),
+        language: Some("de-DE".parse().unwrap()),
+        cc: Some("people@acme.example".parse().unwrap()),
+        ..plain.clone()
+    };
+    let copy = json!([{"emailAddress": {"address": "people@acme.example"}}]);
+    for (invitation, info) in [
+        (plain.clone(), Value::Null),
+        (
+            Invitation {
+                language: every.language.clone(),
+                ..plain.clone()
+            },
+            json!({"messageLanguage": "de-DE"}),
+        ),
+        (
+            Invitation {
+                cc: every.cc.clone(),
+                ..plain
+            },
+            json!({"ccRecipients": copy}),
+        ),
+        (
+            every,
+            json!({"customizedMessageBody": text, "messageLanguage": "de-DE", "ccRecipients": copy}),
+        ),
+    ] {
+        let invited = writer.invite(&[invitation]).await;
+        assert!(invited[0].is_ok());
+        let body = &fixture.take_requests()[0].body;
+        assert_eq!(body["invitedUserMessageInfo"], info);
+        assert_eq!(body["sendInvitationMessage"], true);
+    }
 }
 
 #[tokio::test]

@@ -46,6 +46,9 @@ impl Accounts {
                         set: invite.set.clone(),
                         redirect_url: invite.redirect_url.clone(),
                         send_email: invite.send_email,
+                        message: invite.message.clone(),
+                        language: invite.language.clone(),
+                        cc: invite.cc.clone(),
                     };
                     accounts.invitations.push_back((at, invitation));
                 }

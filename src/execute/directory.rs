@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::{Address, ObjectId};
+use crate::model::{Address, Language, ObjectId};
 use crate::plan::{ClearedNames, NewAccount};
 use crate::snapshot::Account;
 
@@ -54,6 +54,12 @@ pub struct Invitation {
     pub redirect_url: String,
     /// Whether Microsoft sends a mail.
     pub send_email: bool,
+    /// What the mail says besides Microsoft's own words, if anything.
+    pub message: Option<String>,
+    /// The language of Microsoft's own words; `None` leaves it to Microsoft.
+    pub language: Option<Language>,
+    /// Who gets a copy of the mail, if anybody.
+    pub cc: Option<Address>,
 }
 
 /// An accepted invitation.

@@ -208,7 +208,7 @@ fn visible_parts(text: &str) -> Vec<String> {
 }
 
 /// Whether a character shows nothing, shows a gap, or changes how its neighbours are shown.
-fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')
         || matches!(u32::from(c),

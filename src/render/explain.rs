@@ -12,8 +12,8 @@ use super::Style;
 use super::layout::{hanging_marked, hanging_named};
 use super::text::blocks;
 use super::words::{
-    GroupLabels, People, ProblemWords, addition_reason, address, field_changes, invited_as, listed,
-    name, place, reception, sentence,
+    GroupLabels, People, ProblemWords, Reception, addition_reason, address, field_changes,
+    invited_as, listed, name, place, sentence,
 };
 
 /// Returns everything that is known about one address. `plan` is the one that the explanation was made with.
@@ -399,7 +399,7 @@ fn change_words(change: &Change, labels: &GroupLabels<'_>) -> (&'static str, Str
                 "is invited as {} {}; {}",
                 address(invite.email.as_str()),
                 invited_as(invite),
-                reception(invite)
+                Reception::of(invite, People::Named).in_one_line()
             ),
         ),
         Change::Update(update) => (

@@ -90,6 +90,16 @@ pub(super) fn hanging_marked(first: &str, indent: &str, text: &str, columns: usi
     block
 }
 
+/// Returns a line of a text that others wrote, marked as in a mail, so that it passes for none of ours.
+pub(super) fn quoted_line(indent: &str, line: &str, columns: usize) -> String {
+    if line.is_empty() {
+        format!("{indent}>\n")
+    } else {
+        let (first, further) = (format!("{indent}> "), format!("{indent}>   "));
+        hanging_marked(&first, &further, line, columns)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +135,11 @@ mod tests {
             hanging_named("  - ", "one two three", 12),
             "  - one two\n  | three\n"
         );
+        assert_eq!(
+            quoted_line("  ", "one two three", 14),
+            "  > one two\n  >   three\n"
+        );
+        assert_eq!(quoted_line("", "", 12), ">\n");
         assert_eq!(wrap("", 10), [""]);
         assert_eq!(wrap("abcdefghijkl", 5), ["abcdefghijkl"]);
     }

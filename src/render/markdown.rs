@@ -13,16 +13,19 @@ use super::before_after::{DiffLine, group_diffs};
 use super::escape::{code_span, fence_for, sentence};
 use super::fit::{Part, fit};
 use super::flags::{override_flags, shell_flag, shell_word};
-use super::layout::Columns;
+use super::layout::{Columns, quoted_line};
 use super::words::{
-    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords, UndoWords,
-    addition_reason, address, again, already_so, blocks_with_questions, counted, federation,
-    field_changes, grouped, invited_as, invited_name, name, nothing_to_do, place, reception,
-    sentence as words, shared_reception, time, totals, undo_words,
+    ABOUT_TEXT, Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords,
+    Reception, UndoWords, addition_reason, address, again, already_so, blocks_with_questions,
+    counted, federation, field_changes, grouped, invited_as, invited_name, name, nothing_to_do,
+    place, sentence as words, time, totals, undo_words,
 };
 
 /// What a comment may hold: GitHub takes 65,536 characters and answers 422 above, and some of them belong to whoever posts it.
 pub const MAX_CHARACTERS: usize = 60_000;
+
+/// How wide a text is in a fence, where lines are not wrapped.
+const FENCE: usize = 100;
 
 /// Lists up to this long are shown open.
 const OPEN: usize = 10;
@@ -60,6 +63,7 @@ fn parts(plan: &Plan, people: People, complete: bool) -> Vec<Part> {
     parts.extend(groups(plan));
     parts.extend(removals(plan, people));
     parts.extend(invitations(plan, people));
+    parts.extend(mail_text(plan, people));
     parts.extend(updates(plan, people));
     parts.extend(additions(plan, people));
     parts.extend(before_and_after(plan, people));
@@ -353,20 +357,38 @@ fn removals(plan: &Plan, people: People) -> Option<Part> {
 
 fn invitations(plan: &Plan, people: People) -> Option<Part> {
     let invitations = Changes::of(plan).invite;
-    let shared = shared_reception(&invitations);
+    let shared = Reception::shared(&invitations, people);
     let rows: Vec<Vec<String>> = invitations
         .iter()
         .map(|invite| {
             let mut row = people.who(invited_name(invite), invite.email.as_str());
             row.push(invited_as(invite));
             if shared.is_none() {
-                row.push(reception(invite));
+                row.push(Reception::of(invite, people).in_one_line());
             }
             row
         })
         .collect();
-    let about_all = shared.map(|reception| format!("For all of them: {}.", sentence(&reception)));
+    let about_all =
+        shared.map(|shared| format!("For all of them: {}.", sentence(&shared.sentence)));
     fenced_list("Invite", "invitations", "+", &rows, about_all, 8)
+}
+
+/// The text that is given to all mails, never folded away: it speaks in the reviewers' name.
+fn mail_text(plan: &Plan, people: People) -> Option<Part> {
+    let shared = Reception::shared(&Changes::of(plan).invite, people)?;
+    let lines = shared.text.iter();
+    let items: Vec<String> = lines.map(|line| quoted_line("", line, FENCE)).collect();
+    let fence = fence_for(items.iter().map(String::as_str));
+    (!items.is_empty()).then(|| Part {
+        heading: format!("\n{ABOUT_TEXT}\n"),
+        opening: format!("\n{fence}text\n"),
+        items,
+        closing: format!("{fence}\n"),
+        noun: "lines of the text",
+        rank: 7,
+        ..Part::default()
+    })
 }
 
 fn updates(plan: &Plan, people: People) -> Option<Part> {

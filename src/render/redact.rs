@@ -135,8 +135,13 @@ impl<'a> Tokens<'a> {
             Change::Add(add) => add.account.email.as_str(),
             Change::Remove(remove) => &remove.account.email,
         });
+        let of_copies = plan.changes.iter().filter_map(|change| match change {
+            Change::Invite(invite) => invite.cc.as_ref().map(Address::as_str),
+            Change::Update(_) | Change::Add(_) | Change::Remove(_) => None,
+        });
         let of_problems = plan.problems.iter().map(|problem| problem.subject.as_str());
         let digests: BTreeMap<String, String> = of_changes
+            .chain(of_copies)
             .chain(of_problems)
             .map(identity)
             .map(|identity| (key.digest("person", &identity), identity))
@@ -293,6 +298,9 @@ impl<'a> Tokens<'a> {
             set,
             redirect_url,
             send_email,
+            message,
+            language,
+            cc,
         } = invite;
         let PersonName { id, username: _ } = person;
         let NewAccount {
@@ -317,6 +325,10 @@ impl<'a> Tokens<'a> {
             // Of the configuration, with the tenant's id in it: the same for everybody.
             redirect_url: redirect_url.clone(),
             send_email: *send_email,
+            // Of the configuration too, but a text may name whom to ask.
+            message: name(message),
+            language: language.clone(),
+            cc: cc.as_ref().map(|address| self.address(address)),
         }
     }
 
@@ -624,7 +636,10 @@ mod tests {
                     surname: None,
                 },
                 redirect_url: "https://portal.azure.com/acme".to_owned(),
-                send_email: false,
+                send_email: true,
+                message: Some(format!("Ask {} ({})", somebody.name, somebody.email)),
+                language: Some("de-DE".parse().unwrap()),
+                cc: Some(other.email.parse().unwrap()),
             })
         };
         let add = |somebody: &Somebody, number| {

@@ -89,7 +89,48 @@ pub(super) fn invite(name: &str, email: &str) -> Change {
         },
         redirect_url: "https://portal.azure.com/acme".to_owned(),
         send_email: false,
+        message: None,
+        language: None,
+        cc: None,
     })
+}
+
+/// [`every_kind`] with mails that have a text, a language and a copy.
+pub(super) fn mailed() -> Plan {
+    with_mail(
+        "Welcome to Acme!\n\nYou will find what you need at https://wiki.acme.example, and whoever can help you in people@acme.example.",
+    )
+}
+
+/// The same with another text.
+pub(super) fn with_mail(text: &str) -> Plan {
+    let mut plan = every_kind();
+    plan.changes
+        .insert(1, invite("Ida Iver", "ida@partner.example"));
+    plan.summary.invite += 1;
+    for change in &mut plan.changes {
+        if let Change::Invite(invite) = change {
+            invite.send_email = true;
+            invite.message = Some(text.to_owned());
+            invite.language = Some("de-DE".parse().unwrap());
+            invite.cc = Some("people@acme.example".parse().unwrap());
+        }
+    }
+    plan.sealed()
+}
+
+/// The same, where each invitation is another one.
+pub(super) fn mailed_in_two_ways() -> Plan {
+    let mut plan = mailed();
+    if let Some(Change::Invite(invite)) = plan.changes.first_mut() {
+        invite.message = Some("Hello \"Dana\"\nand welcome".to_owned());
+        invite.language = None;
+    }
+    if let Some(Change::Invite(invite)) = plan.changes.get_mut(1) {
+        invite.message = None;
+        invite.cc = None;
+    }
+    plan.sealed()
 }
 
 fn problem(code: ProblemCode, subject: &str, message: &str, hint: &str) -> Problem {
@@ -323,6 +364,10 @@ pub(super) fn with_text(text: &str) -> Plan {
                 invite.person.username = text.to_owned();
                 invite.set.display_name = Some(text.to_owned());
                 invite.redirect_url = text.to_owned();
+                invite.send_email = true;
+                // It may have lines of its own, and these are ours to mark.
+                invite.message = Some(text.replace('\n', " "));
+                invite.cc = Some(format!("c{text}@d").parse().unwrap());
             }
             Change::Update(update) => {
                 update.account.email = text.to_owned();

@@ -39,6 +39,8 @@ fn plans_in_a_terminal() {
         ("empty", samples::empty()),
         ("hostile", samples::hostile()),
         ("scoped_with_overrides", samples::scoped_with_overrides()),
+        ("mailed", samples::mailed()),
+        ("mailed_in_two_ways", samples::mailed_in_two_ways()),
         ("undo", samples::undo()),
     ] {
         insta::assert_snapshot!(format!("text_{name}_100"), text(&plan, &WIDE));
@@ -54,6 +56,8 @@ fn plans_in_a_pull_request() {
         ("empty", samples::empty()),
         ("hostile", samples::hostile()),
         ("scoped_with_overrides", samples::scoped_with_overrides()),
+        ("mailed", samples::mailed()),
+        ("mailed_in_two_ways", samples::mailed_in_two_ways()),
         ("undo", samples::undo()),
     ] {
         insta::assert_snapshot!(format!("markdown_{name}"), markdown(&plan));
@@ -68,6 +72,8 @@ fn plans_without_the_people_in_them() {
         ("every_kind", samples::every_kind()),
         ("blocked", samples::blocked()),
         ("empty", samples::empty()),
+        ("mailed", samples::mailed()),
+        ("mailed_in_two_ways", samples::mailed_in_two_ways()),
         ("undo", samples::undo()),
     ] {
         let redacted = Redacted::new(&plan, &key);
@@ -468,6 +474,22 @@ proptest! {
         let (shown, expected) = (report_markdown(&report), report_markdown(&plain));
         prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert_eq!(shape(&shown), shape(&expected));
+    }
+
+    #[test]
+    fn no_text_of_a_mail_passes_for_ours(text_of_mail in nasty()) {
+        let (plan, plain) = (samples::with_mail(&text_of_mail), samples::with_mail("nn"));
+        let is_ours = |line: &&str| !line.starts_with("    >");
+        let (shown, expected) = (text(&plan, &ENDLESS), text(&plain, &ENDLESS));
+        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(shown.lines().filter(is_ours).eq(expected.lines().filter(is_ours)));
+        prop_assert_eq!(
+            shown.lines().count() - expected.lines().count(),
+            text_of_mail.matches('\n').count()
+        );
+        let (comment, expected) = (markdown(&plan), markdown(&plain));
+        prop_assert!(!comment.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert_eq!(shape(&comment), shape(&expected));
     }
 
     #[test]

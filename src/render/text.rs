@@ -12,12 +12,11 @@ use super::Style;
 use super::before_after::{DiffLine, group_diffs};
 use super::escape::plain;
 use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
-use super::layout::{Columns, hanging, hanging_marked, hanging_named};
+use super::layout::{Columns, hanging, hanging_marked, hanging_named, quoted_line};
 use super::words::{
-    Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, UndoWords, addition_reason,
-    again, blocks_with_questions, counted, federation, field_changes, grouped, invited_as,
-    invited_name, listed, name, nothing_to_do, place, reception, sentence, shared_reception,
-    totals, undo_words,
+    ABOUT_TEXT, Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, Reception, UndoWords,
+    addition_reason, again, blocks_with_questions, counted, federation, field_changes, grouped,
+    invited_as, invited_name, listed, name, nothing_to_do, place, sentence, totals, undo_words,
 };
 
 const REDACTED: &str =
@@ -287,23 +286,39 @@ fn removals(plan: &Plan, people: People, style: Style) -> String {
 
 fn invitations(plan: &Plan, people: People, style: Style) -> String {
     let invitations = Changes::of(plan).invite;
-    let shared = shared_reception(&invitations);
+    let shared = Reception::shared(&invitations, people);
     let rows = invitations
         .iter()
         .map(|invite| {
             let mut row = people.who(invited_name(invite), invite.email.as_str());
             row.push(invited_as(invite));
             if shared.is_none() {
-                row.push(reception(invite));
+                row.push(Reception::of(invite, people).in_one_line());
             }
             row
         })
         .collect();
     let mut text = section("Invite", "+ ", rows, people, style, Style::green);
-    if let Some(reception) = shared {
-        let lines = hanging_named("    ", &reception, style.width);
+    if let Some(Reception {
+        sentence,
+        text: mail,
+    }) = shared
+    {
+        let lines = hanging_named("    ", &sentence, style.width);
         text.push_str(&style.lines(&lines, Style::dim));
+        text.push_str(&mail_text(&mail, style));
     }
+    text
+}
+
+/// The text that is given to mails.
+fn mail_text(lines: &[String], style: Style) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = style.lines(&hanging("    ", ABOUT_TEXT, style.width), Style::dim);
+    let quoted = |line: &String| quoted_line("    ", line, style.width);
+    text.extend(lines.iter().map(quoted));
     text
 }
 

@@ -22,6 +22,8 @@ const ADDRESS: usize = 320;
 /// Entra's limit for a display name.
 const VALUE: usize = 256;
 const SENTENCE: usize = 1_000;
+/// Twice as wide as the longest text that the configuration takes has characters.
+const MAIL_LINE: usize = 4_000;
 
 /// Paths that are named one by one; of more, the number says more.
 const NAMED_PATHS: usize = 4;
@@ -318,23 +320,70 @@ pub(super) fn invited_as(invite: &Invite) -> String {
 }
 
 /// How invited people are received: the same for all of a plan, or said for each.
-pub(super) fn reception(invite: &Invite) -> String {
-    format!(
-        "{}, and accepting leads to {}",
-        if invite.send_email {
-            "Microsoft mails the invitation"
-        } else {
-            "no mail is sent"
-        },
-        place(&invite.redirect_url)
-    )
+#[derive(PartialEq, Eq)]
+pub(super) struct Reception {
+    /// Whether a mail is sent, who gets a copy, and where accepting leads to.
+    pub sentence: String,
+    /// The lines of the text that is given to the mail, to be shown after [`ABOUT_TEXT`]; none without a text.
+    pub text: Vec<String>,
 }
 
-/// Returns the reception that all invitations share, if they do.
-pub(super) fn shared_reception(invitations: &[&Invite]) -> Option<String> {
-    let mut receptions = invitations.iter().map(|invite| reception(invite));
-    let first = receptions.next()?;
-    receptions.all(|other| other == first).then_some(first)
+/// What is to be known of a text before it is read
+/// (<https://learn.microsoft.com/entra/external-id/troubleshoot>, on messages that are not included).
+pub(super) const ABOUT_TEXT: &str = "The mail is given this text, which Microsoft leaves out where an app invites, or somebody without an address in the tenant:";
+
+impl Reception {
+    /// Returns how one person is received.
+    pub fn of(invite: &Invite, people: People) -> Self {
+        let lines = invite.message.iter().flat_map(|text| text.split('\n'));
+        Self {
+            sentence: format!(
+                "{}, and accepting leads to {}",
+                if invite.send_email {
+                    mail(invite, people)
+                } else {
+                    "no mail is sent".to_owned()
+                },
+                place(&invite.redirect_url)
+            ),
+            text: lines.map(|line| shortened(line, MAIL_LINE)).collect(),
+        }
+    }
+
+    /// Returns the reception that all invitations share, if they do.
+    pub fn shared(invitations: &[&Invite], people: People) -> Option<Self> {
+        let mut receptions = invitations.iter().map(|invite| Self::of(invite, people));
+        let first = receptions.next()?;
+        receptions.all(|other| other == first).then_some(first)
+    }
+
+    /// Returns all of it as one line.
+    pub fn in_one_line(&self) -> String {
+        let Self { sentence, text } = self;
+        if text.is_empty() {
+            return sentence.clone();
+        }
+        let text = text.join("\\n").replace('"', "\\\"");
+        format!("{sentence}. {ABOUT_TEXT} \"{text}\"")
+    }
+}
+
+/// What Microsoft sends: `Microsoft mails the invitation in de-DE, with a copy to people@acme.example`.
+fn mail(invite: &Invite, people: People) -> String {
+    let mut mail = "Microsoft mails the invitation".to_owned();
+    if let Some(language) = &invite.language {
+        mail += " in ";
+        mail += language.as_str();
+        if invite.message.is_some() {
+            // https://learn.microsoft.com/graph/api/resources/invitedusermessageinfo
+            mail += " (which it ignores where the mail has a text)";
+        }
+    }
+    if let Some(cc) = &invite.cc {
+        mail += ", with a copy to ";
+        mail += &people.called(cc.as_str());
+    }
+    mail
 }
 
 /// How people are called in a rendering.
@@ -358,9 +407,17 @@ impl People {
     /// Returns the cells that say who somebody is.
     pub fn who(self, name: String, email: &str) -> Vec<String> {
         match self {
-            Self::Named => vec![name, address(email)],
-            Self::Redacted => vec![address(token_of(email))],
+            Self::Named => vec![name, self.called(email)],
+            Self::Redacted => vec![self.called(email)],
         }
+    }
+
+    /// Returns the address, or the token that stands for it.
+    fn called(self, email: &str) -> String {
+        address(match self {
+            Self::Named => email,
+            Self::Redacted => token_of(email),
+        })
     }
 }
 

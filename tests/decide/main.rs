@@ -10,6 +10,7 @@ mod carry_out;
 mod execute;
 mod explain;
 mod generate;
+mod invitations;
 mod limits;
 mod matching;
 mod matching_table;

@@ -212,6 +212,10 @@ const GENERAL: &[(&str, Event)] = &[
     ("mails are sent", |world, _| {
         world.settings.invitations.send_email = true;
     }),
+    ("mails are sent, and have a text", |world, _| {
+        world.settings.invitations.send_email = true;
+        world.settings.invitations.message = Some("Welcome".to_owned());
+    }),
     (
         "those who go come from a federation without a witness",
         |world, _| {

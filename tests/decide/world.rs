@@ -77,6 +77,9 @@ pub fn empty() -> World {
             invitations: InvitationRules {
                 redirect_url: "https://portal.azure.com/{tenant_id}".to_owned(),
                 send_email: false,
+                message: None,
+                language: None,
+                cc: None,
                 allowed_domains: Vec::new(),
             },
             limits: Limits {

@@ -192,6 +192,9 @@ async fn write_everything(writer: &Writer, secrets: &[&str]) {
             set: set.clone(),
             redirect_url: "https://portal.azure.com".to_owned(),
             send_email: false,
+            message: None,
+            language: None,
+            cc: None,
         }])
         .await;
     assert_eq!(invited.len(), 1);
