@@ -1,6 +1,6 @@
 //! Decides what a plan holds: two snapshots, the settings and the proofs in, changes with their reasons out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::guard::{check_invitations, check_removals, limits_in_force};
 use crate::mapping::{Inputs, MappedGroup, mapped_groups};
@@ -18,7 +18,7 @@ use crate::removal::{
     Candidate, Judgement, ProofRequest, Proofs, candidates, federation, judge, proof_request,
 };
 use crate::settings::{RemovalPolicy, TemplatePart, UpdatePolicy, UserRules};
-use crate::snapshot::{Account, Person};
+use crate::snapshot::{Account, DeletedAccount, Person};
 
 /// The longest display name that Entra takes, in characters
 /// (<https://learn.microsoft.com/en-us/graph/api/resources/user>).
@@ -75,6 +75,15 @@ impl Decision<'_> {
 pub fn draft(inputs: Inputs<'_>) -> Draft<'_> {
     let groups = mapped_groups(&inputs);
     let matching = match_people(&inputs, &groups);
+    with_candidates(inputs, groups, matching)
+}
+
+/// Finds out who seems to have to go.
+fn with_candidates<'a>(
+    inputs: Inputs<'a>,
+    groups: Vec<MappedGroup<'a>>,
+    matching: Matching<'a>,
+) -> Draft<'a> {
     let limits = limits_in_force(&inputs.settings.limits, inputs.overrides);
     let mut blocks = Vec::new();
     let candidates = groups
@@ -119,6 +128,45 @@ fn joining(inputs: &Inputs<'_>, group: &MappedGroup<'_>, matching: &Matching<'_>
 }
 
 impl<'a> Draft<'a> {
+    /// The addresses that would be invited, to ask whether one of them is that of an account that was deleted.
+    pub fn invitees(&self) -> BTreeSet<Address> {
+        let people = self.concerned().into_iter();
+        people
+            .filter_map(|person| match &self.matching.people.get(person)?.standing {
+                Standing::HasNone(address) if can_be_invited(address, &self.inputs) => {
+                    Some(address.clone())
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The same draft, where these accounts are known to have been deleted: whoever could have one of them back is not invited. Who
+    /// does not join counts for who may leave, so that is worked out anew.
+    #[must_use]
+    pub fn knowing(self, deleted: &[DeletedAccount]) -> Self {
+        if deleted.is_empty() {
+            return self;
+        }
+        let Self {
+            inputs,
+            groups,
+            mut matching,
+            ..
+        } = self;
+        matching.leave_deleted(&inputs, deleted);
+        with_candidates(inputs, groups, matching)
+    }
+
+    /// Everybody who is in a source of a group that the plan may change.
+    fn concerned(&self) -> HashSet<&'a PersonId> {
+        self.groups
+            .iter()
+            .filter(|group| group.is_managed())
+            .flat_map(|group| group.rows.iter().map(|(person, _)| *person))
+            .collect()
+    }
+
     /// What to ask Keycloak before anybody is removed.
     pub fn proof_request(&self) -> ProofRequest {
         let losing: Vec<_> = self
@@ -202,12 +250,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
     /// Decides on the accounts of everybody who is wanted in a managed group.
     fn cover_people(&mut self) {
         let draft = self.draft;
-        let concerned: HashSet<&PersonId> = draft
-            .groups
-            .iter()
-            .filter(|group| group.is_managed())
-            .flat_map(|group| group.rows.iter().map(|(person, _)| *person))
-            .collect();
+        let concerned = draft.concerned();
         let problems = draft.matching.problems.iter().filter(|problem| {
             problem
                 .people

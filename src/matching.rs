@@ -15,7 +15,7 @@ use crate::plan::{Problem, ProblemCode};
 use crate::settings::{
     DisabledPolicy, InvitationRules, MatchAttribute, Settings, UnverifiedPolicy,
 };
-use crate::snapshot::{Account, KeycloakSnapshot, Person, Tenant};
+use crate::snapshot::{Account, DeletedAccount, KeycloakSnapshot, Person, Tenant};
 
 /// The people who count in any mapped group, and which accounts they have.
 #[derive(Debug, Clone)]
@@ -364,6 +364,32 @@ fn people_who_count<'a>(
 }
 
 impl<'a> Matching<'a> {
+    /// Leaves everybody as they are who would be invited under the address of a deleted account. Who has that account back needs no
+    /// second one, and what Graph makes of such an invitation is not documented.
+    pub fn leave_deleted(&mut self, inputs: &Inputs<'a>, deleted: &[DeletedAccount]) {
+        let mut by_address: HashMap<Address, Vec<&DeletedAccount>> = HashMap::new();
+        for deleted in deleted {
+            for address in addresses_of(&deleted.account) {
+                by_address.entry(address).or_default().push(deleted);
+            }
+        }
+        let found: Vec<(&'a Person, Problem)> = self
+            .people
+            .values()
+            .filter_map(|matched| match &matched.standing {
+                Standing::HasNone(address) if can_be_invited(address, inputs) => {
+                    let accounts = by_address.get_mut(address)?;
+                    accounts.sort_unstable_by_key(|deleted| &deleted.account.id);
+                    Some((matched.person, problem_of_deleted(address, accounts)))
+                }
+                _ => None,
+            })
+            .collect();
+        for (person, problem) in found {
+            self.leave(&[person], problem);
+        }
+    }
+
     fn stand(&mut self, person: &'a Person, standing: Standing<'a>) {
         if let Standing::HasAccount(_, account) = &standing {
             self.owners.insert(&account.id, &person.id);
@@ -512,6 +538,28 @@ impl<'a> Matching<'a> {
                 hint: Some("take the addresses that are not its owner's off the account, or correct them in Keycloak".to_owned()),
             },
         );
+    }
+}
+
+fn problem_of_deleted(address: &Address, accounts: &[&DeletedAccount]) -> Problem {
+    let which = listed(accounts.iter().map(|DeletedAccount { account, deleted }| {
+        let when = deleted.map_or_else(String::new, |deleted| {
+            deleted.strftime(", deleted on %-d %B %Y").to_string()
+        });
+        format!("{} ({}{when})", account.id, name_of_account(account))
+    }));
+    let whose = match accounts.len() {
+        1 => "an account that was deleted".to_owned(),
+        number => format!("{number} accounts that were deleted"),
+    };
+    Problem {
+        code: ProblemCode::DeletedAccount,
+        subject: address.to_string(),
+        message: format!("is the address of {whose}: {which}"),
+        hint: Some(
+            "restore the account in Entra (Users, Deleted users; for 30 days) or delete it there for good, and plan again"
+                .to_owned(),
+        ),
     }
 }
 

@@ -620,6 +620,8 @@ pub enum ProblemCode {
     DuplicateEmail,
     /// Two accounts fit one person, or one account fits two people.
     AmbiguousAccount,
+    /// The account with the address was deleted and can be restored.
+    DeletedAccount,
     /// Keycloak has not verified the address, and the configuration asks for it.
     UnverifiedEmail,
     /// The account's attributes are mastered on premises.

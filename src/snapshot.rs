@@ -196,6 +196,15 @@ pub struct Account {
     pub on_premises: bool,
 }
 
+/// An account that was deleted and can be restored, for 30 days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedAccount {
+    /// The account as it was before.
+    pub account: Account,
+    /// When it was deleted, if that is known.
+    pub deleted: Option<jiff::Timestamp>,
+}
+
 impl Account {
     /// Whether the account came from an invitation. Cross-tenant synchronisation and conversions leave other creation types,
     /// hence the second mark.

@@ -510,6 +510,12 @@ impl<'d, 'a> Present<'d, 'a> {
 
     fn judge_update_without_owner(&self, reviewed: &Update) -> Verdict {
         let owner = reviewed.account.email.parse::<Address>().ok();
+        let problem = owner
+            .as_ref()
+            .and_then(|address| self.left_alone_with(address, None));
+        if let Some(problem) = problem {
+            return settled(Outcome::Conflict, problem);
+        }
         match owner
             .and_then(|address| self.people.get(&address))
             .map(|(_, matched)| &matched.standing)

@@ -95,7 +95,7 @@ impl Directories {
                 let survey = session.survey(settings, &earlier.invited, context).await?;
                 let scope = plan.scope.as_deref();
                 let fresh = session
-                    .decide(&survey, settings, &plan.overrides, scope)
+                    .decide(&survey, settings, &plan.overrides, scope, context)
                     .await?;
                 session.keycloak.log_out().await;
                 let mut verification = verify(plan, &fresh);

@@ -30,15 +30,9 @@ pub async fn run(
     let overrides = name_groups(&overrides, settings, &survey.entra)?;
     let scope = choose_scope(&args.groups, settings, &survey.entra)?;
     let decision = session
-        .decide(&survey, settings, &overrides, scope.as_deref())
+        .decide(&survey, settings, &overrides, scope.as_deref(), context)
         .await
-        .map_err(|error| {
-            withhold(
-                "asking Keycloak about the removals failed",
-                error,
-                &presentation,
-            )
-        })?;
+        .map_err(|error| withhold("asking about single people failed", error, &presentation))?;
     session.keycloak.log_out().await;
     let plan = assemble(&setup, &decision, overrides.clone(), scope.clone());
     let flags = flags_of_directories(config, args.directories);

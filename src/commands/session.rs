@@ -26,6 +26,10 @@ use crate::settings::Settings;
 use crate::snapshot::{Account, EntraSnapshot, KeycloakSnapshot};
 use crate::verify::misfit;
 
+/// Said where deleted accounts cannot be seen, which ends nothing: it only is not known then.
+const NO_DELETED_ACCOUNTS: &str = "whether one of the people to invite has an account that was deleted less than 30 days ago is not known: \
+     Graph does not show deleted accounts here (403). It does to whoever has User.Read.All; until then, look at Deleted users in Entra";
+
 /// Where the directories are and how to log in, before anything is connected.
 pub struct Setup {
     /// The configuration.
@@ -295,21 +299,29 @@ impl Session {
         }
     }
 
-    /// Looks up whoever seems to have to go, and decides.
+    /// Looks up whoever is to be invited and whoever seems to have to go, and decides.
     pub async fn decide<'a>(
         &self,
         survey: &'a Survey,
         settings: &'a Settings,
         overrides: &'a Overrides,
         scope: Option<&'a [ScopeMapping]>,
+        context: &mut Context,
     ) -> anyhow::Result<Decision<'a>> {
-        let draft = diff::draft(Inputs {
+        let mut draft = diff::draft(Inputs {
             settings,
             overrides,
             scope,
             keycloak: &survey.keycloak,
             entra: &survey.entra,
         });
+        let invitees = draft.invitees();
+        if !invitees.is_empty() {
+            match self.entra.deleted_accounts(&invitees).await? {
+                Some(deleted) => draft = draft.knowing(&deleted),
+                None => context.ui.warn(NO_DELETED_ACCOUNTS),
+            }
+        }
         let request = draft.proof_request();
         let proofs = if request.addresses.is_empty() {
             Proofs::default()

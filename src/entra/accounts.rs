@@ -333,13 +333,13 @@ fn guest_name(address: &Address) -> String {
 }
 
 /// Addresses, ready to be compared with what accounts have.
-struct WantedAddresses {
+pub(super) struct WantedAddresses {
     plain: BTreeSet<String>,
     guest_names: BTreeSet<String>,
 }
 
 impl WantedAddresses {
-    fn new(wanted: &BTreeSet<Address>) -> Self {
+    pub(super) fn new(wanted: &BTreeSet<Address>) -> Self {
         Self {
             plain: wanted.iter().map(ToString::to_string).collect(),
             guest_names: wanted
@@ -349,7 +349,7 @@ impl WantedAddresses {
         }
     }
 
-    fn are_in(&self, account: &Account, attributes: &[MatchAttribute]) -> bool {
+    pub(super) fn are_in(&self, account: &Account, attributes: &[MatchAttribute]) -> bool {
         let has = |text: &str| self.plain.contains(&fold(text));
         attributes.iter().any(|attribute| match attribute {
             MatchAttribute::Mail => account.mail.as_deref().is_some_and(has),

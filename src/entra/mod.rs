@@ -9,8 +9,8 @@ mod advice;
 mod batch;
 mod batch_answer;
 mod dated;
+mod deleted;
 mod failure;
-
 mod jwt;
 mod login;
 mod meaning;

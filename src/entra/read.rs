@@ -22,7 +22,7 @@ use crate::config::{EntraConnection, EntraCredentials};
 use crate::http::Timing;
 use crate::model::{Address, ObjectId, fold};
 use crate::settings::MatchAttribute;
-use crate::snapshot::{Account, DatedAccount, EntraGroup, EntraSnapshot, Tenant};
+use crate::snapshot::{Account, DatedAccount, DeletedAccount, EntraGroup, EntraSnapshot, Tenant};
 
 /// Reads a tenant. What it holds can only send GETs.
 #[derive(Clone)]
@@ -144,6 +144,18 @@ impl Reader {
     pub async fn dated_accounts(&self) -> anyhow::Result<Vec<DatedAccount>> {
         let read = self.reads.dated_accounts().await;
         read.map_err(|failure| self.explain(failure, "list the accounts", &READ_ACCOUNTS))
+    }
+
+    /// Finds the accounts that were deleted in the last 30 days and have one of the addresses in any attribute, or `None` where the app
+    /// may not see them.
+    pub async fn deleted_accounts(
+        &self,
+        addresses: &BTreeSet<Address>,
+    ) -> anyhow::Result<Option<Vec<DeletedAccount>>> {
+        self.reads
+            .deleted_accounts(addresses)
+            .await
+            .map_err(|failure| self.explain(failure, "read deleted accounts", &READ_ACCOUNTS))
     }
 
     /// Whether the app has a permission, where that is known.

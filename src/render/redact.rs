@@ -435,6 +435,10 @@ fn general(code: ProblemCode) -> Option<(&'static str, &'static str)> {
             "fits more than one account or person, or an account only by an attribute that `users.match` leaves out",
             "the plan file names them: leave one account to each person, or add the attribute to `users.match`",
         ),
+        ProblemCode::DeletedAccount => (
+            "has the address of an account that was deleted",
+            "restore the account in Entra (Users, Deleted users; for 30 days) or delete it there for good, and plan again",
+        ),
         ProblemCode::UnverifiedEmail => (
             "has an address that Keycloak has not verified",
             "have it verified there, or set `users.unverified_email: allow`",
@@ -708,6 +712,14 @@ mod tests {
                 ProblemCode::AmbiguousAccount,
                 &other.email,
                 &format!("fits 2 accounts: {}", other.name),
+            ),
+            (
+                ProblemCode::DeletedAccount,
+                &other.email,
+                &format!(
+                    "is the address of an account that was deleted: {}",
+                    other.name
+                ),
             ),
             (ProblemCode::UnverifiedEmail, &other.username, &has_address),
             (

@@ -563,10 +563,7 @@ impl Drift {
             }
             Self::AccountGone(number) => {
                 if let Some(account) = account(world, *number) {
-                    world.accounts.remove(&account);
-                    for group in world.azure.values_mut() {
-                        group.members.remove(&account);
-                    }
+                    world.delete_account(&account);
                 }
             }
             Self::AccountRenamed(number) => {

@@ -7,6 +7,7 @@
 mod addresses;
 mod audit;
 mod carry_out;
+mod deleted;
 mod execute;
 mod explain;
 mod generate;

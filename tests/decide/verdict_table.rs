@@ -99,6 +99,13 @@ const EVENTS: &[(&str, &[(&str, Event)])] = &[
                     group.members.remove(&account);
                 }
             }),
+            (
+                "an account with the address was deleted and can be restored",
+                |world, who| {
+                    let account = world.account(who).id.clone();
+                    world.delete_account(&account);
+                },
+            ),
             ("somebody invited the address", |world, who| {
                 if who == "ann" {
                     let account = invited_account(&id(0xaaa), &address(who).parse().unwrap());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keycloak_to_azure::diff::{Decision, draft};
+use keycloak_to_azure::diff::{Decision, Draft, draft};
 use keycloak_to_azure::mapping::Inputs;
 use keycloak_to_azure::model::{Address, GroupPath, ObjectId, UserType};
 use keycloak_to_azure::plan::{
@@ -17,8 +17,8 @@ use keycloak_to_azure::settings::{
     Mapping, MatchAttribute, RemovalPolicy, Settings, UnverifiedPolicy, UpdatePolicy, UserRules,
 };
 use keycloak_to_azure::snapshot::{
-    Account, EntraGroup, EntraSnapshot, FederationProvider, KeycloakGroup, KeycloakSnapshot,
-    Person, Tenant,
+    Account, DeletedAccount, EntraGroup, EntraSnapshot, FederationProvider, KeycloakGroup,
+    KeycloakSnapshot, Person, Tenant,
 };
 
 use keycloak_to_azure::undo::{Present, undo, undone};
@@ -41,6 +41,7 @@ pub struct World {
     pub groups: BTreeMap<String, BTreeSet<String>>,
     pub components: Option<Vec<FederationProvider>>,
     pub accounts: BTreeMap<ObjectId, Account>,
+    pub deleted: Vec<DeletedAccount>,
     pub azure: BTreeMap<String, EntraGroup>,
     pub settings: Settings,
     pub overrides: Overrides,
@@ -56,6 +57,7 @@ pub fn empty() -> World {
         groups: BTreeMap::new(),
         components: Some(Vec::new()),
         accounts: BTreeMap::new(),
+        deleted: Vec::new(),
         azure: BTreeMap::new(),
         settings: Settings {
             mappings: Vec::new(),
@@ -231,6 +233,19 @@ impl World {
         id
     }
 
+    /// Deletes an account, so that it could be restored.
+    pub fn delete_account(&mut self, id: &ObjectId) {
+        if let Some(account) = self.accounts.remove(id) {
+            self.deleted.push(DeletedAccount {
+                account,
+                deleted: Some("2026-07-01T08:00:00Z".parse().unwrap()),
+            });
+        }
+        for group in self.azure.values_mut() {
+            group.members.remove(id);
+        }
+    }
+
     /// Makes an account a member of an Azure group.
     pub fn add_member(&mut self, account: &ObjectId, azure: &str) {
         self.azure
@@ -376,8 +391,18 @@ impl World {
             keycloak: &keycloak,
             entra: &entra,
         });
+        let draft = self.ask_about_invitees(draft);
         let proofs = prove(&draft.proof_request());
         look(&draft.decide(&proofs))
+    }
+
+    /// Looks for deleted accounts, where there is somebody to invite.
+    fn ask_about_invitees<'a>(&self, draft: Draft<'a>) -> Draft<'a> {
+        if draft.invitees().is_empty() {
+            draft
+        } else {
+            draft.knowing(&self.deleted)
+        }
     }
 
     /// Plans for the world as it is. The plan is not sealed, which takes longer than making it.
@@ -412,6 +437,7 @@ impl World {
             keycloak: &keycloak,
             entra: &entra,
         });
+        let draft = self.ask_about_invitees(draft);
         let mut proofs = self.proofs(&draft.proof_request());
         for group in proofs.second_round.values_mut() {
             turn_group(group, seed);

@@ -884,9 +884,7 @@ async fn an_error_that_may_name_people_is_for_the_log_where_they_must_not_be_nam
     assert_eq!((failed.status, failed.out.as_str()), (1, ""));
     assert_eq!(named_in(&failed.err, &everybody), None, "{}", failed.err);
     assert!(
-        failed
-            .err
-            .contains("asking Keycloak about the removals failed")
+        failed.err.contains("asking about single people failed")
             && failed.err.contains("Without --redact it is printed"),
         "{}",
         failed.err

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use keycloak_to_azure::config::{EntraConnection, EntraCredentials};
 use keycloak_to_azure::entra::{Reader, Writer};
 use keycloak_to_azure::execute::{AccountUpdate, Directory, Invitation, Membership, WriteError};
-use keycloak_to_azure::matching::ALL_ATTRIBUTES;
+use keycloak_to_azure::matching::{ALL_ATTRIBUTES, addresses_of};
 use keycloak_to_azure::model::{Address, ObjectId, UserType};
 use keycloak_to_azure::plan::{ClearedNames, NewAccount};
-use keycloak_to_azure::snapshot::EntraSnapshot;
+use keycloak_to_azure::snapshot::{DeletedAccount, EntraSnapshot};
 use keycloak_to_azure_fuzz::seeds;
 use keycloak_to_azure_fuzz::service::{Answer, Asked, Script, Service, TIMING, assert_kept};
 use libfuzzer_sys::fuzz_target;
@@ -147,9 +147,14 @@ async fn read_everything(reader: &Reader) -> anyhow::Result<()> {
     }
     let found = reader.find_by_address(&ADDRESS.parse()?).await;
     let account = reader.account(&id(ANN)).await;
+    let wanted = BTreeSet::from([ADDRESS.parse()?]);
+    let deleted = reader.deleted_accounts(&wanted).await;
     snapshot?;
     found?;
     account?;
+    for DeletedAccount { account, .. } in deleted?.into_iter().flatten() {
+        assert!(addresses_of(&account).is_superset(&wanted), "{account:?}");
+    }
     Ok(())
 }
 
@@ -306,6 +311,7 @@ fn what_of(method: &str, target: &str) -> &'static str {
     ) {
         ("POST", [_, "oauth2", ..]) => "token",
         (_, [_, "organization"]) => "organization",
+        (_, [_, "directory", ..]) => "deleted",
         (_, [_, "users", "$count"]) => "count",
         (_, [_, "users"]) if is_filtered => "found",
         (_, [_, "users"]) => "users",

@@ -16,7 +16,10 @@ use super::{Misfits, contract, headers_of, json_body, read_json};
 const VERSION: &str = "/v1.0";
 
 static DESCRIPTION: LazyLock<Option<Description>> = LazyLock::new(|| {
-    let document = read_json(&contract()?.join("graph-v1.0.strict.openapi.json"));
+    let mut document = read_json(&contract()?.join("graph-v1.0.strict.openapi.json"));
+    // The slice lacks it. It takes and gives what the list of accounts does: https://learn.microsoft.com/graph/api/directory-deleteditems-list
+    document["paths"]["/directory/deletedItems/microsoft.graph.user"] =
+        json!({"get": document["paths"]["/users"]["get"]});
     Some(Description::new(document, Undescribed::Allowed))
 });
 
