@@ -255,6 +255,9 @@ pub struct ShowArgs {
     /// The plan
     #[arg(value_name = "PLAN", default_value = "keycloak_to_azure.plan.json")]
     pub plan: PathBuf,
+    /// Say how it differs from an older plan, such as the one that was approved
+    #[arg(long, value_name = "OLDER")]
+    pub against: Option<PathBuf>,
     /// How it is shown.
     #[command(flatten)]
     pub presentation: PresentationArgs,

@@ -9,7 +9,7 @@
 //! plan_file ─► (the same, afresh) ─► verify(reviewed, fresh) ─► execute ─► report               apply
 //! ```
 //!
-//! The core ([`model`], [`settings`], [`snapshot`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`guard`], [`verify`], [`report`],
+//! The core ([`model`], [`settings`], [`snapshot`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`compare`], [`guard`], [`verify`], [`report`],
 //! [`undo`], [`explain`], [`audit`], [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
 //! reads, writes and never decides.
 
@@ -17,6 +17,7 @@ pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod compare;
 pub mod config;
 pub mod diff;
 pub mod entra;

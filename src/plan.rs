@@ -120,6 +120,19 @@ pub struct Source {
     pub federation: Option<Federation>,
 }
 
+impl Source {
+    /// Whether a Keycloak is this one. `/auth` at the end of the address makes no other: which form answers is probed.
+    pub fn is_at(&self, url: &str) -> bool {
+        is_same_keycloak(&self.url, url)
+    }
+}
+
+/// Whether two addresses are of one Keycloak: `/auth` at the end makes no other one, as which form answers is probed.
+pub fn is_same_keycloak(one: &str, other: &str) -> bool {
+    let without_prefix = |url: &str| url.strip_suffix("/auth").unwrap_or(url).to_owned();
+    without_prefix(one) == without_prefix(other)
+}
+
 /// What is known of user federation in the realm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -294,6 +307,21 @@ impl Change {
             Self::Update(_) => Action::Update,
             Self::Add(_) => Action::Add,
             Self::Remove(_) => Action::Remove,
+        }
+    }
+
+    /// By what its object is told from others: no two changes of a plan do the same to one. Who is added is a person, who may not have an
+    /// account yet; where Keycloak is not asked, it is an account.
+    pub fn identity(&self, kind: PlanKind) -> (&str, &str) {
+        match self {
+            Self::Invite(invite) => ("", invite.email.as_str()),
+            Self::Update(update) => ("", update.account.id.as_str()),
+            Self::Add(Add { group, account, .. }) => {
+                let by_account = account.id.as_ref().filter(|_| kind == PlanKind::Undo);
+                let member = by_account.map_or(account.email.as_str(), ObjectId::as_str);
+                (group.id.as_str(), member)
+            }
+            Self::Remove(remove) => (remove.group.id.as_str(), remove.account.id.as_str()),
         }
     }
 }

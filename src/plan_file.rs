@@ -12,8 +12,8 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use crate::model::ObjectId;
 use crate::plan::{
-    Add, Change, FORMAT_VERSION, FieldChange, Fields, Overrides, Plan, PlanKind, RemovalReason,
-    Summary, UndoneRun,
+    Change, FORMAT_VERSION, FieldChange, Fields, Overrides, Plan, PlanKind, RemovalReason, Summary,
+    UndoneRun,
 };
 use crate::render::escape;
 use crate::report;
@@ -397,7 +397,7 @@ fn check_consistency(plan: &Plan) -> Result<(), String> {
             }
             Change::Remove(remove) => Some(&remove.group),
         };
-        if !seen.insert((change.action(), identity_of(change, plan.kind))) {
+        if !seen.insert((change.action(), change.identity(plan.kind))) {
             return Err("it holds two changes of one object".to_owned());
         }
         if let Some(group) = group
@@ -482,19 +482,4 @@ fn fields_fit(fields: &Fields, is_undo: bool) -> bool {
     user_type.as_ref().is_none_or(|it| it.after.is_some())
         && has_value(display_name)
         && (is_undo || has_value(given_name) && has_value(surname))
-}
-
-/// By what the object of a change is told from others: no two changes of a plan do the same to one. Who is added is a person, who may
-/// not have an account yet; where Keycloak is not asked, it is an account.
-fn identity_of(change: &Change, kind: PlanKind) -> (&str, &str) {
-    match change {
-        Change::Invite(invite) => ("", invite.email.as_str()),
-        Change::Update(update) => ("", update.account.id.as_str()),
-        Change::Add(Add { group, account, .. }) => {
-            let by_account = account.id.as_ref().filter(|_| kind == PlanKind::Undo);
-            let member = by_account.map_or(account.email.as_str(), ObjectId::as_str);
-            (group.id.as_str(), member)
-        }
-        Change::Remove(remove) => (remove.group.id.as_str(), remove.account.id.as_str()),
-    }
 }

@@ -19,7 +19,9 @@ use crate::keycloak::Keycloak;
 use crate::mapping::Inputs;
 use crate::matching::{ALL_ATTRIBUTES, wanted_addresses};
 use crate::model::{Address, GroupPath, ObjectId};
-use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, ScopeMapping, Source, Target};
+use crate::plan::{
+    FORMAT_VERSION, Overrides, Plan, PlanKind, ScopeMapping, Source, Target, is_same_keycloak,
+};
 use crate::removal::Proofs;
 use crate::render::escape;
 use crate::settings::Settings;
@@ -463,7 +465,7 @@ pub fn refuse_other_places(
             "refused the {file}: it was made for the {what} {made_for}, and here it is {here}"
         )
     };
-    if without_prefix(url) != without_prefix(&config.keycloak.url) {
+    if !is_same_keycloak(url, &config.keycloak.url) {
         return differs("Keycloak", url, &config.keycloak.url);
     }
     if realm != config.keycloak.realm {
@@ -491,11 +493,6 @@ fn refuse_another_tenant(file: &str, target: &Target, tenant: &ObjectId) -> anyh
         target.tenant_name
     );
     Ok(())
-}
-
-/// `/auth` at the end of the address makes no other Keycloak: which form answers is probed.
-fn without_prefix(url: &str) -> &str {
-    url.strip_suffix("/auth").unwrap_or(url)
 }
 
 /// Mappings whose group does not exist, or is not one, on either side.

@@ -1,31 +1,43 @@
 //! `show`: a saved plan again, without configuration, credentials or network.
 
+use std::path::Path;
+
 use crate::cli::{Format, PresentationArgs, ShowArgs};
 use crate::commands::{Context, ExitStatus};
+use crate::compare::Comparison;
 use crate::config::redaction_key;
 use crate::plan::Plan;
 use crate::plan_file::Refusal;
-use crate::render::{Redacted, RedactionKey};
+use crate::render::{
+    Redacted, RedactedComparison, RedactionKey, comparison_markdown, comparison_text,
+};
 use crate::ui::Withheld;
 use crate::{plan_file, render};
 
 pub fn run(args: &ShowArgs, context: &mut Context) -> anyhow::Result<ExitStatus> {
     let presentation = Presentation::of(args.presentation, context)?;
-    let plan = plan_file::read(&args.plan).map_err(|error| {
+    let Some(older) = &args.against else {
+        let plan = read(&args.plan, &presentation)?;
+        presentation.show(&plan, context)?;
+        return Ok(ExitStatus::Done);
+    };
+    let plan = read(&args.plan, &presentation)?;
+    let older = read(older, &presentation)?;
+    presentation.show_comparison(&Comparison::of(older, plan), context)?;
+    Ok(ExitStatus::Done)
+}
+
+fn read(path: &Path, presentation: &Presentation) -> anyhow::Result<Plan> {
+    plan_file::read(path).map_err(|error| {
         // Whatever a file says of itself may name people, its version and its id as well.
         let may_name_people = error.downcast_ref::<Refusal>().is_some();
         if presentation.is_redacted() && may_name_people {
-            let what = format!(
-                "{} is not a plan that this program made",
-                args.plan.display()
-            );
+            let what = format!("{} is not a plan that this program made", path.display());
             Withheld::new(what, error).into()
         } else {
             error
         }
-    })?;
-    presentation.show(&plan, context)?;
-    Ok(ExitStatus::Done)
+    })
 }
 
 /// How a plan is shown.
@@ -75,6 +87,32 @@ impl Presentation {
             }
             Self::Redacted { markdown, key } => {
                 let redacted = Redacted::new(plan, key);
+                if *markdown {
+                    redacted.markdown()
+                } else {
+                    redacted.text(&style)
+                }
+            }
+        };
+        context.ui.result(&text)
+    }
+
+    /// Prints to stdout how a plan differs from an older one.
+    fn show_comparison(
+        &self,
+        comparison: &Comparison,
+        context: &mut Context,
+    ) -> anyhow::Result<()> {
+        let style = context.ui.out_style();
+        let text = match self {
+            Self::Complete(Format::Text) => comparison_text(comparison, &style),
+            Self::Complete(Format::Markdown) => comparison_markdown(comparison),
+            Self::Complete(Format::Json) => anyhow::bail!(
+                "--against does not go with --format json: it is a page to read, and the two plans are JSON already\n\
+                 Use --format text or --format markdown."
+            ),
+            Self::Redacted { markdown, key } => {
+                let redacted = RedactedComparison::new(comparison, key);
                 if *markdown {
                     redacted.markdown()
                 } else {

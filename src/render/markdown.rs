@@ -33,6 +33,14 @@ const OPEN: usize = 10;
 /// Rows of the table of groups that are kept even where removals alone fill the comment, so that it still shows where they are.
 const FIRST_GROUPS: usize = 20;
 
+/// What is said at the top of a redacted page.
+pub(super) const REDACTED: &str = "> [!NOTE]\n> **Redacted.** Each `person-…` stands for one person, here and wherever the same key \
+     is used. With names, for whoever may read the plan file: `keycloak-to-azure show PLAN`\n\n";
+
+/// What is said at the top of a page that leaves something out.
+pub(super) const SHORTENED: &str = "> [!IMPORTANT]\n> **This comment is shortened.** Each list says what it leaves out. The plan \
+     file has everything: `keycloak-to-azure show PLAN`\n\n";
+
 /// Returns a plan as Markdown, at most [`MAX_CHARACTERS`] long. What does not fit is left out in whole lines, and the text says so.
 pub fn markdown(plan: &Plan) -> String {
     page(plan, People::Named)
@@ -141,16 +149,10 @@ fn head(plan: &Plan, people: People, complete: bool) -> Part {
         );
     }
     if people == People::Redacted {
-        text.push_str(
-            "> [!NOTE]\n> **Redacted.** Each `person-…` stands for one person, here and wherever the same key is used. With names, for \
-             whoever may read the plan file: `keycloak-to-azure show PLAN`\n\n",
-        );
+        text.push_str(REDACTED);
     }
     if !complete {
-        text.push_str(
-            "> [!IMPORTANT]\n> **This comment is shortened.** Each list says what it leaves out. The plan file has everything: \
-             `keycloak-to-azure show PLAN`\n\n",
-        );
+        text.push_str(SHORTENED);
     }
     let _ = write!(
         text,
@@ -207,7 +209,7 @@ fn scope(plan: &Plan) -> Option<Part> {
     })
 }
 
-fn blocks(plan: &Plan) -> Option<Part> {
+pub(super) fn blocks(plan: &Plan) -> Option<Part> {
     let items: Vec<String> = blocks_with_questions(plan)
         .map(|(block, question)| {
             let question =
@@ -231,7 +233,7 @@ fn blocks(plan: &Plan) -> Option<Part> {
     })
 }
 
-fn problems(plan: &Plan) -> Vec<Part> {
+pub(super) fn problems(plan: &Plan) -> Vec<Part> {
     let part = |(heading, belongs): ProblemHeading| {
         let items: Vec<String> = plan
             .problems
@@ -321,7 +323,7 @@ fn groups(plan: &Plan) -> Vec<Part> {
     ]
 }
 
-fn removals(plan: &Plan, people: People) -> Option<Part> {
+pub(super) fn removals(plan: &Plan, people: People) -> Option<Part> {
     let labels = GroupLabels::of(plan);
     let items: Vec<String> = Changes::of(plan)
         .remove
@@ -355,7 +357,7 @@ fn removals(plan: &Plan, people: People) -> Option<Part> {
     })
 }
 
-fn invitations(plan: &Plan, people: People) -> Option<Part> {
+pub(super) fn invitations(plan: &Plan, people: People) -> Option<Part> {
     let invitations = Changes::of(plan).invite;
     let shared = Reception::shared(&invitations, people);
     let rows: Vec<Vec<String>> = invitations
@@ -391,7 +393,7 @@ fn mail_text(plan: &Plan, people: People) -> Option<Part> {
     })
 }
 
-fn updates(plan: &Plan, people: People) -> Option<Part> {
+pub(super) fn updates(plan: &Plan, people: People) -> Option<Part> {
     let rows: Vec<Vec<String>> = Changes::of(plan)
         .update
         .iter()
@@ -405,7 +407,7 @@ fn updates(plan: &Plan, people: People) -> Option<Part> {
     fenced_list("Update", "updates", "!", &rows, None, 9)
 }
 
-fn additions(plan: &Plan, people: People) -> Option<Part> {
+pub(super) fn additions(plan: &Plan, people: People) -> Option<Part> {
     let labels = GroupLabels::of(plan);
     let rows: Vec<Vec<String>> = Changes::of(plan)
         .add

@@ -29,6 +29,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
+use crate::compare::{Comparison, Differing};
 use crate::diff::new_address_of;
 use crate::model::{Address, ObjectId, PersonId, fold};
 use crate::plan::{
@@ -38,7 +39,7 @@ use crate::plan::{
 use crate::removal::held_in;
 
 use super::words::{Changes, People};
-use super::{Style, markdown, text};
+use super::{Style, comparison, markdown, text};
 
 /// The digits of a token, if nobody else's begins with the same.
 const DIGITS: usize = 6;
@@ -120,7 +121,76 @@ pub(super) fn token_of(email: &str) -> &str {
     email.strip_suffix(DOMAIN).unwrap_or(email)
 }
 
-/// The tokens of everybody in a plan.
+/// A comparison of two plans without the people in them. Whoever is in both has one token.
+#[derive(Debug, Clone)]
+pub struct RedactedComparison(Comparison);
+
+impl RedactedComparison {
+    /// Replaces everybody in a comparison by tokens.
+    pub fn new(comparison: &Comparison, key: &RedactionKey) -> Self {
+        let Comparison {
+            came,
+            went,
+            changes,
+            blocks,
+            problems,
+            staying,
+            is_blocked,
+            was_blocked,
+        } = comparison;
+        let changes_of_all = came
+            .changes
+            .iter()
+            .chain(&went.changes)
+            .chain(changes.iter().flat_map(|it| [&it.older, &it.newer]));
+        let problems_of_all = came
+            .problems
+            .iter()
+            .chain(&went.problems)
+            .chain(problems.iter().flat_map(|it| [&it.older, &it.newer]));
+        let tokens = Tokens::of(changes_of_all, problems_of_all, key);
+        let mut changes: Vec<Differing<Change>> = changes
+            .iter()
+            .map(|differing| Differing {
+                older: tokens.change(&differing.older),
+                newer: tokens.change(&differing.newer),
+                details: differing.details.clone(),
+            })
+            .collect();
+        changes.sort_by_cached_key(|differing| place(&differing.newer));
+        let mut problems: Vec<Differing<Problem>> = problems
+            .iter()
+            .map(|differing| Differing {
+                older: tokens.problem(&differing.older, went),
+                newer: tokens.problem(&differing.newer, came),
+                details: differing.details.clone(),
+            })
+            .collect();
+        problems.sort_by(|one, other| one.newer.cmp(&other.newer));
+        Self(Comparison {
+            came: tokens.plan(came),
+            went: tokens.plan(went),
+            changes,
+            blocks: blocks.clone(),
+            problems,
+            staying: *staying,
+            is_blocked: *is_blocked,
+            was_blocked: *was_blocked,
+        })
+    }
+
+    /// Returns it as text for a terminal.
+    pub fn text(&self, style: &Style) -> String {
+        comparison::text::page(&self.0, People::Redacted, *style)
+    }
+
+    /// Returns it as Markdown, like [`comparison_markdown`](super::comparison_markdown()).
+    pub fn markdown(&self) -> String {
+        comparison::markdown::page(&self.0, People::Redacted)
+    }
+}
+
+/// The tokens of everybody in a plan, or in several.
 struct Tokens<'a> {
     key: &'a RedactionKey,
     /// By what they are made of ([`identity`]).
@@ -129,17 +199,25 @@ struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     fn new(plan: &Plan, key: &'a RedactionKey) -> Self {
-        let of_changes = plan.changes.iter().map(|change| match change {
+        Self::of(plan.changes.iter(), plan.problems.iter(), key)
+    }
+
+    fn of<'p>(
+        changes: impl Iterator<Item = &'p Change> + Clone,
+        problems: impl Iterator<Item = &'p Problem>,
+        key: &'a RedactionKey,
+    ) -> Self {
+        let of_changes = changes.clone().map(|change| match change {
             Change::Invite(invite) => invite.email.as_str(),
             Change::Update(update) => &update.account.email,
             Change::Add(add) => add.account.email.as_str(),
             Change::Remove(remove) => &remove.account.email,
         });
-        let of_copies = plan.changes.iter().filter_map(|change| match change {
+        let of_copies = changes.filter_map(|change| match change {
             Change::Invite(invite) => invite.cc.as_ref().map(Address::as_str),
             Change::Update(_) | Change::Add(_) | Change::Remove(_) => None,
         });
-        let of_problems = plan.problems.iter().map(|problem| problem.subject.as_str());
+        let of_problems = problems.map(|problem| problem.subject.as_str());
         let digests: BTreeMap<String, String> = of_changes
             .chain(of_copies)
             .chain(of_problems)

@@ -400,6 +400,65 @@ pub(super) fn hostile() -> Plan {
     with_text(HOSTILE)
 }
 
+/// [`every_kind`] as it was planned some days before, when nearly everything was a little different, and as it is planned now.
+pub(super) fn older_and_newer() -> (Plan, Plan) {
+    let platform = || group(2, "acme-platform");
+    let newer = every_kind();
+    let mut older = scoped_with_overrides();
+    older.created_at = "2026-11-20T09:15:00Z".parse().unwrap();
+    older.tool_version = "0.0.9".to_owned();
+    older.config_sha256 = "1a".repeat(32);
+    older.groups = newer.groups.clone();
+    older.groups[1].members_before = 17;
+    older.groups[1].keycloak[0].path = "/teams/old".parse().unwrap();
+    older.summary.unchanged = 43;
+    older.changes.clone_from(&newer.changes);
+    for change in &mut older.changes {
+        match change {
+            Change::Invite(invite) => {
+                invite.send_email = true;
+                invite.set.user_type = Some(UserType::Guest);
+            }
+            Change::Update(update) => update.fields.user_type = None,
+            Change::Add(add) if add.account.email.as_str() == "eve@partner.example" => {
+                add.because.insert(0, "/teams/core".parse().unwrap());
+                add.account.display_name = None;
+            }
+            Change::Remove(remove) if remove.because == RemovalReason::Disabled => {
+                remove.because = RemovalReason::UnknownToKeycloak;
+            }
+            Change::Add(_) | Change::Remove(_) => {}
+        }
+    }
+    older.changes.retain(|change| match change {
+        Change::Remove(remove) => remove.because != RemovalReason::LeftGroup,
+        _ => true,
+    });
+    older.changes.push(remove(
+        platform(),
+        18,
+        "Ida Ives",
+        "ida@partner.example",
+        RemovalReason::LeftGroup,
+    ));
+    older.blocks = blocked().blocks;
+    older.problems = vec![
+        problem(
+            ProblemCode::AmbiguousAccount,
+            "gil@partner.example",
+            "fits two accounts: 3f2a0c1e… (Gil Gray), 77777777… (Gilbert Gray)",
+            "Delete one of them in Entra, or take the address off it.",
+        ),
+        problem(
+            ProblemCode::NoEmail,
+            "Lea Lund (lea)",
+            "has no e-mail address in Keycloak · /support",
+            "Give her an address there; she is not invited until then.",
+        ),
+    ];
+    (older.sealed(), newer)
+}
+
 /// A plan that takes a run back.
 pub(super) fn undo() -> Plan {
     let platform = || group(2, "acme-platform");

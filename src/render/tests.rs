@@ -7,9 +7,10 @@ use unicode_width::UnicodeWidthStr;
 use super::markdown::MAX_CHARACTERS;
 use super::samples::{self, HOSTILE};
 use super::{
-    Redacted, RedactionKey, Style, apply_header, dry_run, markdown, next_steps, outcomes,
-    report_markdown, report_text, text,
+    Redacted, RedactedComparison, RedactionKey, Style, apply_header, comparison_markdown,
+    comparison_text, dry_run, markdown, next_steps, outcomes, report_markdown, report_text, text,
 };
+use crate::compare::Comparison;
 use crate::plan::{Change, Plan, RemovalReason};
 use crate::report::{ChangeOutcome, Outcome, Report, Totals};
 
@@ -80,6 +81,125 @@ fn plans_without_the_people_in_them() {
         insta::assert_snapshot!(format!("redacted_text_{name}"), redacted.text(&NARROW));
         insta::assert_snapshot!(format!("redacted_markdown_{name}"), redacted.markdown());
     }
+}
+
+#[test]
+fn a_plan_against_an_older_one() {
+    let (older, newer) = samples::older_and_newer();
+    let comparison = Comparison::of(older, newer);
+    insta::assert_snapshot!("comparison_text_100", comparison_text(&comparison, &WIDE));
+    insta::assert_snapshot!("comparison_text_60", comparison_text(&comparison, &NARROW));
+    insta::assert_snapshot!("comparison_markdown", comparison_markdown(&comparison));
+    let key = SecretString::from("0123456789abcdef0123456789abcdef");
+    let key = RedactionKey::new(&key).unwrap();
+    let redacted = RedactedComparison::new(&comparison, &key);
+    insta::assert_snapshot!("redacted_comparison_text", redacted.text(&WIDE));
+    insta::assert_snapshot!("redacted_comparison_markdown", redacted.markdown());
+    for shown in [redacted.text(&WIDE), redacted.markdown()] {
+        for somebody in [
+            "Dana", "dana@", "Eve", "eve@", "Bob", "Cyd", "Ida", "Gil", "Finn", "Lea",
+        ] {
+            assert!(!shown.contains(somebody), "{somebody} in {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_plan_against_a_hostile_one() {
+    let other = samples::with_text(&format!("{HOSTILE}\u{1b}[31m| `c`"));
+    let comparison = Comparison::of(samples::hostile(), other);
+    let shown = comparison_text(&comparison, &ENDLESS);
+    assert!(
+        !shown.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')),
+        "{shown}"
+    );
+    assert!(
+        !shown.lines().any(|line| line.starts_with("- <b>")),
+        "{shown}"
+    );
+    insta::assert_snapshot!("comparison_hostile", shown);
+}
+
+#[test]
+fn the_same_plan_is_one_sentence() {
+    let plan = samples::every_kind();
+    let again = Plan {
+        created_at: "2026-11-24T08:00:00Z".parse().unwrap(),
+        ..plan.clone()
+    };
+    let same = Comparison::of(plan.clone(), plan.clone());
+    let said = comparison_text(&same, &ENDLESS);
+    assert_eq!(
+        said,
+        format!("The same plan, {}: nothing differs.\n", plan.plan_id)
+    );
+    let twice = comparison_markdown(&Comparison::of(plan.clone(), again));
+    assert_eq!(
+        twice,
+        format!(
+            "The same plan, `{}`: nothing differs. It was made on 23 November 2026, `14:02` UTC and again on 24 November 2026, \
+             `08:00` UTC.\n",
+            plan.plan_id
+        )
+    );
+}
+
+#[test]
+fn plans_that_cannot_be_compared_say_so_before_anything_else() {
+    let (older, mut newer) = samples::older_and_newer();
+    newer.target.tenant_id = samples::id(0xbeef);
+    newer.target.tenant_name = "Beta".to_owned();
+    newer.source.url.push_str("/auth");
+    newer.source.realm = "beta".to_owned();
+    let newer = newer.sealed();
+    let shown = comparison_text(&Comparison::of(older.clone(), newer.clone()), &ENDLESS);
+    assert_eq!(
+        shown.lines().next().unwrap(),
+        "! These are plans of different directories: realm acme → beta, tenant Acme (0000acae-0000-4000-8000-000000000000) → Beta \
+         (0000beef-0000-4000-8000-000000000000). That the older one was approved says nothing about this one."
+    );
+    assert!(
+        shown.contains(
+            "address of Keycloak: https://auth.acme.example → https://auth.acme.example/auth\n"
+        ),
+        "{shown}"
+    );
+
+    let swapped = comparison_text(&Comparison::of(newer, older.clone()), &ENDLESS);
+    assert!(
+        swapped.contains("are they the wrong way round?"),
+        "{swapped}"
+    );
+    let undo = comparison_text(&Comparison::of(older, samples::undo()), &ENDLESS);
+    assert!(
+        undo.starts_with("! This plan takes back a run, and the older one does not.\n"),
+        "{undo}"
+    );
+}
+
+#[test]
+fn what_differs_beside_the_changes_is_said() {
+    let older = samples::every_kind();
+    let mut newer = older.clone();
+    newer.config_sha256 = "1a".repeat(32);
+    let shown = comparison_text(&Comparison::of(older, newer.sealed()), &ENDLESS);
+    assert!(
+        shown.starts_with("The 8 changes are the same in both\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.ends_with(
+            "Otherwise than in the older plan\n  configuration: 9f9f9f9f9f9f → 1a1a1a1a1a1a\n"
+        ),
+        "{shown}"
+    );
+    let (empty, mut other) = (samples::empty(), samples::empty());
+    other.tool_version = "9".to_owned();
+    let shown = comparison_text(&Comparison::of(empty, other.sealed()), &ENDLESS);
+    assert!(
+        shown.starts_with("Neither plan changes anything\n"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -313,9 +433,21 @@ fn outside_fences(comment: &str) -> Vec<&str> {
 #[test]
 fn hostile_text_is_in_code_wherever_it_stands_in_markdown() {
     let comment = markdown(&samples::hostile());
-    let lines = outside_fences(&comment);
-    assert!(lines.len() > 40);
-    for line in lines.iter().skip(1) {
+    let (_, below_marker) = comment.split_once('\n').unwrap();
+    let other = samples::with_text(&format!("{HOSTILE}\u{1b}[31m| `c`"));
+    let (harmless, hostile) = (samples::every_kind(), samples::hostile());
+    let comparisons = [
+        Comparison::of(harmless.clone(), hostile.clone()),
+        Comparison::of(hostile.clone(), harmless),
+        Comparison::of(hostile, other),
+    ];
+    let comparisons = comparisons.map(|comparison| comparison_markdown(&comparison));
+    let pages = [below_marker]
+        .into_iter()
+        .chain(comparisons.iter().map(String::as_str));
+    let lines: Vec<&str> = pages.flat_map(outside_fences).collect();
+    assert!(lines.len() > 200, "{}", lines.len());
+    for line in lines {
         let ours: String = line
             .split("<code>")
             .map(|part| part.rsplit("</code>").next().unwrap_or_default())

@@ -107,11 +107,7 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
     } else {
         style.bold(&answer) + "\n"
     };
-    if people == People::Redacted {
-        let lines = hanging("Redacted: ", REDACTED, style.width);
-        head.push_str(&style.lines(&lines, Style::yellow));
-        let _ = writeln!(head, "          keycloak-to-azure show PLAN");
-    }
+    head.push_str(&redaction(people, style));
     if let Some(UndoWords { run, warning }) = undo_words(plan) {
         let lines = hanging_named("Undo: ", &format!("{run}."), style.width);
         head.push_str(&style.lines(&lines, Style::yellow));
@@ -143,6 +139,17 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
     head
 }
 
+/// Returns what is said at the top of a redacted page.
+pub(super) fn redaction(people: People, style: Style) -> String {
+    match people {
+        People::Named => String::new(),
+        People::Redacted => {
+            let lines = hanging("Redacted: ", REDACTED, style.width);
+            style.lines(&lines, Style::yellow) + "          keycloak-to-azure show PLAN\n"
+        }
+    }
+}
+
 /// Returns the limits that a plan exceeds, with how to go on.
 pub(super) fn blocks(plan: &Plan, style: Style) -> String {
     let mut text = String::new();
@@ -163,7 +170,7 @@ pub(super) fn blocks(plan: &Plan, style: Style) -> String {
     text
 }
 
-fn problems(plan: &Plan, style: Style) -> String {
+pub(super) fn problems(plan: &Plan, style: Style) -> String {
     let mut text = String::new();
     for (heading, belongs) in PROBLEM_HEADINGS {
         let mut problems = plan
@@ -268,7 +275,7 @@ fn group_table(plan: &Plan, style: Style) -> String {
     text
 }
 
-fn removals(plan: &Plan, people: People, style: Style) -> String {
+pub(super) fn removals(plan: &Plan, people: People, style: Style) -> String {
     let labels = GroupLabels::of(plan);
     let rows = Changes::of(plan)
         .remove
@@ -284,7 +291,7 @@ fn removals(plan: &Plan, people: People, style: Style) -> String {
     section("Remove", "- ", rows, people, style, Style::red)
 }
 
-fn invitations(plan: &Plan, people: People, style: Style) -> String {
+pub(super) fn invitations(plan: &Plan, people: People, style: Style) -> String {
     let invitations = Changes::of(plan).invite;
     let shared = Reception::shared(&invitations, people);
     let rows = invitations
@@ -322,7 +329,7 @@ fn mail_text(lines: &[String], style: Style) -> String {
     text
 }
 
-fn updates(plan: &Plan, people: People, style: Style) -> String {
+pub(super) fn updates(plan: &Plan, people: People, style: Style) -> String {
     let rows = Changes::of(plan)
         .update
         .iter()
@@ -336,7 +343,7 @@ fn updates(plan: &Plan, people: People, style: Style) -> String {
     section("Update", "~ ", rows, people, style, Style::yellow)
 }
 
-fn additions(plan: &Plan, people: People, style: Style) -> String {
+pub(super) fn additions(plan: &Plan, people: People, style: Style) -> String {
     let labels = GroupLabels::of(plan);
     let rows = Changes::of(plan)
         .add

@@ -456,7 +456,7 @@ pub(super) fn field_changes(fields: &Fields, people: People) -> Vec<String> {
 }
 
 /// Quotes keep a value from passing for the words around it.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     format!("\"{}\"", shortened(value, VALUE).replace('"', "\\\""))
 }
 

@@ -7,6 +7,7 @@
 mod addresses;
 mod audit;
 mod carry_out;
+mod compare;
 mod deleted;
 mod execute;
 mod explain;

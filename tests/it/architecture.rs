@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The core, by the paths of its modules.
-const CORE: [&str; 15] = [
-    "audit", "diff", "explain", "guard", "mapping", "matching", "model", "plan", "removal",
-    "render", "report", "settings", "snapshot", "undo", "verify",
+const CORE: [&str; 16] = [
+    "audit", "compare", "diff", "explain", "guard", "mapping", "matching", "model", "plan",
+    "removal", "render", "report", "settings", "snapshot", "undo", "verify",
 ];
 
 /// Crates and modules that only the shell uses.

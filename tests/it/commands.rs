@@ -967,3 +967,68 @@ async fn the_schema_of_the_configuration_needs_none() {
     let schema = jsonschema::draft202012::new(&schema).unwrap();
     schema.validate(&configuration).unwrap();
 }
+
+#[tokio::test]
+async fn a_plan_is_shown_against_an_older_one() {
+    let mut stage = Stage::company().await;
+    stage.set(
+        "KEYCLOAK_TO_AZURE_REDACT_KEY",
+        "0123456789abcdef0123456789abcdef",
+    );
+    assert_eq!(stage.run("plan --out @older.json").await.status, 0);
+    assert_eq!(stage.run("plan --out @again.json").await.status, 0);
+    stage.sandbox.with_world(|world| {
+        let realm = world.keycloak.realm_mut("acme").unwrap();
+        realm.person_mut("bob-braun").unwrap().enabled = false;
+        realm.person_mut("hal-hill").unwrap().enabled = false;
+    });
+    assert_eq!(stage.run("plan --out @newer.json").await.status, 0);
+    std::fs::write(stage.path("other.json"), "{}").unwrap();
+    std::fs::remove_file(stage.path("config.yaml")).unwrap();
+    stage.sandbox.forget_requests();
+
+    let shown = stage.run("show @newer.json --against @older.json").await;
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"[0-9a-f]{64}", "DIGEST");
+    settings.add_filter(r"made on .* UTC", "made on DATE");
+    settings.bind(|| insta::assert_snapshot!("against", shown.out));
+
+    let same = stage.run("show @again.json --against @older.json").await;
+    assert_eq!(same.status, 0, "{}", same.err);
+    assert!(
+        same.out.starts_with("The same plan, sha256:"),
+        "{}",
+        same.out
+    );
+
+    let line = "show @newer.json --against @older.json --redact --format markdown";
+    let redacted = stage.run(line).await;
+    assert_eq!(redacted.status, 0, "{}", redacted.err);
+    assert!(redacted.out.contains("`person-"), "{}", redacted.out);
+    for somebody in ["Bob", "bob@", "Hal", "hal@"] {
+        assert!(!redacted.out.contains(somebody), "{}", redacted.out);
+    }
+
+    for line in [
+        "show @newer.json --against @other.json",
+        "show @other.json --against @older.json",
+        "show @newer.json --against @other.json --redact",
+    ] {
+        let refused = stage.run(line).await;
+        assert!(
+            refused.status == 1 && refused.err.contains("other.json"),
+            "{}",
+            refused.err
+        );
+    }
+    let refused = stage
+        .run("show @newer.json --against @older.json --format json")
+        .await;
+    assert!(
+        refused.status == 1 && refused.err.contains("--against does not go with"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(stage.sandbox.requests(), []);
+}
