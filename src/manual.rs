@@ -180,7 +180,7 @@ impl Section {
             if name.len() == 1 {
                 text.push_str(&hanging(&format!("  {name}  "), meaning, COLUMNS));
             } else {
-                text.push_str(&format!("  {name}\n"));
+                text.extend(["  ", name, "\n"]);
                 text.push_str(&hanging("      ", meaning, COLUMNS));
             }
         }
