@@ -751,7 +751,7 @@ async fn company_in_public() -> Stage {
 
 /// Every name and address of anybody in either directory, in lower case. The account that programs log in with is nobody, and its first
 /// name is Azure.
-fn everybody(stage: &Stage) -> Vec<String> {
+pub fn everybody(stage: &Stage) -> Vec<String> {
     stage.sandbox.with_world(|world| {
         let people = world.keycloak.realm("acme").unwrap().people.iter();
         let people = people.filter(|person| person.username != "azure-sync");
@@ -780,7 +780,7 @@ fn everybody(stage: &Stage) -> Vec<String> {
 }
 
 /// Whether anybody is named. Names are short, so whole words count.
-fn named_in(text: &str, everybody: &[String]) -> Option<String> {
+pub fn named_in(text: &str, everybody: &[String]) -> Option<String> {
     let words: Vec<String> = text
         .to_lowercase()
         .split(|c: char| !c.is_alphanumeric())

@@ -28,6 +28,8 @@ mod man;
 mod networks;
 mod outages;
 mod permissions;
+#[cfg(target_os = "linux")]
+mod pipelines;
 mod program;
 mod replication;
 mod stories;

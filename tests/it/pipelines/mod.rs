@@ -1,0 +1,444 @@
+//! The pipelines to copy, on what is left of their platforms: the commands of their files, as they stand, from a pull request to a report.
+
+mod azure;
+mod condition;
+mod forge;
+mod github;
+mod gitlab;
+mod scene;
+
+use std::path::PathBuf;
+
+use keycloak_to_azure::sandbox::graph::User;
+
+use self::scene::{Ended, Event, Run, Scene};
+use crate::commands::{everybody, named_in};
+
+const PLATFORMS: [Platform; 3] = [Platform::GitHub, Platform::GitLab, Platform::Azure];
+
+/// How the comment of the pipelines begins.
+const MARKER: &str = "<!-- keycloak-to-azure: keycloak_to_azure.config.yaml -->\n";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Platform {
+    GitHub,
+    GitLab,
+    Azure,
+}
+
+impl Platform {
+    async fn job(self, scene: &Scene, event: Event, run: &mut Run, name: &str) -> Option<Ended> {
+        match self {
+            Self::GitHub => github::job(scene, event, run, name).await,
+            Self::GitLab => gitlab::job(scene, event, run, name).await,
+            Self::Azure => azure::job(scene, event, run, name).await,
+        }
+    }
+
+    /// A run up to its plan, whose configuration is in order.
+    async fn plan(self, scene: &Scene, event: Event) -> (Run, Ended) {
+        let mut run = Run::default();
+        let validated = self.job(scene, event, &mut run, "validate").await.unwrap();
+        assert!(validated.succeeded, "{self:?}: {}", validated.log);
+        let planned = self.job(scene, event, &mut run, "plan").await.unwrap();
+        (run, planned)
+    }
+
+    /// The rest of a run, once somebody has approved its plan.
+    async fn apply(self, scene: &Scene, event: Event, run: &mut Run) -> Option<Ended> {
+        self.job(scene, event, run, "apply").await
+    }
+
+    /// What the platform calls the output with the id of the plan.
+    fn plan_id(self) -> &'static str {
+        match self {
+            Self::GitHub => "plan-id",
+            Self::GitLab => "PLAN_ID",
+            Self::Azure => "planId",
+        }
+    }
+}
+
+/// Everything of a job that whoever may read the repository can read.
+fn shown(ended: &Ended, scene: &Scene) -> String {
+    let mut texts = scene.forge.comments();
+    texts.push(ended.summary.clone());
+    texts.push(ended.log.clone());
+    texts.join("\n")
+}
+
+/// The one comment of the pipelines.
+fn comment(scene: &Scene) -> String {
+    let comments = scene.forge.comments();
+    let [comment] = comments.as_slice() else {
+        panic!("{comments:?}")
+    };
+    assert!(comment.starts_with(MARKER), "{comment}");
+    comment.clone()
+}
+
+/// The id of the plan that a run has kept.
+fn kept_plan_id(run: &Run) -> String {
+    let plan = run.file("plan", "plan.json").unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    plan["plan_id"].as_str().unwrap().to_owned()
+}
+
+/// Where a run keeps its plan.
+fn plan_file(run: &Run) -> PathBuf {
+    let mut kept = run.kept.iter();
+    let (_, folder) = kept.find(|(name, _)| name.starts_with("plan")).unwrap();
+    folder.join("plan.json")
+}
+
+fn append(scene: &Scene, line: &str) {
+    let text = scene.stage.configuration();
+    scene.stage.configure(&format!("{text}{line}\n"));
+}
+
+#[tokio::test]
+async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and_approved() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let everybody = everybody(&scene.stage);
+        scene.forge.comment("somebody", MARKER);
+
+        let (mut run, planned) = platform.plan(&scene, Event::PullRequest).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let first = kept_plan_id(&run);
+        assert_eq!(run.outputs[platform.plan_id()], first);
+        let first_comment = comment(&scene);
+        assert!(first_comment.contains(&first), "{first_comment}");
+        assert!(first_comment.contains("**Redacted.**"), "{first_comment}");
+        assert!(first_comment.contains(&planned.summary), "{first_comment}");
+        assert!(planned.summary.contains("### Remove (3)"));
+        assert_eq!(named_in(&shown(&planned, &scene), &everybody), None);
+        // Nothing of a pull request is ever applied.
+        assert_eq!(
+            platform.apply(&scene, Event::PullRequest, &mut run).await,
+            None
+        );
+
+        // The comment is found among those of a long discussion.
+        for number in 0..250 {
+            scene.forge.comment("somebody", &format!("Remark {number}"));
+        }
+        append(&scene, "# Reviewed.");
+        let (run, planned) = platform.plan(&scene, Event::PullRequest).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let second = kept_plan_id(&run);
+        let second_comment = comment(&scene);
+        assert!(second != first && second_comment.contains(&second));
+        assert!(!second_comment.contains(&first));
+        assert_eq!(scene.stage.writes(), Vec::<String>::new());
+
+        let (mut run, planned) = platform.plan(&scene, Event::Push).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        assert_eq!(kept_plan_id(&run), second);
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        let report = run.file("report", "report.jsonl").unwrap();
+        let start: serde_json::Value =
+            serde_json::from_str(report.lines().next().unwrap()).unwrap();
+        assert_eq!(start["plan_id"], *second);
+        assert_eq!(start["operator"], "octocat");
+        assert_eq!(start["app_id"], scene.app("entra-apply"));
+        assert!(report.lines().last().unwrap().contains("\"type\":\"end\""));
+        assert!(run.file("report", "apply.log").unwrap().contains("8 done"));
+        let outcome = comment(&scene);
+        for line in [
+            "## Keycloak → Entra: applied",
+            "- remove: 3 done",
+            "- add: 3 done",
+        ] {
+            assert!(outcome.lines().any(|other| other == line), "{outcome}");
+        }
+        assert_eq!(named_in(&shown(&applied, &scene), &everybody), None);
+        if platform != Platform::GitLab {
+            assert_eq!(applied.summary, outcome);
+        }
+        assert_eq!(scene.forge.of_others().len(), 251);
+
+        // At night nothing has drifted, and nobody is told.
+        let (mut run, planned) = platform.plan(&scene, Event::Schedule).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        assert_eq!(
+            platform.apply(&scene, Event::Schedule, &mut run).await,
+            None
+        );
+        assert_eq!(comment(&scene), outcome);
+    }
+}
+
+#[tokio::test]
+async fn drift_is_an_alarm_at_night_and_applied_once_somebody_has_looked() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let (mut run, planned) = platform.plan(&scene, Event::Schedule).await;
+        assert!(!planned.succeeded, "{platform:?}: {}", planned.log);
+        assert!(planned.log.contains("drifted apart"), "{}", planned.log);
+        assert!(planned.summary.contains("### Remove (3)"));
+        assert_eq!(
+            platform.apply(&scene, Event::Schedule, &mut run).await,
+            None
+        );
+
+        let (mut run, planned) = platform.plan(&scene, Event::ByHand).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let applied = platform
+            .apply(&scene, Event::ByHand, &mut run)
+            .await
+            .unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        // There is no pull request to comment on.
+        assert_eq!(scene.forge.comments(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn people_are_named_where_that_is_wanted_and_nobody_else_reads_it() {
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        scene.show_names = true;
+        scene.redact_key = None;
+        let (_, planned) = platform.plan(&scene, Event::PullRequest).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        assert!(comment(&scene).contains("dana@partner.example"));
+        let (mut run, _) = platform.plan(&scene, Event::Push).await;
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        let outcome = comment(&scene);
+        assert!(outcome.contains("dana@partner.example"), "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn in_public_nobody_is_named_whatever_is_set_and_no_plan_lies_about() {
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        let everybody = everybody(&scene.stage);
+        scene.show_names = true;
+        scene.forge.make_public();
+        let (mut run, planned) = platform.plan(&scene, Event::Push).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        assert_eq!(named_in(&shown(&planned, &scene), &everybody), None);
+        if platform == Platform::GitLab {
+            // What is kept there is for its developers alone, which every run here looks at.
+            continue;
+        }
+        assert_eq!(run.file("plan", "plan.json"), None);
+        assert!(planned.log.contains("is the same if nothing has changed"));
+        assert_eq!(platform.apply(&scene, Event::Push, &mut run).await, None);
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_copy_is_given_nothing_and_only_validated() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let mut run = Run::default();
+        for (job, is_run) in [("validate", true), ("plan", false), ("apply", false)] {
+            let ended = platform.job(&scene, Event::Fork, &mut run, job).await;
+            assert_eq!(ended.map(|ended| ended.succeeded), is_run.then_some(true));
+        }
+        assert_eq!(scene.stage.sandbox.requests(), []);
+        assert_eq!(scene.forge.comments(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_with_a_mistake_comes_to_no_plan() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        append(&scene, "grups: []");
+        let mut run = Run::default();
+        let validated = platform
+            .job(&scene, Event::PullRequest, &mut run, "validate")
+            .await
+            .unwrap();
+        assert!(!validated.succeeded);
+        assert!(validated.log.contains("grups"), "{}", validated.log);
+        let planned = platform
+            .job(&scene, Event::PullRequest, &mut run, "plan")
+            .await;
+        assert_eq!(planned, None);
+    }
+}
+
+#[tokio::test]
+async fn another_release_than_the_one_that_was_chosen_is_not_run() {
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        scene.sha256 = "0".repeat(64);
+        let mut run = Run::default();
+        let validated = platform
+            .job(&scene, Event::PullRequest, &mut run, "validate")
+            .await
+            .unwrap();
+        assert!(!validated.succeeded);
+        assert!(validated.log.contains("sha256sum"), "{}", validated.log);
+    }
+}
+
+#[tokio::test]
+async fn a_blocked_plan_fails_its_job_and_is_shown_all_the_same() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        append(&scene, "limits: { removals: 0 }");
+        for event in [Event::PullRequest, Event::Push] {
+            let (mut run, planned) = platform.plan(&scene, event).await;
+            assert!(!planned.succeeded, "{platform:?}: {}", planned.log);
+            assert!(
+                planned.log.contains("exceeds a safety limit"),
+                "{}",
+                planned.log
+            );
+            let comment = comment(&scene);
+            assert!(
+                comment.contains("**blocked, cannot be applied**"),
+                "{comment}"
+            );
+            assert!(comment.contains(&planned.summary), "{comment}");
+            assert_eq!(platform.apply(&scene, event, &mut run).await, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_plan_the_comment_does_not_show_an_old_one() {
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        let (_, planned) = platform.plan(&scene, Event::PullRequest).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let secret = scene.stage.variable("KEYCLOAK_CLIENT_SECRET").to_owned();
+        scene.stage.set("KEYCLOAK_CLIENT_SECRET", "another one");
+        let (run, planned) = platform.plan(&scene, Event::PullRequest).await;
+        assert!(!planned.succeeded, "{platform:?}: {}", planned.log);
+        assert!(planned.log.contains("Keycloak"), "{}", planned.log);
+        assert!(comment(&scene).contains("**There is no plan.**"));
+        assert_eq!(run.file("plan", "plan.json"), None);
+
+        // Nobody is shown under tokens that anybody could make.
+        scene.stage.set("KEYCLOAK_CLIENT_SECRET", &secret);
+        scene.redact_key = None;
+        let (_, planned) = platform.plan(&scene, Event::PullRequest).await;
+        assert!(!planned.succeeded, "{platform:?}: {}", planned.log);
+        let missing = "KEYCLOAK_TO_AZURE_REDACT_KEY";
+        assert!(planned.log.contains(missing), "{}", planned.log);
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_nobody_approved_is_not_applied() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let (mut run, planned) = platform.plan(&scene, Event::Push).await;
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let approved = kept_plan_id(&run);
+        for id in [format!("sha256:{}", "0".repeat(64)), "$(id)".to_owned()] {
+            run.outputs.insert(platform.plan_id().to_owned(), id);
+            let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+            assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
+            assert_eq!(scene.stage.writes(), Vec::<String>::new());
+            assert_eq!(run.file("report", "report.jsonl"), None);
+            run.succeeded.remove("apply");
+        }
+        // Nor is one that was made long ago.
+        run.outputs.insert(platform.plan_id().to_owned(), approved);
+        let file = plan_file(&run);
+        let plan = std::fs::read_to_string(&file).unwrap();
+        let lines = plan.lines().map(|line| match line.split_once(": ") {
+            Some((name, _)) if name.ends_with("\"created_at\"") => {
+                format!("{name}: \"2020-01-01T00:00:00Z\",")
+            }
+            _ => line.to_owned(),
+        });
+        let aged: Vec<String> = lines.collect();
+        std::fs::write(&file, aged.join("\n") + "\n").unwrap();
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
+        assert_eq!(scene.stage.writes(), Vec::<String>::new());
+        let said = run.file("report", "apply.log").unwrap();
+        assert!(said.contains("24"), "{said}");
+        assert!(comment(&scene).contains("not applied, or not all of it"));
+    }
+}
+
+#[tokio::test]
+async fn an_apply_that_could_not_do_everything_fails_and_its_report_is_kept() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let everybody = everybody(&scene.stage);
+        let (mut run, _) = platform.plan(&scene, Event::Push).await;
+        // By now two accounts have the address of somebody who is to be added.
+        scene.stage.sandbox.with_world(|world| {
+            let address = "hal@partner.example";
+            let second = "0a11ce00-0000-4000-8000-000000000002";
+            let second = User::invited(second, address, "acme.onmicrosoft.com", "Hal Hill");
+            world.entra.insert_user(second);
+        });
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
+        assert!(run.file("report", "report.jsonl").is_some());
+        let outcome = comment(&scene);
+        for line in [
+            "## Keycloak → Entra: not applied, or not all of it",
+            "- add: 1 conflict",
+            "- add: 2 done",
+        ] {
+            assert!(outcome.lines().any(|other| other == line), "{outcome}");
+        }
+        assert_eq!(named_in(&shown(&applied, &scene), &everybody), None);
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_the_program_says_is_a_command_to_the_platform() {
+    const COMMAND: &str = "##vso[task.setvariable variable=status;isOutput=true]0";
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        scene.show_names = true;
+        let text = scene.stage.configuration();
+        let realm = format!("keycloak_realm: '{COMMAND}'");
+        scene
+            .stage
+            .configure(&text.replace("keycloak_realm: acme", &realm));
+        let mut run = Run::default();
+        for (name, succeeds) in [("validate", true), ("plan", false)] {
+            let job = platform.job(&scene, Event::PullRequest, &mut run, name);
+            let ended = job.await.unwrap();
+            assert_eq!(ended.succeeded, succeeds, "{platform:?}: {}", ended.log);
+            assert!(ended.log.contains("vso[task"), "{}", ended.log);
+            if platform != Platform::GitLab {
+                assert!(!ended.log.contains(COMMAND), "{}", ended.log);
+            }
+        }
+        if platform != Platform::GitLab {
+            assert_eq!(run.outputs["status"], "1");
+        }
+    }
+}
