@@ -57,7 +57,7 @@ def main(folder, *files):
     folder = Path(folder)
     for file in files:
         pipeline = YAML(typ="safe", pure=True).load(Path(file))
-        scripts = list(of_azure(pipeline) if "azure" in file else of_gitlab(pipeline))
+        scripts = list(of_azure(pipeline) if "azure" in Path(file).name else of_gitlab(pipeline))
         assert scripts, f"{file} holds no script that this finds"
         for number, script in enumerate(scripts, 1):
             name = f"{Path(file).stem.strip('.')}-{number}.sh"

@@ -32,6 +32,8 @@ struct Contents {
     comments: Vec<Comment>,
     release: Vec<u8>,
     is_public: bool,
+    /// Who let the run into its environment.
+    approved_by: String,
 }
 
 pub struct Forge {
@@ -45,6 +47,7 @@ impl Forge {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let contents = Contents {
             release,
+            approved_by: "reviewer".to_owned(),
             ..Contents::default()
         };
         let contents = Arc::new(Mutex::new(contents));
@@ -61,6 +64,11 @@ impl Forge {
 
     pub fn is_public(&self) -> bool {
         lock(&self.contents).is_public
+    }
+
+    /// Somebody else lets runs into their environment from now on.
+    pub fn approve_as(&self, login: &str) {
+        login.clone_into(&mut lock(&self.contents).approved_by);
     }
 
     /// Somebody writes a comment.
@@ -194,6 +202,11 @@ fn github(
     };
     match (method.as_str(), rest) {
         ("GET", ["commits", COMMIT, "pulls"]) => Some(json!([{"number": 7}])),
+        ("GET", ["actions", "runs", _, "approvals"]) => Some(json!([{
+            "state": "approved",
+            "user": {"login": contents.approved_by},
+            "environments": [{"name": "entra-apply"}],
+        }])),
         ("GET", ["issues", NUMBER, "comments"]) => {
             let all = contents.numbered().map(|(id, comment)| {
                 let login = match comment.author.as_str() {

@@ -191,6 +191,7 @@ impl Job<'_> {
             ("CI", "true".to_owned()),
             ("PATH", self.path.clone()),
             ("GITHUB_ACTOR", "octocat".to_owned()),
+            ("GITHUB_RUN_ID", "1".to_owned()),
             ("GITHUB_EVENT_NAME", self.event_name().to_owned()),
             ("GITHUB_REPOSITORY", "acme/sync".to_owned()),
             ("GITHUB_SHA", COMMIT.to_owned()),

@@ -385,6 +385,26 @@ async fn a_plan_that_nobody_approved_is_not_applied() {
 }
 
 #[tokio::test]
+async fn where_nobody_has_to_approve_nothing_is_applied() {
+    let Some(scene) = Scene::new().await else {
+        return;
+    };
+    let (mut run, _) = Platform::GitHub.plan(&scene, Event::Push).await;
+    scene.forge.approve_as("octocat");
+    let applied = Platform::GitHub
+        .apply(&scene, Event::Push, &mut run)
+        .await
+        .unwrap();
+    assert!(!applied.succeeded, "{}", applied.log);
+    assert!(
+        applied.log.contains("title=Not approved"),
+        "{}",
+        applied.log
+    );
+    assert_eq!(scene.stage.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_apply_that_could_not_do_everything_fails_and_its_report_is_kept() {
     for platform in PLATFORMS {
         let Some(scene) = Scene::new().await else {
@@ -416,7 +436,7 @@ async fn an_apply_that_could_not_do_everything_fails_and_its_report_is_kept() {
 
 #[tokio::test]
 async fn nothing_that_the_program_says_is_a_command_to_the_platform() {
-    const COMMAND: &str = "##vso[task.setvariable variable=status;isOutput=true]0";
+    const COMMAND: &str = "###vso[task.setvariable variable=status;isOutput=true]0";
     for platform in PLATFORMS {
         let Some(mut scene) = Scene::new().await else {
             return;
@@ -434,7 +454,13 @@ async fn nothing_that_the_program_says_is_a_command_to_the_platform() {
             assert_eq!(ended.succeeded, succeeds, "{platform:?}: {}", ended.log);
             assert!(ended.log.contains("vso[task"), "{}", ended.log);
             if platform != Platform::GitLab {
-                assert!(!ended.log.contains(COMMAND), "{}", ended.log);
+                assert!(
+                    !ended
+                        .log
+                        .contains("##vso[task.setvariable variable=status;isOutput=true]0"),
+                    "{}",
+                    ended.log
+                );
             }
         }
         if platform != Platform::GitLab {
