@@ -36,6 +36,7 @@ pub mod removal;
 pub mod render;
 pub mod report;
 pub mod report_file;
+pub mod run_lock;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod settings;

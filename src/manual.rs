@@ -88,6 +88,10 @@ pub const ENVIRONMENT: Section = Section {
             "what `--redact` makes its tokens with: a long random text",
         ),
         (
+            "XDG_STATE_HOME",
+            "where the locks of `apply` are kept; otherwise ~/.local/state, on Windows LOCALAPPDATA",
+        ),
+        (
             "SSL_CERT_FILE",
             "another certificate store than the one of the system (Linux)",
         ),

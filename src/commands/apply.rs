@@ -15,10 +15,11 @@ use crate::model::ObjectId;
 use crate::plan::{Plan, PlanKind};
 use crate::report::{ChangeOutcome, End, Line, Realm, ReportedOutcome, Start, Totals};
 use crate::report_file::{EarlierRuns, ReportFile};
+use crate::run_lock::{Asked, Holder, RunLock};
 use crate::settings::Settings;
 use crate::ui::Progress;
 use crate::verify::{Verification, invite_nobody_again, verify};
-use crate::{plan_file, render, undo};
+use crate::{plan_file, render, run_lock, undo};
 
 pub async fn run(
     config: &Path,
@@ -35,6 +36,11 @@ pub async fn run(
     }
     let setup = Setup::prepare(config, args.directories, context).await?;
     refuse_other_directories("plan", &plan, &setup.config, setup.tenant_id().as_ref())?;
+    let _lock = if args.dry_run {
+        None
+    } else {
+        lock_out_others(&plan, &setup, context)?
+    };
     context.ui.event("start run");
     if setup.config.sha256 != plan.config_sha256 {
         context.ui.warn(match plan.kind {
@@ -52,6 +58,35 @@ pub async fn run(
     } else {
         ExitStatus::Done
     })
+}
+
+/// Sees to it that no other run on this machine writes to the same groups meanwhile. Where there can be no lock, both do no harm.
+fn lock_out_others(
+    plan: &Plan,
+    setup: &Setup,
+    context: &mut Context,
+) -> anyhow::Result<Option<RunLock>> {
+    let variable = &context.variable;
+    let holder = Holder::this_process(&plan.plan_id, operator(variable), variable);
+    let name = run_lock::name(&plan.target, &setup.config.settings);
+    let asked = run_lock::folder(variable).map(|folder| run_lock::ask(&folder, &name, &holder));
+    match asked.unwrap_or_else(Asked::Impossible) {
+        Asked::Taken(lock) => Ok(Some(lock)),
+        Asked::Impossible(reason) => {
+            context.ui.warn(&format!(
+                "whether another run writes to the same groups is not known: {reason}; two at once do no harm, but get in each other's way"
+            ));
+            Ok(None)
+        }
+        Asked::HeldBy(holder) => {
+            let holder = holder.map_or("another process".to_owned(), |it| it.to_string());
+            anyhow::bail!(
+                "refused: another run of apply is writing to the same groups of {}: {holder}; wait until it has ended, then run this \
+                 again, and what it did is not done twice",
+                plan.target.tenant_name
+            )
+        }
+    }
 }
 
 /// What a plan is judged against: both directories, or Entra alone for a plan that takes a run back.

@@ -64,8 +64,8 @@ impl Presentation {
             Format::Text => false,
             Format::Markdown => true,
             Format::Json => anyhow::bail!(
-                "--redact does not go with --format json: JSON is the plan itself, which is complete or cannot be applied\n\
-                 Use --format text or --format markdown."
+                "--redact does not go with --format json: JSON is the plan itself, which is complete or cannot be applied; \
+                 use --format text or --format markdown."
             ),
         };
         let key = redaction_key(&context.variable)?;
@@ -108,8 +108,8 @@ impl Presentation {
             Self::Complete(Format::Text) => comparison_text(comparison, &style),
             Self::Complete(Format::Markdown) => comparison_markdown(comparison),
             Self::Complete(Format::Json) => anyhow::bail!(
-                "--against does not go with --format json: it is a page to read, and the two plans are JSON already\n\
-                 Use --format text or --format markdown."
+                "--against does not go with --format json: it is a page to read, and the two plans are JSON already; \
+                 use --format text or --format markdown."
             ),
             Self::Redacted { markdown, key } => {
                 let redacted = RedactedComparison::new(comparison, key);

@@ -11,13 +11,13 @@ pub fn refusal_of_age(plan: &Plan, most: SignedDuration, unfit: UnfitAge) -> Str
     let (made, again) = (time(plan.created_at), again(plan.kind));
     match unfit {
         UnfitAge::Older(age) => format!(
-            "it was made on {made}, {} ago, and --max-age allows {}\nTo go on, {again} and have the new plan reviewed.",
+            "it was made on {made}, {} ago, and --max-age allows {}; {again} and have the new plan reviewed",
             lasting(age),
             lasting(most)
         ),
         UnfitAge::NotYetMade(ahead) => format!(
-            "it was made on {made}, which by the clock of this machine comes only in {}, so its age for --max-age is not known\n\
-             If this clock is right, the one of the machine that planned was wrong: {again}.",
+            "it was made on {made}, which by the clock of this machine comes only in {}, so its age for --max-age is not known; \
+             if this clock is right, the one of the machine that planned was wrong: {again}",
             lasting(ahead)
         ),
     }
@@ -42,8 +42,8 @@ mod tests {
         assert_eq!(said(24, "2026-11-24T14:02:00Z"), None);
         assert_eq!(
             said(24, "2026-11-24T14:02:01Z").unwrap(),
-            "it was made on 23 November 2026, 14:02 UTC, 24 h ago, and --max-age allows 24 h\n\
-             To go on, plan again and have the new plan reviewed."
+            "it was made on 23 November 2026, 14:02 UTC, 24 h ago, and --max-age allows 24 h; \
+             plan again and have the new plan reviewed"
         );
         let old = said(7 * 24, "2026-12-03T16:30:00Z").unwrap();
         assert!(
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(
             said(1, "2026-11-23T13:56:59Z").unwrap(),
             "it was made on 23 November 2026, 14:02 UTC, which by the clock of this machine comes only in 5 min, so its age for \
-             --max-age is not known\nIf this clock is right, the one of the machine that planned was wrong: plan again."
+             --max-age is not known; if this clock is right, the one of the machine that planned was wrong: plan again"
         );
     }
 
@@ -74,7 +74,7 @@ mod tests {
             UnfitAge::Older(SignedDuration::from_mins(90)),
         );
         assert!(
-            said.ends_with("1 h 30 min ago, and --max-age allows 30 min\nTo go on, undo the run again and have the new plan reviewed."),
+            said.ends_with("1 h 30 min ago, and --max-age allows 30 min; undo the run again and have the new plan reviewed"),
             "{said}"
         );
     }

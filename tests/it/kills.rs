@@ -204,8 +204,13 @@ async fn kill_at(
 
     let beside = stage.run_with(APPLY, brief()).await;
     ensure!(
-        beside.status == 1 && beside.err.contains("another run is using the report"),
+        beside.status == 1 && beside.err.contains("another run of apply is writing"),
         "beside the run that was still going: {beside:?}"
+    );
+    let elsewhere = stage.run_elsewhere(APPLY, brief()).await;
+    ensure!(
+        elsewhere.status == 1 && elsewhere.err.contains("another run is using the report"),
+        "elsewhere, with the report of the run that was still going: {elsewhere:?}"
     );
 
     process.kill();
@@ -285,7 +290,7 @@ async fn overtake_at(point: &Point, crew: &Crew, model: &Model) -> anyhow::Resul
     let beside = async {
         reached(stage, has_reached).await?;
         let line = format!("{APPLY} --report @other.jsonl");
-        anyhow::Ok(stage.run_with(&line, brief()).await)
+        anyhow::Ok(stage.run_elsewhere(&line, brief()).await)
     };
     let (first, beside) = tokio::join!(stage.run_with(APPLY, halted), beside);
     for ended in [&first, &beside?] {
@@ -322,7 +327,7 @@ async fn run_in_step(latency: u64, crew: &Crew, model: &Model) -> anyhow::Result
     let other = format!("{APPLY} --report @other.jsonl");
     let (one, other) = tokio::join!(
         stage.run_with(APPLY, brief()),
-        stage.run_with(&other, brief())
+        stage.run_elsewhere(&other, brief())
     );
     for ended in [&one, &other] {
         ensure!(matches!(ended.status, 0 | 4), "{ended:?}");

@@ -34,5 +34,6 @@ mod program;
 mod replication;
 mod stories;
 mod throttling;
+mod two_at_once;
 mod undo;
 mod wire;

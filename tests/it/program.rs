@@ -23,6 +23,8 @@ pub struct Stage {
     pub sandbox: Sandbox,
     pub contract: Recorder,
     pub folder: TempDir,
+    /// Where the program keeps what is not of one folder.
+    pub state: TempDir,
     pub variables: Vec<(String, String)>,
     /// What the program and both services go by.
     pub clock: Clock,
@@ -55,7 +57,8 @@ impl Stage {
         let folder = TempDir::new().unwrap();
         let (graph, keycloak) = (sandbox.graph_url(), sandbox.keycloak_url());
         let variables = sandbox.variables().unwrap();
-        let stage = Self {
+        let state = TempDir::new().unwrap();
+        let mut stage = Self {
             contract: Recorder::of(&sandbox),
             variables: variables
                 .into_iter()
@@ -63,8 +66,11 @@ impl Stage {
                 .collect(),
             sandbox,
             folder,
+            state,
             clock,
         };
+        let state = stage.state.path().to_str().unwrap().to_owned();
+        stage.set("XDG_STATE_HOME", &state);
         stage.configure(&seed::config_yaml(&keycloak, &graph, &graph));
         stage
     }
@@ -102,10 +108,25 @@ impl Stage {
     }
 
     pub async fn run_with(&self, line: &str, timing: Timing) -> Ended {
+        self.run_in(self.variables.clone(), line, timing).await
+    }
+
+    /// Runs the program as on another machine, whose locks are its own.
+    pub async fn run_elsewhere(&self, line: &str, timing: Timing) -> Ended {
+        let elsewhere = TempDir::new().unwrap();
+        let mut variables = self.variables.clone();
+        for (name, value) in &mut variables {
+            if name == "XDG_STATE_HOME" {
+                elsewhere.path().to_str().unwrap().clone_into(value);
+            }
+        }
+        self.run_in(variables, line, timing).await
+    }
+
+    async fn run_in(&self, variables: Vec<(String, String)>, line: &str, timing: Timing) -> Ended {
         let words = ["keycloak-to-azure".into()].into_iter();
         let cli = Cli::try_parse_from(words.chain(self.arguments(line))).unwrap();
         let (out, err) = (Captured::default(), Captured::default());
-        let variables = self.variables.clone();
         let mut context = Context {
             ui: Ui::plain(Box::new(out.clone()), Box::new(err.clone())),
             variable: Box::new(move |name| {
