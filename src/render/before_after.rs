@@ -13,121 +13,140 @@ use super::words::{Changes, GroupLabels, People, address, counted, grouped, name
 /// Changed members up to which a diff is read at a glance; beyond, the lists read better.
 const MAX_MEMBERS: usize = 20;
 
-/// A group that gains and loses members.
-pub(super) struct GroupDiff {
-    /// The group and its numbers, as a heading.
-    pub heading: String,
-    /// Its lines.
-    pub lines: Vec<DiffLine>,
+/// A group that gains or loses members.
+pub(super) struct GroupDiff<'a> {
+    /// The group.
+    pub group: &'a PlannedGroup,
+    /// Those who go and those who come. Up to [`MAX_MEMBERS`] stand by their names, beyond that whoever goes stands first.
+    pub lines: Vec<DiffLine<'a>>,
 }
 
 /// A line of a [`GroupDiff`].
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum DiffLine {
-    /// The members that stay.
-    Same(String),
-    /// Somebody who goes: name and address.
-    Gone(Vec<String>),
-    /// Somebody who comes: name and address.
-    New(Vec<String>),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DiffLine<'a> {
+    /// Somebody who goes.
+    Gone(&'a Remove),
+    /// Somebody who comes.
+    New(&'a Add),
+}
+
+impl GroupDiff<'_> {
+    /// The group and its numbers, as a heading.
+    pub fn heading(&self, labels: &GroupLabels<'_>) -> String {
+        format!(
+            "{}: {}",
+            labels.of_group(&self.group.azure),
+            self.before_and_after()
+        )
+    }
+
+    /// Its numbers: "18 members before, 19 after".
+    pub fn before_and_after(&self) -> String {
+        format!(
+            "{} before, {} after",
+            counted(self.group.members_before, "member", "members"),
+            grouped(self.group.members_after)
+        )
+    }
+
+    /// Says how many stay; `None` if nobody does.
+    pub fn staying(&self) -> Option<String> {
+        let staying = self.group.members_before.saturating_sub(self.gone());
+        (staying > 0).then(|| counted(staying, "member stays", "members stay"))
+    }
+
+    fn gone(&self) -> usize {
+        let is_gone = |line: &&DiffLine<'_>| matches!(line, DiffLine::Gone(_));
+        self.lines.iter().filter(is_gone).count()
+    }
+
+    fn is_read_at_a_glance(&self) -> bool {
+        (1..self.lines.len()).contains(&self.gone()) && self.lines.len() <= MAX_MEMBERS
+    }
+}
+
+impl DiffLine<'_> {
+    /// Returns the cells that say who it is.
+    pub fn who(&self, people: People) -> Vec<String> {
+        let (display_name, email) = self.display_name_and_email();
+        people.who(name(display_name), email)
+    }
+
+    fn display_name_and_email(&self) -> (Option<&str>, &str) {
+        match self {
+            Self::Gone(Remove { account, .. }) => (account.display_name.as_deref(), &account.email),
+            Self::New(Add { account, .. }) => {
+                (account.display_name.as_deref(), account.email.as_str())
+            }
+        }
+    }
+
+    /// Somebody without a name is only the same person as somebody with the same address.
+    fn sort_key(&self) -> String {
+        let (display_name, email) = self.display_name_and_email();
+        fold(display_name.unwrap_or(email))
+    }
 }
 
 /// Returns the diff of each group of a plan that both gains and loses members, and not more of them than a diff is good for.
-pub(super) fn group_diffs(plan: &Plan, people: People) -> Vec<GroupDiff> {
+pub(super) fn group_diffs(plan: &Plan) -> Vec<GroupDiff<'_>> {
+    let mut diffs = changed_groups(plan);
+    diffs.retain(GroupDiff::is_read_at_a_glance);
+    diffs
+}
+
+/// Returns each group of a plan that gains or loses members, with all of them.
+pub(super) fn changed_groups(plan: &Plan) -> Vec<GroupDiff<'_>> {
     let changes = Changes::of(plan);
-    let mut gone: BTreeMap<&ObjectId, Vec<Member>> = BTreeMap::new();
-    let mut new: BTreeMap<&ObjectId, Vec<Member>> = BTreeMap::new();
-    for Remove { group, account, .. } in changes.remove {
-        gone.entry(&group.id).or_default().push(Member::of(
-            account.display_name.as_deref(),
-            &account.email,
-            people,
-        ));
+    let mut gone: BTreeMap<&ObjectId, Vec<DiffLine<'_>>> = BTreeMap::new();
+    let mut new: BTreeMap<&ObjectId, Vec<DiffLine<'_>>> = BTreeMap::new();
+    for remove in changes.remove {
+        let lines = gone.entry(&remove.group.id).or_default();
+        lines.push(DiffLine::Gone(remove));
     }
-    for Add { group, account, .. } in changes.add {
-        new.entry(&group.id).or_default().push(Member::of(
-            account.display_name.as_deref(),
-            account.email.as_str(),
-            people,
-        ));
+    for add in changes.add {
+        let lines = new.entry(&add.group.id).or_default();
+        lines.push(DiffLine::New(add));
     }
-    let labels = GroupLabels::of(plan);
-    plan.groups
-        .iter()
-        .filter_map(|group| {
-            let gone = gone.remove(&group.azure.id)?;
-            let new = new.remove(&group.azure.id)?;
-            (gone.len() + new.len() <= MAX_MEMBERS).then(|| diff(group, &labels, gone, new))
-        })
-        .collect()
+    let diffs = plan.groups.iter().filter_map(|group| {
+        let gone = gone.remove(&group.azure.id).unwrap_or_default();
+        let new = new.remove(&group.azure.id).unwrap_or_default();
+        let lines = side_by_side(gone, new);
+        (!lines.is_empty()).then_some(GroupDiff { group, lines })
+    });
+    diffs.collect()
 }
 
-struct Member {
-    cells: Vec<String>,
-    address: String,
-    sort_key: String,
-}
-
-impl Member {
-    fn of(display_name: Option<&str>, email: &str, people: People) -> Self {
-        Self {
-            cells: people.who(name(display_name), email),
-            address: address(email),
-            // Somebody without a name is only the same person as somebody with the same address.
-            sort_key: fold(display_name.unwrap_or(email)),
-        }
-    }
-}
-
-fn diff(
-    group: &PlannedGroup,
-    labels: &GroupLabels<'_>,
-    mut before: Vec<Member>,
-    mut after: Vec<Member>,
-) -> GroupDiff {
+fn side_by_side<'a>(
+    mut before: Vec<DiffLine<'a>>,
+    mut after: Vec<DiffLine<'a>>,
+) -> Vec<DiffLine<'a>> {
     for members in [&mut before, &mut after] {
-        members.sort_by(|one, other| {
-            (&one.sort_key, &one.address).cmp(&(&other.sort_key, &other.address))
+        members.sort_by_cached_key(|line| {
+            let (_, email) = line.display_name_and_email();
+            (line.sort_key(), address(email))
         });
     }
-    let mut lines = Vec::new();
-    let staying = group.members_before.saturating_sub(before.len());
-    if staying > 0 {
-        lines.push(DiffLine::Same(counted(
-            staying,
-            "member stays",
-            "members stay",
-        )));
+    if before.len() + after.len() > MAX_MEMBERS {
+        return [before, after].concat();
     }
-    let operations = capture_diff_slices_by_key(Algorithm::Myers, &before, &after, |member| {
-        member.sort_key.clone()
-    });
+    let mut lines = Vec::new();
+    let operations =
+        capture_diff_slices_by_key(Algorithm::Myers, &before, &after, DiffLine::sort_key);
     for operation in operations {
         let gone = before.get(operation.old_range()).unwrap_or_default();
         let new = after.get(operation.new_range()).unwrap_or_default();
         if matches!(operation, DiffOp::Equal { .. }) {
             // One name on both sides: the same person under another address, most likely.
             for (gone, new) in gone.iter().zip(new) {
-                lines.push(DiffLine::Gone(gone.cells.clone()));
-                lines.push(DiffLine::New(new.cells.clone()));
+                lines.extend([*gone, *new]);
             }
         } else {
-            lines.extend(
-                gone.iter()
-                    .map(|member| DiffLine::Gone(member.cells.clone())),
-            );
-            lines.extend(new.iter().map(|member| DiffLine::New(member.cells.clone())));
+            lines.extend(gone);
+            lines.extend(new);
         }
     }
-    GroupDiff {
-        heading: format!(
-            "{}: {} before, {} after",
-            labels.of_group(&group.azure),
-            counted(group.members_before, "member", "members"),
-            grouped(group.members_after)
-        ),
-        lines,
-    }
+    lines
 }
 
 #[cfg(test)]
@@ -147,17 +166,23 @@ mod tests {
             samples::remove(group(), 1, "DANA Diaz", "dana@old.example", left),
             samples::remove(group(), 2, "Zoe Zorn", "zoe@old.example", left),
         ];
-        let cells = |name: &str, address: &str| vec![name.to_owned(), address.to_owned()];
-        let diffs = group_diffs(&plan, People::Named);
+        let diffs = group_diffs(&plan);
         assert_eq!(diffs.len(), 1);
+        assert_eq!(diffs[0].staying().as_deref(), Some("16 members stay"));
+        let lines = diffs[0].lines.iter().map(|line| {
+            let sign = match line {
+                DiffLine::Gone(_) => "-",
+                DiffLine::New(_) => "+",
+            };
+            format!("{sign} {}", line.who(People::Named).join(" "))
+        });
         assert_eq!(
-            diffs[0].lines,
+            lines.collect::<Vec<_>>(),
             [
-                DiffLine::Same("16 members stay".to_owned()),
-                DiffLine::New(cells("Ann Ash", "ann@new.example")),
-                DiffLine::Gone(cells("DANA Diaz", "dana@old.example")),
-                DiffLine::New(cells("Dana Diaz", "dana@new.example")),
-                DiffLine::Gone(cells("Zoe Zorn", "zoe@old.example")),
+                "+ Ann Ash ann@new.example",
+                "- DANA Diaz dana@old.example",
+                "+ Dana Diaz dana@new.example",
+                "- Zoe Zorn zoe@old.example",
             ]
         );
     }
@@ -167,6 +192,30 @@ mod tests {
         let mut plan = samples::every_kind();
         plan.changes
             .retain(|change| !matches!(change, Change::Remove(_)));
-        assert!(group_diffs(&plan, People::Named).is_empty());
+        assert!(group_diffs(&plan).is_empty());
+        assert_eq!(changed_groups(&plan).len(), 2);
+    }
+
+    #[test]
+    fn of_many_members_those_who_go_stand_first() {
+        let group = || samples::group(2, "acme-platform");
+        let mut plan = samples::empty();
+        for at in 0..MAX_MEMBERS {
+            let email = format!("a{at}@new.example");
+            let name = format!("Ann {at}");
+            plan.changes
+                .push(samples::add(group(), None, &name, &email, "/p"));
+        }
+        plan.changes.push(samples::remove(
+            group(),
+            1,
+            "Zoe Zorn",
+            "zoe@old.example",
+            RemovalReason::LeftGroup,
+        ));
+        assert!(group_diffs(&plan).is_empty());
+        let diffs = changed_groups(&plan);
+        assert_eq!(diffs[0].lines.len(), MAX_MEMBERS + 1);
+        assert!(matches!(diffs[0].lines[0], DiffLine::Gone(_)));
     }
 }

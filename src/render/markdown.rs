@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::plan::{Plan, PlanKind, hex, movements};
+use crate::plan::{Plan, PlanKind, hex};
 use sha2::{Digest, Sha256};
 
 use super::before_after::{DiffLine, group_diffs};
@@ -17,8 +17,9 @@ use super::layout::{Columns, quoted_line};
 use super::words::{
     ABOUT_TEXT, Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords,
     Reception, UndoWords, addition_reason, address, again, already_so, blocks_with_questions,
-    counted, federation, field_changes, grouped, invited_as, invited_name, name, nothing_to_do,
-    place, sentence as words, time, totals, undo_words,
+    changed_first, configuration, counted, federation, field_changes, grouped, invited_as,
+    invited_name, losses, name, nothing_to_do, other_members, people_removed, place,
+    sentence as words, time, totals, undo_words,
 };
 
 /// What a comment may hold: GitHub takes 65,536 characters and answers 422 above, and some of them belong to whoever posts it.
@@ -131,21 +132,10 @@ fn head(plan: &Plan, people: People, complete: bool) -> Part {
     if let Some(UndoWords { run, warning }) = undo_words(plan) {
         let _ = write!(text, "> [!IMPORTANT]\n> {}. {warning}\n\n", sentence(&run));
     }
-    if !changes.remove.is_empty() {
-        let people: BTreeSet<&str> = changes
-            .remove
-            .iter()
-            .map(|remove| remove.account.email.as_str())
-            .collect();
+    if let Some(losses) = losses(&changes.remove) {
         let _ = write!(
             text,
-            "> [!WARNING]\n> {} {} in all. Each is listed below with its reason.\n\n",
-            if people.len() == 1 {
-                "1 person loses".to_owned()
-            } else {
-                format!("{} lose", counted(people.len(), "person", "people"))
-            },
-            counted(changes.remove.len(), "membership", "memberships")
+            "> [!WARNING]\n> {losses}. Each is listed below with its reason.\n\n"
         );
     }
     if people == People::Redacted {
@@ -267,37 +257,24 @@ pub(super) fn problems(plan: &Plan) -> Vec<Part> {
 /// The table of groups in two parts, the second of which may be left out before the removals are. Groups that change come first.
 fn groups(plan: &Plan) -> Vec<Part> {
     let labels = GroupLabels::of(plan);
-    let movements = movements(&plan.changes);
-    let mut groups: Vec<_> = plan.groups.iter().collect();
-    groups.sort_by_key(|group| !movements.contains_key(&group.azure.id));
-    let mut rows: Vec<String> = groups
+    let mut rows: Vec<String> = changed_first(plan)
         .iter()
-        .map(|group| {
-            let (added, removed) = movements.get(&group.azure.id).copied().unwrap_or_default();
+        .map(|(group, (added, removed))| {
             let keycloak: Vec<String> = labels
                 .keycloak_of(&group.azure.id)
                 .iter()
                 .map(|path| code_span(path))
                 .collect();
-            let others = match group.other_members {
-                0 => String::new(),
-                number => format!(
-                    " (with {}, never touched)",
-                    counted(
-                        number,
-                        "member that is not a user",
-                        "members that are not users"
-                    )
-                ),
-            };
+            let others = other_members(group).map(|others| format!(" ({others})"));
             format!(
-                "| {}{others} | {} | {} | {} | {} | {} |\n",
+                "| {}{} | {} | {} | {} | {} | {} |\n",
                 code_span(&labels.of_group(&group.azure)),
+                others.unwrap_or_default(),
                 keycloak.join(", "),
                 grouped(group.members_before),
                 grouped(group.members_after),
-                grouped(added),
-                grouped(removed)
+                grouped(*added),
+                grouped(*removed)
             )
         })
         .collect();
@@ -469,17 +446,19 @@ fn details(summary: &str, open: bool, language: &str, part: Part) -> Part {
 }
 
 fn before_and_after(plan: &Plan, people: People) -> Option<Part> {
+    let labels = GroupLabels::of(plan);
     let mut items = Vec::new();
-    for diff in group_diffs(plan, people) {
-        let columns = Columns::of(diff.lines.iter().filter_map(|line| match line {
-            DiffLine::Gone(cells) | DiffLine::New(cells) => Some(cells.as_slice()),
-            DiffLine::Same(_) => None,
-        }));
-        items.push(format!("@@ {} @@\n", diff.heading));
-        items.extend(diff.lines.iter().map(|line| match line {
-            DiffLine::Same(text) => format!("  {text}\n"),
-            DiffLine::Gone(cells) => format!("- {}\n", columns.line(cells)),
-            DiffLine::New(cells) => format!("+ {}\n", columns.line(cells)),
+    for diff in group_diffs(plan) {
+        let rows: Vec<Vec<String>> = diff.lines.iter().map(|line| line.who(people)).collect();
+        let columns = Columns::of(rows.iter().map(Vec::as_slice));
+        items.push(format!("@@ {} @@\n", diff.heading(&labels)));
+        items.extend(diff.staying().map(|staying| format!("  {staying}\n")));
+        items.extend(diff.lines.iter().zip(&rows).map(|(line, row)| {
+            let symbol = match line {
+                DiffLine::Gone(_) => '-',
+                DiffLine::New(_) => '+',
+            };
+            format!("{symbol} {}\n", columns.line(row))
         }));
     }
     let part = Part {
@@ -499,11 +478,7 @@ fn before_and_after(plan: &Plan, people: People) -> Option<Part> {
 }
 
 fn who_to_tell(plan: &Plan) -> Option<Part> {
-    let addresses: BTreeSet<&str> = Changes::of(plan)
-        .remove
-        .iter()
-        .map(|remove| remove.account.email.as_str())
-        .collect();
+    let addresses = people_removed(&Changes::of(plan).remove);
     let part = Part {
         items: addresses
             .iter()
@@ -527,18 +502,12 @@ fn who_to_tell(plan: &Plan) -> Option<Part> {
 }
 
 fn foot(plan: &Plan) -> Part {
-    let config: String = plan
-        .config_sha256
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .take(12)
-        .collect();
     let mut text = format!(
         "\n---\n\nPlan {} · made on {} by keycloak-to-azure {} · configuration {} · {}\n",
         code_span(&place(&plan.plan_id)),
         time(plan.created_at),
         code_span(&place(&plan.tool_version)),
-        code_span(&config),
+        code_span(&configuration(plan)),
         already_so(plan)
     );
     if !plan.is_blocked() && !plan.changes.is_empty() {

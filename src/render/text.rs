@@ -19,7 +19,8 @@ use super::words::{
     invited_as, invited_name, listed, name, nothing_to_do, place, sentence, totals, undo_words,
 };
 
-const REDACTED: &str =
+/// What a redacted plan says of itself, before the command that shows the names.
+pub(super) const REDACTED: &str =
     "each person-… stands for one person. With names, for whoever may read the plan file:";
 
 /// Returns a plan as text for a terminal.
@@ -393,28 +394,26 @@ fn section(
 }
 
 fn before_and_after(plan: &Plan, people: People, style: Style) -> String {
+    let labels = GroupLabels::of(plan);
     let mut shown = String::new();
-    for diff in group_diffs(plan, people) {
+    for diff in group_diffs(plan) {
         if shown.is_empty() {
             shown.push_str(&style.bold("Groups that people join and leave, before and after"));
             shown.push('\n');
         }
-        let heading = format!("{} @@", diff.heading);
+        let heading = format!("{} @@", diff.heading(&labels));
         shown.push_str(&hanging_named("  @@ ", &heading, style.width));
-        let columns = Columns::of(diff.lines.iter().filter_map(|line| match line {
-            DiffLine::Gone(cells) | DiffLine::New(cells) => Some(cells.as_slice()),
-            DiffLine::Same(_) => None,
-        }));
-        for line in &diff.lines {
-            let (symbol, line, paint): (_, _, fn(Style, &str) -> String) = match line {
-                DiffLine::Same(text) => {
-                    let _ = writeln!(shown, "    {text}");
-                    continue;
-                }
-                DiffLine::Gone(cells) => ("  - ", columns.line(cells), Style::red),
-                DiffLine::New(cells) => ("  + ", columns.line(cells), Style::green),
+        if let Some(staying) = diff.staying() {
+            let _ = writeln!(shown, "    {staying}");
+        }
+        let rows: Vec<Vec<String>> = diff.lines.iter().map(|line| line.who(people)).collect();
+        let columns = Columns::of(rows.iter().map(Vec::as_slice));
+        for (line, row) in diff.lines.iter().zip(&rows) {
+            let (symbol, paint): (_, fn(Style, &str) -> String) = match line {
+                DiffLine::Gone(_) => ("  - ", Style::red),
+                DiffLine::New(_) => ("  + ", Style::green),
             };
-            let line = hanging_named(symbol, &line, style.width);
+            let line = hanging_named(symbol, &columns.line(row), style.width);
             shown.push_str(&style.lines(&line, paint));
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{GroupPath, ObjectId, UserType};
 use crate::plan::{
     Add, Block, BlockCode, Change, Federation, FederationSource, FieldChange, Fields, GroupName,
-    Invite, Overrides, Plan, PlanKind, Problem, ProblemCode, RemovalReason, Remove, UndoneRun,
-    Update,
+    Invite, Overrides, Plan, PlanKind, PlannedGroup, Problem, ProblemCode, RemovalReason, Remove,
+    UndoneRun, Update, movements,
 };
 
 use crate::report::Run;
@@ -140,6 +140,47 @@ pub(super) fn totals(plan: &Plan) -> String {
         totals.push_str(&counted(plan.problems.len(), "problem", "problems"));
     }
     totals
+}
+
+/// Returns the addresses of the people removed, each once.
+pub(super) fn people_removed<'a>(removals: &[&'a Remove]) -> BTreeSet<&'a str> {
+    let emails = removals.iter().map(|remove| remove.account.email.as_str());
+    emails.collect()
+}
+
+/// Returns what removals come to, "2 people lose 3 memberships in all"; `None` if there are none.
+pub(super) fn losses(removals: &[&Remove]) -> Option<String> {
+    let who = match people_removed(removals).len() {
+        0 => return None,
+        1 => "1 person loses".to_owned(),
+        number => format!("{} lose", counted(number, "person", "people")),
+    };
+    let memberships = counted(removals.len(), "membership", "memberships");
+    Some(format!("{who} {memberships} in all"))
+}
+
+/// Returns the groups of a plan, those that change first, each with how many join it and how many leave.
+pub(super) fn changed_first(plan: &Plan) -> Vec<(&PlannedGroup, (usize, usize))> {
+    let movements = movements(&plan.changes);
+    let of = |group: &PlannedGroup| movements.get(&group.azure.id).copied();
+    let mut groups: Vec<_> = plan.groups.iter().collect();
+    groups.sort_by_key(|group| of(group).is_none());
+    let groups = groups
+        .into_iter()
+        .map(|group| (group, of(group).unwrap_or_default()));
+    groups.collect()
+}
+
+/// Says that a group has members that are not users; `None` if it has none.
+pub(super) fn other_members(group: &PlannedGroup) -> Option<String> {
+    (group.other_members > 0).then(|| {
+        let others = counted(
+            group.other_members,
+            "member that is not a user",
+            "members that are not users",
+        );
+        format!("with {others}, never touched")
+    })
 }
 
 /// What groups are called, so that no two of a plan have one name.
@@ -527,6 +568,12 @@ pub(super) fn already_so(plan: &Plan) -> String {
         PlanKind::Sync => counted(number, "membership is", "memberships are") + " already right",
         PlanKind::Undo => counted(number, "change is", "changes are") + " taken back already",
     }
+}
+
+/// Returns by what to recognise the configuration of a plan: the beginning of its digest.
+pub(super) fn configuration(plan: &Plan) -> String {
+    let digits = plan.config_sha256.chars().filter(char::is_ascii_hexdigit);
+    digits.take(12).collect()
 }
 
 /// Returns the blocks of a plan, each with what to ask oneself if that was not the intention. What was asked already is not asked again:
