@@ -95,6 +95,8 @@ pub enum Format {
     Text,
     /// For a pull request.
     Markdown,
+    /// For a browser, a printer or a file: one page without scripts.
+    Html,
     /// The data itself.
     Json,
 }
@@ -385,6 +387,8 @@ pub enum AuditFormat {
     Text,
     /// To be filed with other documents.
     Markdown,
+    /// A page for a browser or a printer.
+    Html,
     /// The data itself.
     Json,
     /// For a spreadsheet.

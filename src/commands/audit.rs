@@ -81,6 +81,7 @@ fn show(audit: &Audit, format: AuditFormat, context: &mut Context) -> anyhow::Re
         AuditFormat::Text => render::audit_text(audit, &context.ui.out_style()),
         AuditFormat::Markdown => render::audit_markdown(audit),
         AuditFormat::Json => escape::json(&serde_json::to_string_pretty(audit)?) + "\n",
+        AuditFormat::Html => render::audit_html(audit),
         AuditFormat::Csv => render::audit_csv(audit),
     };
     context.ui.result(&text)

@@ -10,6 +10,7 @@ pub fn run(args: &ReportArgs, context: &mut Context) -> anyhow::Result<ExitStatu
     let text = match args.format {
         Format::Text => render::report_text(&report, &context.ui.out_style()),
         Format::Markdown => render::report_markdown(&report),
+        Format::Html => render::report_html(&report),
         Format::Json => escape::json(&serde_json::to_string_pretty(&report)?) + "\n",
     };
     context.ui.result(&text)?;

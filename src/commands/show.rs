@@ -44,13 +44,24 @@ fn read(path: &Path, presentation: &Presentation) -> anyhow::Result<Plan> {
 pub enum Presentation {
     /// All of it.
     Complete(Format),
-    /// Without the people in it, as text or as Markdown.
+    /// Without the people in it.
     Redacted {
-        /// Whether it is for a pull request.
-        markdown: bool,
+        /// As what.
+        page: Page,
         /// What tokens are made with.
         key: RedactionKey,
     },
+}
+
+/// The formats that are made for people to read.
+#[derive(Debug, Clone, Copy)]
+pub enum Page {
+    /// [`Format::Text`].
+    Text,
+    /// [`Format::Markdown`].
+    Markdown,
+    /// [`Format::Html`].
+    Html,
 }
 
 impl Presentation {
@@ -60,16 +71,17 @@ impl Presentation {
         if !redact {
             return Ok(Self::Complete(format));
         }
-        let markdown = match format {
-            Format::Text => false,
-            Format::Markdown => true,
+        let page = match format {
+            Format::Text => Page::Text,
+            Format::Markdown => Page::Markdown,
+            Format::Html => Page::Html,
             Format::Json => anyhow::bail!(
                 "--redact does not go with --format json: JSON is the plan itself, which is complete or cannot be applied; \
-                 use --format text or --format markdown."
+                 use --format text, markdown or html."
             ),
         };
         let key = redaction_key(&context.variable)?;
-        Ok(Self::Redacted { markdown, key })
+        Ok(Self::Redacted { page, key })
     }
 
     pub fn is_redacted(&self) -> bool {
@@ -82,15 +94,16 @@ impl Presentation {
         let text = match self {
             Self::Complete(Format::Text) => render::text(plan, &style),
             Self::Complete(Format::Markdown) => render::markdown(plan),
+            Self::Complete(Format::Html) => render::html(plan),
             Self::Complete(Format::Json) => {
                 String::from_utf8_lossy(&plan_file::to_bytes(plan)?).into_owned()
             }
-            Self::Redacted { markdown, key } => {
+            Self::Redacted { page, key } => {
                 let redacted = Redacted::new(plan, key);
-                if *markdown {
-                    redacted.markdown()
-                } else {
-                    redacted.text(&style)
+                match page {
+                    Page::Text => redacted.text(&style),
+                    Page::Markdown => redacted.markdown(),
+                    Page::Html => redacted.html(),
                 }
             }
         };
@@ -107,16 +120,17 @@ impl Presentation {
         let text = match self {
             Self::Complete(Format::Text) => comparison_text(comparison, &style),
             Self::Complete(Format::Markdown) => comparison_markdown(comparison),
-            Self::Complete(Format::Json) => anyhow::bail!(
-                "--against does not go with --format json: it is a page to read, and the two plans are JSON already; \
-                 use --format text or --format markdown."
+            Self::Complete(Format::Html | Format::Json)
+            | Self::Redacted {
+                page: Page::Html, ..
+            } => anyhow::bail!(
+                "--against shows how two plans differ as text or Markdown; use --format text or --format markdown."
             ),
-            Self::Redacted { markdown, key } => {
+            Self::Redacted { page, key } => {
                 let redacted = RedactedComparison::new(comparison, key);
-                if *markdown {
-                    redacted.markdown()
-                } else {
-                    redacted.text(&style)
+                match page {
+                    Page::Markdown => redacted.markdown(),
+                    Page::Text | Page::Html => redacted.text(&style),
                 }
             }
         };

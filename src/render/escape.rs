@@ -52,6 +52,26 @@ pub fn json(json: &str) -> String {
     text
 }
 
+/// Returns text for a place between the tags of an HTML page. What is hidden is made visible here as well, for text that did not come
+/// through [`plain`].
+pub fn html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            _ if is_hidden(c) => {
+                let _ = write!(html, "\\u{{{:x}}}", u32::from(c));
+            }
+            _ => html.push(c),
+        }
+    }
+    html
+}
+
 /// Returns the run of backticks that opens and closes a code block with this content: longer than any run in it.
 pub fn fence_for<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     let longest = lines.into_iter().map(longest_run_of_backticks).max();

@@ -265,7 +265,7 @@ fn groups(plan: &Plan) -> Vec<Part> {
                 .iter()
                 .map(|path| code_span(path))
                 .collect();
-            let others = other_members(group).map(|others| format!(" ({others})"));
+            let others = other_members(group).map(|others| format!(" (with {others})"));
             format!(
                 "| {}{} | {} | {} | {} | {} | {} |\n",
                 code_span(&labels.of_group(&group.azure)),

@@ -1,4 +1,4 @@
-//! Shows plans, and what became of them, to the people who decide: text for a terminal, Markdown for a pull request.
+//! Shows plans, and what became of them, to the people who decide: text for a terminal, Markdown for a pull request, a page for a browser.
 //!
 //! Pure functions from data to text. They decide nothing, print nothing and know neither clock nor terminal; what the
 //! terminal can do comes in as a [`Style`]. Everything from elsewhere goes through [`escape`], without exception.
@@ -14,6 +14,7 @@ pub mod escape;
 mod explain;
 mod fit;
 mod flags;
+mod html;
 mod layout;
 mod markdown;
 mod redact;
@@ -32,6 +33,7 @@ pub use apply::{apply_header, dry_run, outcomes};
 pub use check::{CheckLine, CheckState, check_table};
 pub use comparison::{comparison_markdown, comparison_text};
 pub use explain::explanation;
+pub use html::{audit_html, html, report_html};
 pub(crate) use layout::hanging;
 pub use markdown::{MAX_CHARACTERS, markdown};
 pub use redact::{Redacted, RedactedComparison, RedactionKey, WeakKey};

@@ -39,7 +39,7 @@ use crate::plan::{
 use crate::removal::held_in;
 
 use super::words::{Changes, People};
-use super::{Style, comparison, markdown, text};
+use super::{Style, comparison, html, markdown, text};
 
 /// The digits of a token, if nobody else's begins with the same.
 const DIGITS: usize = 6;
@@ -113,6 +113,11 @@ impl Redacted {
     /// Returns it as Markdown, like [`markdown`](super::markdown()).
     pub fn markdown(&self) -> String {
         markdown::page(&self.0, People::Redacted)
+    }
+
+    /// Returns it as a page for a browser, like [`html`](super::html()).
+    pub fn html(&self) -> String {
+        html::plan_page(&self.0, People::Redacted)
     }
 }
 
@@ -602,7 +607,7 @@ fn place(change: &Change) -> (Action, Option<(String, ObjectId)>, String) {
 /// Who is meant by an address or the subject of a problem: the address, in lower case. A problem calls people by their address, by a name
 /// with the address or the username (which often is the address) behind it in parentheses, or by a name alone. Without an address
 /// it is all that is said, in lower case.
-fn identity(name: &str) -> String {
+pub(super) fn identity(name: &str) -> String {
     let is_address =
         |text: &str| !text.contains(char::is_whitespace) && text.parse::<Address>().is_ok();
     let folded = fold(name);
@@ -908,6 +913,9 @@ mod tests {
             });
             prop_assert_eq!(shape(&shown.text(&WIDE)), shape(&expected.text(&WIDE)));
             prop_assert_eq!(shape(&shown.markdown()), shape(&expected.markdown()));
+            // People stand in the order of their tokens, and with the first row of a table stands its beginning.
+            let rows = |page: &Redacted| shape(&page.html().replace("<tr", "\n<tr"));
+            prop_assert_eq!(rows(&shown), rows(&expected));
         }
 
         /// Not even what no rendering shows today.

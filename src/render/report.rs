@@ -16,15 +16,15 @@ use super::words::{
     time_with_seconds,
 };
 
-const UNSETTLED: &str = "Written, and nothing said of it after that";
+pub(super) const UNSETTLED: &str = "Written, and nothing said of it after that";
 
-const NO_RUN: &str = "The report holds no run.";
+pub(super) const NO_RUN: &str = "The report holds no run.";
 
 /// A heading, and which outcomes stand below it.
 type Section = (&'static str, fn(Outcome) -> bool);
 
 /// What did not end as the plan wanted comes first, then the rest in the order of the plan.
-const SECTIONS: [Section; 3] = [
+pub(super) const SECTIONS: [Section; 3] = [
     ("Not done", Outcome::is_unfinished),
     ("Done", |outcome| outcome == Outcome::Done),
     ("Nothing to do any more", |outcome| {
@@ -165,16 +165,16 @@ fn run_parts(run: &Run, is_first: bool) -> Vec<Part> {
 }
 
 /// What is known of a run as a whole.
-struct Facts {
+pub(super) struct Facts {
     /// Nothing in it is from elsewhere.
-    title: String,
-    rows: Vec<(&'static str, String)>,
+    pub title: String,
+    pub rows: Vec<(&'static str, String)>,
     /// Nothing in them is from elsewhere.
-    warnings: Vec<String>,
-    totals: String,
+    pub warnings: Vec<String>,
+    pub totals: String,
 }
 
-fn facts(run: &Run) -> Facts {
+pub(super) fn facts(run: &Run) -> Facts {
     let start = &run.start;
     let kind = match (start.kind, start.dry_run) {
         (PlanKind::Sync, false) => "Run",
@@ -286,7 +286,7 @@ fn warnings(run: &Run) -> Vec<String> {
     warnings
 }
 
-fn said_of(heading: &str, run: &Run) -> String {
+pub(super) fn said_of(heading: &str, run: &Run) -> String {
     match (heading, run.start.dry_run) {
         ("Done", true) => "Would be done".to_owned(),
         ("Not done", true) => "Would not be done".to_owned(),
@@ -294,7 +294,7 @@ fn said_of(heading: &str, run: &Run) -> String {
     }
 }
 
-fn outcomes(run: &Run, belongs: fn(Outcome) -> bool) -> Vec<&ReportedOutcome> {
+pub(super) fn outcomes(run: &Run, belongs: fn(Outcome) -> bool) -> Vec<&ReportedOutcome> {
     let mut outcomes: Vec<&ReportedOutcome> = run
         .outcomes
         .iter()
@@ -305,7 +305,7 @@ fn outcomes(run: &Run, belongs: fn(Outcome) -> bool) -> Vec<&ReportedOutcome> {
 }
 
 /// Whom a change was about, what became of it and why; of an update also what was written.
-fn what(
+pub(super) fn what(
     run: &Run,
     by_change: &ByChange<'_>,
     reported: &ReportedOutcome,
@@ -329,7 +329,7 @@ fn what(
 }
 
 /// The writes of changes that have no outcome: what a run did that was killed before it could say what became of them.
-fn unsettled(run: &Run, labels: &GroupLabels<'_>) -> Vec<String> {
+pub(super) fn unsettled(run: &Run, labels: &GroupLabels<'_>) -> Vec<String> {
     let missing = run.without_outcome();
     let open = run
         .steps

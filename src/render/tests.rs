@@ -525,7 +525,7 @@ fn colour_changes_nothing_but_colour() {
 }
 
 /// Text that is likely to hurt, and any other.
-fn nasty() -> impl Strategy<Value = String> {
+pub(super) fn nasty() -> impl Strategy<Value = String> {
     let bits = prop::sample::select(vec![
         "\n",
         "\r",

@@ -171,7 +171,7 @@ pub(super) fn changed_first(plan: &Plan) -> Vec<(&PlannedGroup, (usize, usize))>
     groups.collect()
 }
 
-/// Says that a group has members that are not users; `None` if it has none.
+/// Says which other members a group has, "1 member that is not a user, never touched"; `None` if it has none.
 pub(super) fn other_members(group: &PlannedGroup) -> Option<String> {
     (group.other_members > 0).then(|| {
         let others = counted(
@@ -179,7 +179,7 @@ pub(super) fn other_members(group: &PlannedGroup) -> Option<String> {
             "member that is not a user",
             "members that are not users",
         );
-        format!("with {others}, never touched")
+        format!("{others}, never touched")
     })
 }
 

@@ -2,7 +2,7 @@
 
 use keycloak_to_azure::guard::allowed_removals;
 use keycloak_to_azure::plan::{BlockCode, Overrides};
-use keycloak_to_azure::render::{Style, markdown, text};
+use keycloak_to_azure::render::{Style, html, markdown, text};
 use keycloak_to_azure::settings::{Limit, Limits, RemovalPolicy};
 
 use crate::world::{Happening, World, changes, team_of};
@@ -307,7 +307,7 @@ fn what_is_set_for_a_plan_is_recorded_in_it_and_shown_in_every_rendering() {
         colour: false,
         width: 200,
     };
-    for shown in [text(&plan, &style), markdown(&plan)] {
+    for shown in [text(&plan, &style), markdown(&plan), html(&plan)] {
         for flag in [
             "--max-removals 12",
             "--max-removals 40%",
@@ -358,7 +358,7 @@ fn every_block_is_shown_with_its_numbers_and_its_flag() {
         colour: false,
         width: 200,
     };
-    for shown in [text(&plan, &style), markdown(&plan)] {
+    for shown in [text(&plan, &style), markdown(&plan), html(&plan)] {
         for block in &plan.blocks {
             assert!(
                 shown.contains(&block.flag),

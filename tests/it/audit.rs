@@ -31,7 +31,7 @@ async fn company() -> Stage {
 #[tokio::test]
 async fn the_company_is_audited() {
     let stage = company().await;
-    for format in ["text", "markdown", "csv"] {
+    for format in ["text", "markdown", "html", "csv"] {
         let ended = stage.run(&format!("audit --format {format}")).await;
         assert_eq!(ended.status, 2, "{}", ended.err);
         settings().bind(|| insta::assert_snapshot!(format!("audit_as_{format}"), ended.out));

@@ -68,7 +68,7 @@ async fn plan_apply_and_plan_again_tell_the_story() {
 }
 
 #[tokio::test]
-async fn the_plan_of_the_company_as_text_and_as_markdown() {
+async fn the_plan_of_the_company_in_every_format() {
     let stage = Stage::company().await;
     let planned = stage.run("plan --out @plan.json").await;
     assert_eq!(planned.status, 0, "{}", planned.err);
@@ -86,6 +86,14 @@ async fn the_plan_of_the_company_as_text_and_as_markdown() {
     settings.bind(|| insta::assert_snapshot!("company_text", shown.out));
     let markdown = stage.run("show @plan.json --format markdown").await;
     settings.bind(|| insta::assert_snapshot!("company_markdown", markdown.out));
+    let page = stage.run("show @plan.json --format html").await;
+    assert!(page.out.starts_with("<!DOCTYPE html>") && page.out.ends_with("</html>\n"));
+    let planned = stage.run("plan --out @again.json --format html").await;
+    let made = |page: &str| {
+        page.split_once("<dt>Made</dt>")
+            .map(|(before, _)| before.to_owned())
+    };
+    assert_eq!(made(&planned.out), made(&page.out));
     let json = stage.run("show @plan.json --format json").await;
     assert_eq!(
         json.out.into_bytes(),
@@ -804,7 +812,10 @@ async fn a_redacted_plan_shows_the_change_and_not_the_people() {
     let markdown = stage
         .run("show @plan.json --redact --format markdown")
         .await;
-    for text in [&planned.out, &planned.err, &markdown.out] {
+    let page = stage.run("show @plan.json --redact --format html").await;
+    // The style sheet has words of its own.
+    let (_, page) = page.out.split_once("</head>").unwrap();
+    for text in [&planned.out, &planned.err, &markdown.out, page] {
         assert_eq!(named_in(text, &everybody), None, "{text}");
     }
     assert!(

@@ -1,10 +1,14 @@
 //! Text from elsewhere, hostile in every way that is known, in every place where it can come in; looked at in every place where
 //! it comes out.
 
+use std::collections::BTreeSet;
+
+use html5gum::{Token, Tokenizer};
 use keycloak_to_azure::http::Timing;
-use keycloak_to_azure::plan::{Change, Plan};
+use keycloak_to_azure::model::fold;
+use keycloak_to_azure::plan::{Action, Change, Plan};
 use keycloak_to_azure::plan_file;
-use keycloak_to_azure::report::Line;
+use keycloak_to_azure::report::{Line, object_of};
 use keycloak_to_azure::sandbox::exchange::Response;
 use keycloak_to_azure::sandbox::keycloak::{Group, Provider, ProviderKind};
 use keycloak_to_azure::sandbox::{Fault, Service, When, seed};
@@ -245,6 +249,10 @@ async fn no_name_or_address_is_obeyed_wherever_it_is_shown() {
         let markdown = stage.run("show @plan.json --format markdown").await;
         assert_shown_by(what, &markdown);
         assert_nothing_but_ours(what, &markdown.out, &plan);
+        let page = stage.run("show @plan.json --format html").await;
+        assert_shown_by(what, &page);
+        let rows = assert_no_markup_but_ours(what, &page.out);
+        assert_eq!(rows, rows_of(&plan), "{what}: {}", page.out);
         let shown = stage.run("show @plan.json --format json").await;
         assert_plain_json(what, &shown.out);
 
@@ -256,6 +264,9 @@ async fn no_name_or_address_is_obeyed_wherever_it_is_shown() {
         let applied = stage.run("-v apply @plan.json").await;
         assert_eq!(applied.status, 0, "{what}: {}{}", applied.out, applied.err);
         assert_shown_by(what, &applied);
+        let report = stage.run("report @plan.report.jsonl --format html").await;
+        assert_shown_by(what, &report);
+        assert_no_markup_but_ours(what, &report.out);
         assert_files(what, &stage);
         let again = stage
             .run("plan --out @again.json --detailed-exitcode")
@@ -505,6 +516,66 @@ fn outside_of_fences(comment: &str) -> Vec<&str> {
     lines
 }
 
+// Pages as a parser of HTML reads them
+
+/// Every element that a page is made of.
+const ELEMENTS: [&str; 35] = [
+    "a", "b", "bdi", "body", "caption", "code", "dd", "details", "div", "dl", "dt", "footer", "h1",
+    "h2", "h3", "head", "html", "li", "main", "meta", "nav", "p", "pre", "section", "strong",
+    "style", "summary", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
+];
+
+/// Asserts that a page has no element and no attribute but those of the program, that nothing in an attribute is from elsewhere, and that
+/// a parser has nothing to forgive. Returns how many rows its tables have.
+fn assert_no_markup_but_ours(what: &str, page: &str) -> usize {
+    let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    let mut open = Vec::new();
+    let mut rows = 0;
+    for Ok(token) in Tokenizer::new(page) {
+        match token {
+            Token::StartTag(tag) => {
+                let name = shown(&tag.name);
+                assert!(ELEMENTS.contains(&name.as_str()), "{what}: {name}");
+                for (attribute, value) in &tag.attributes {
+                    let (attribute, value) = (shown(attribute), shown(value));
+                    assert!(!attribute.starts_with("on"), "{what}: {attribute}");
+                    assert!(
+                        !value.contains(FORGED) && !value.contains("evil"),
+                        "{what}: {value}"
+                    );
+                    let is_link_of_ours = value.starts_with('#') && !value.contains(':');
+                    assert!(attribute != "href" || is_link_of_ours, "{what}: {value}");
+                }
+                rows += usize::from(name == "tr");
+                if name != "meta" {
+                    open.push(name);
+                }
+            }
+            Token::EndTag(tag) => assert_eq!(open.pop(), Some(shown(&tag.name)), "{what}"),
+            Token::String(_) | Token::Doctype(_) => {}
+            other => panic!("{what}: {other:?} in {page}"),
+        }
+    }
+    assert_eq!(open, Vec::<String>::new(), "{what}");
+    rows
+}
+
+/// The rows of a plan's tables: each change by what it does, the groups, each movement by its group, and people. Each table has one more.
+fn rows_of(plan: &Plan) -> usize {
+    let mut people = BTreeSet::new();
+    let mut groups = BTreeSet::new();
+    let mut movements = 0;
+    for change in &plan.changes {
+        let (subject, group) = object_of(change);
+        people.insert(fold(&subject.email));
+        movements += usize::from(group.is_some());
+        groups.extend(group.map(|group| group.id));
+    }
+    let kinds: BTreeSet<Action> = plan.changes.iter().map(Change::action).collect();
+    let tables = kinds.len() + 1 + groups.len() + 1;
+    plan.changes.len() + plan.groups.len() + movements + people.len() + tables
+}
+
 // Errors
 
 /// One text for what shows plain text, short enough to be shown whole, and one that is wrapped or cut.
@@ -697,6 +768,9 @@ async fn no_refusal_of_a_write_is_obeyed_in_what_is_said_of_its_change() {
             applied.out
         );
         assert_shown_by(what, &applied);
+        let report = stage.run("report @plan.report.jsonl --format html").await;
+        assert_shown_by(what, &report);
+        assert_no_markup_but_ours(what, &report.out);
         assert_files(what, &stage);
     }
 }

@@ -2,7 +2,7 @@
 
 use keycloak_to_azure::plan::Plan;
 use keycloak_to_azure::plan_file::{Refusal, from_bytes, to_bytes};
-use keycloak_to_azure::render::{MAX_CHARACTERS, Style, markdown, refusal_of_blocked, text};
+use keycloak_to_azure::render::{MAX_CHARACTERS, Style, html, markdown, refusal_of_blocked, text};
 use keycloak_to_azure::settings::Limit;
 use keycloak_to_azure::snapshot::FederationProvider;
 
@@ -68,6 +68,7 @@ pub fn check(plan: &Plan, width: usize) -> bool {
     let page = markdown(plan);
     assert_harmless(&page);
     assert!(page.chars().count() <= MAX_CHARACTERS, "too long to post");
+    assert_harmless(&html(plan));
     true
 }
 

@@ -1,0 +1,94 @@
+//! The changes of a plan once more, by group: how many members it has before and after, who leaves, and who joins.
+
+use std::collections::BTreeSet;
+
+use crate::model::ObjectId;
+use crate::plan::{Add, Remove};
+use crate::render::before_after::{DiffLine, GroupDiff};
+use crate::render::words::{addition_reason, grouped, listed, other_members};
+
+use super::markup::{Anchor, Html};
+use super::page::{Kind, Section, folded};
+use super::plan::{View, group_anchor};
+use super::table::Table;
+
+/// Returns the groups that change, each with everybody who leaves or joins it.
+pub(super) fn by_group(view: &View<'_>, changed: &[GroupDiff<'_>]) -> Section {
+    let updated: BTreeSet<&ObjectId> = view
+        .changes
+        .update
+        .iter()
+        .map(|update| &update.account.id)
+        .collect();
+    let groups = changed.iter().enumerate().map(|(at, diff)| {
+        let heading = Html::text(&view.labels.of_group(&diff.group.azure));
+        let table = movements(view, diff, &updated);
+        let numbers = Html::text(&numbers(view, diff));
+        Html::anchored("h3", group_anchor(at), heading)
+            .and(&Html::element("p", numbers))
+            .and(&if view.folds {
+                let summary = format!("Who leaves and who joins ({})", grouped(diff.lines.len()));
+                folded(Html::text(&summary), &table)
+            } else {
+                table
+            })
+    });
+    Section {
+        anchor: Anchor::of("by-group"),
+        link: "By group".to_owned(),
+        kind: Kind::Plain,
+        heading: "By group".to_owned(),
+        count: Some(changed.len()),
+        body: groups.collect(),
+    }
+}
+
+fn numbers(view: &View<'_>, diff: &GroupDiff<'_>) -> String {
+    let mut numbers = format!("{}. ", diff.before_and_after());
+    if let Some(staying) = diff.staying() {
+        numbers.push_str(&format!("{staying}. "));
+    }
+    let keycloak = view.labels.keycloak_of(&diff.group.azure.id);
+    if !keycloak.is_empty() {
+        numbers.push_str(&format!("Keycloak: {}. ", listed(&keycloak, "and")));
+    }
+    if let Some(others) = other_members(diff.group) {
+        numbers.push_str(&format!("Besides, {others}."));
+    }
+    numbers.trim_end().to_owned()
+}
+
+fn movements(view: &View<'_>, diff: &GroupDiff<'_>, updated: &BTreeSet<&ObjectId>) -> Html {
+    let label = view.labels.of_group(&diff.group.azure);
+    let mut table = Table::new(
+        "table class=\"movements\"",
+        &format!("Who leaves and who joins {label}"),
+        &view.headings("Who", &["Change", "Why"]),
+    );
+    for line in &diff.lines {
+        let mut row: Vec<Html> = line
+            .who(view.people)
+            .iter()
+            .map(|cell| Html::text(cell))
+            .collect();
+        let (kind, movement, reason) = match line {
+            DiffLine::Gone(remove) => (Kind::Out, "leaves", leaving(view, remove)),
+            DiffLine::New(add) => (Kind::In, joining(add, updated), addition_reason(add)),
+        };
+        row.extend([Html::text(movement), Html::text(&reason)]);
+        table.row_of(kind.row(), row);
+    }
+    table.into_html()
+}
+
+fn leaving(view: &View<'_>, remove: &Remove) -> String {
+    view.labels.removal_reason(remove, str::to_owned)
+}
+
+fn joining(add: &Add, updated: &BTreeSet<&ObjectId>) -> &'static str {
+    match &add.account.id {
+        None => "is invited and joins",
+        Some(id) if updated.contains(id) => "is updated and joins",
+        Some(_) => "joins",
+    }
+}

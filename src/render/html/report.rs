@@ -1,0 +1,143 @@
+//! The report of apply as a page: each run with who, what and when, what is not done before what is, and the totals.
+
+use crate::plan::Action;
+use crate::render::report::{
+    Facts, NO_RUN, SECTIONS, UNSETTLED, facts as facts_of, outcomes, said_of, unsettled, what,
+};
+use crate::render::words::{GroupLabels, counted, grouped, place, time_with_seconds};
+use crate::report::{Outcome, Report, ReportedOutcome, Run};
+
+use super::markup::{Anchor, Html};
+use super::page::{Kind, Page, Section, facts};
+use super::table::Table;
+
+/// Returns a report as a page for a browser, complete in one file.
+pub fn report_html(report: &Report) -> String {
+    let heading = "Report of apply";
+    let answer = match report.runs.as_slice() {
+        [] => NO_RUN.to_owned(),
+        [run] => facts_of(run).totals,
+        runs => counted(runs.len(), "run", "runs"),
+    };
+    let runs = report.runs.iter().enumerate();
+    Page {
+        title: format!("{heading}: {answer}"),
+        head: Html::element("h1", Html::text(heading))
+            .and(&Html::element("p class=\"answer\"", Html::text(&answer))),
+        sections: runs.map(|(at, run)| section(at, run)).collect(),
+        foot: Html::default(),
+    }
+    .into_string()
+}
+
+fn section(at: usize, run: &Run) -> Section {
+    let Facts {
+        title,
+        rows,
+        warnings,
+        totals,
+    } = facts_of(run);
+    let is_unfinished = run.end.is_none() || run.totals().is_unfinished();
+    let kind = if is_unfinished {
+        Kind::Out
+    } else {
+        Kind::Plain
+    };
+    let warnings = warnings
+        .iter()
+        .map(|warning| Html::element(Kind::Warning.notice(), Html::text(warning)));
+    let rows = rows
+        .into_iter()
+        .map(|(name, fact)| (name, Html::text(&fact)));
+    let head = [
+        Html::element(kind.notice(), Html::element("strong", Html::text(&totals))),
+        warnings.collect(),
+        facts(rows.collect()),
+    ];
+    let labels = GroupLabels::of_run(run);
+    Section {
+        anchor: Anchor::numbered("run", at + 1),
+        link: format!("{title}: {totals}"),
+        kind,
+        heading: title,
+        count: None,
+        body: head
+            .into_iter()
+            .chain([writes_without_outcome(run, &labels)])
+            .chain(SECTIONS.map(|(heading, belongs)| {
+                let heading = said_of(heading, run);
+                table(run, &labels, &heading, outcomes(run, belongs))
+            }))
+            .collect(),
+    }
+}
+
+fn writes_without_outcome(run: &Run, labels: &GroupLabels<'_>) -> Html {
+    let lines = unsettled(run, labels);
+    if lines.is_empty() {
+        return Html::default();
+    }
+    let heading = counted_heading(UNSETTLED, lines.len());
+    let items = lines.iter().map(|line| Html::text(line)).collect();
+    heading.and(&Html::list("ul class=\"problems\"", items))
+}
+
+fn counted_heading(heading: &str, number: usize) -> Html {
+    let heading = format!("{heading} ({})", grouped(number));
+    Html::element("h3", Html::text(&heading))
+}
+
+/// What became of changes: removals first, then in the order of the plan.
+fn table(
+    run: &Run,
+    labels: &GroupLabels<'_>,
+    heading: &str,
+    mut outcomes: Vec<&ReportedOutcome>,
+) -> Html {
+    if outcomes.is_empty() {
+        return Html::default();
+    }
+    outcomes.sort_by_key(|reported| reported.outcome.action != Action::Remove);
+    let mut table = Table::new(
+        "table class=\"outcomes\"",
+        &format!("{heading}: what became of each change, when, and by which request"),
+        &[
+            "What",
+            "Outcome",
+            "Change",
+            "When",
+            "Sent",
+            "Graph's request",
+        ],
+    );
+    let by_change = run.by_change();
+    for reported in &outcomes {
+        let outcome = &reported.outcome;
+        let request = outcome
+            .request_id
+            .as_deref()
+            .map_or("none".to_owned(), place);
+        let row = vec![
+            Html::text(&what(run, &by_change, reported, labels)),
+            Html::text(&outcome.outcome.to_string()),
+            Html::text(&grouped(outcome.change)),
+            Html::text(&time_with_seconds(outcome.time)),
+            Html::text(&outcome.attempts.to_string()),
+            Html::text(&request),
+        ];
+        table.row_of(kind_of(reported).row(), row);
+    }
+    let part = counted_heading(heading, outcomes.len()).and(&table.into_html());
+    Html::element("section", part)
+}
+
+fn kind_of(reported: &ReportedOutcome) -> Kind {
+    let outcome = &reported.outcome;
+    match (outcome.outcome, outcome.action) {
+        (Outcome::Done, Action::Invite | Action::Add) => Kind::In,
+        (Outcome::Done, Action::Update) => Kind::Change,
+        (Outcome::Done, Action::Remove) => Kind::Out,
+        (Outcome::Conflict | Outcome::Failed | Outcome::NotAttempted, _) => Kind::Warning,
+        (Outcome::AlreadyDone | Outcome::NotWanted, _) => Kind::Plain,
+    }
+}

@@ -1,0 +1,309 @@
+//! What the pages look like as files, and what no text from elsewhere can make of them. How they look and behave in a browser is for
+//! `tests/browser`.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use html5gum::{Token, Tokenizer};
+use proptest::prelude::*;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+use crate::plan::{Change, Plan, RemovalReason};
+use crate::render::samples::{self, HOSTILE};
+use crate::render::tests::nasty;
+use crate::render::{Redacted, RedactionKey, html, report_html};
+use crate::report::Report;
+
+/// A page as a parser of HTML reads it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Read {
+    /// The tags in their order, with all attributes.
+    tags: Vec<String>,
+    /// Every attribute's name and value.
+    attributes: Vec<(String, String)>,
+    /// The text of everything but the style sheet, element by element.
+    texts: Vec<String>,
+    style: String,
+}
+
+impl Read {
+    /// Reads a page and asserts that a parser has nothing to forgive: no error, and every element closed where it has to be.
+    fn of(page: &str) -> Self {
+        let mut read = Self::default();
+        let mut open: Vec<String> = Vec::new();
+        let decoded = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        for Ok(token) in Tokenizer::new(page) {
+            match token {
+                Token::StartTag(tag) => {
+                    let name = decoded(&tag.name);
+                    read.tags.push(format!("<{name} {:?}>", tag.attributes));
+                    for (attribute, value) in &tag.attributes {
+                        read.attributes.push((decoded(attribute), decoded(value)));
+                    }
+                    if name != "meta" {
+                        open.push(name);
+                    }
+                }
+                Token::EndTag(tag) => {
+                    let name = decoded(&tag.name);
+                    assert_eq!(open.pop().as_ref(), Some(&name));
+                    read.tags.push(format!("</{name}>"));
+                }
+                Token::String(text) if open.last().is_some_and(|name| name == "style") => {
+                    read.style.push_str(&decoded(&text));
+                }
+                Token::String(text) => read.texts.push(decoded(&text)),
+                Token::Doctype(_) => assert!(open.is_empty()),
+                other => panic!("{other:?} in {page}"),
+            }
+        }
+        assert_eq!(open, Vec::<String>::new());
+        read
+    }
+
+    fn values(&self, name: &str) -> Vec<&str> {
+        let attributes = self.attributes.iter();
+        let values = attributes.filter(|(attribute, _)| attribute == name);
+        values.map(|(_, value)| value.as_str()).collect()
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        self.texts.iter().any(|held| held == text)
+    }
+}
+
+/// A page without its head, which is the same for all.
+fn body(page: &str) -> &str {
+    page.split_once("</head>\n").unwrap().1
+}
+
+fn key() -> RedactionKey {
+    RedactionKey::new(&SecretString::from("0123456789abcdef0123456789abcdef")).unwrap()
+}
+
+fn plans() -> [(&'static str, Plan); 6] {
+    [
+        ("every_kind", samples::every_kind()),
+        ("blocked", samples::blocked()),
+        ("empty", samples::empty()),
+        ("hostile", samples::hostile()),
+        ("scoped_with_overrides", samples::scoped_with_overrides()),
+        ("undo", samples::undo()),
+    ]
+}
+
+fn many_removals(number: usize) -> Plan {
+    let mut plan = samples::empty();
+    plan.changes = (0..number)
+        .map(|at| {
+            samples::remove(
+                samples::group(2, "acme-platform"),
+                at,
+                &format!("Ned {at}"),
+                &format!("ned{at:03}@partner.example"),
+                RemovalReason::Disabled,
+            )
+        })
+        .collect();
+    plan.groups[1].members_before = number + 1;
+    plan.groups[1].members_after = 1;
+    plan.sealed()
+}
+
+#[test]
+fn plans_as_pages() {
+    for (name, plan) in plans() {
+        insta::assert_snapshot!(format!("plan_{name}"), body(&html(&plan)));
+    }
+    insta::assert_snapshot!(
+        "redacted_every_kind",
+        body(&Redacted::new(&samples::every_kind(), &key()).html())
+    );
+}
+
+#[test]
+fn a_report_as_a_page() {
+    let report = samples::report();
+    insta::assert_snapshot!("report", body(&report_html(&report)));
+    let [first, ..] = report.runs.as_slice() else {
+        unreachable!()
+    };
+    let of_one_run = Report {
+        runs: vec![first.clone()],
+    };
+    let page = report_html(&of_one_run);
+    assert!(
+        page.contains("<title>Report of apply: 3 done, 1 already done"),
+        "{page}"
+    );
+    let without_a_run = Read::of(&report_html(&Report::default()));
+    assert!(without_a_run.holds("The report holds no run."));
+}
+
+#[test]
+fn the_head_of_every_page_forbids_whatever_is_not_in_it() {
+    let page = html(&samples::every_kind());
+    let read = Read::of(&page);
+    let digest = STANDARD.encode(Sha256::digest(&read.style));
+    let contents = read.values("content");
+    assert_eq!(
+        contents.first().copied(),
+        Some(
+            format!("default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+                .as_str()
+        )
+    );
+    assert!(contents.contains(&"no-referrer"));
+    assert!(contents.contains(&"light dark"));
+    assert_eq!(read.values("lang"), ["en"]);
+    // Before any text: from there on the policy holds.
+    assert!(page.find("Content-Security-Policy") < page.find("<title>"));
+    assert!(!read.style.contains("url(") && !read.style.contains("@import"));
+}
+
+#[test]
+fn pages_are_made_of_what_needs_no_script_and_no_network() {
+    for (name, plan) in plans() {
+        let read = Read::of(&html(&plan));
+        let elements = read.tags.iter().filter_map(|tag| tag.strip_prefix('<'));
+        for element in elements {
+            let element = element.split([' ', '>']).next().unwrap();
+            let loads = ["script", "img", "link", "iframe", "object", "form", "base"];
+            assert!(!loads.contains(&element), "{name}: {element}");
+        }
+        let known = [
+            "aria-label",
+            "charset",
+            "class",
+            "content",
+            "href",
+            "http-equiv",
+            "id",
+            "lang",
+            "name",
+            "scope",
+            "tabindex",
+        ];
+        for (attribute, value) in &read.attributes {
+            assert!(known.contains(&attribute.as_str()), "{name}: {attribute}");
+            assert!(!value.contains("evil"), "{name}: {value}");
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_place_that_there_is_once() {
+    let pages = plans().map(|(_, plan)| html(&plan));
+    let reports = [report_html(&samples::report())];
+    for page in pages.iter().chain(&reports) {
+        let read = Read::of(page);
+        let ids = read.values("id");
+        let places: BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(places.len(), ids.len());
+        for link in read.values("href") {
+            let place = link.strip_prefix('#').unwrap();
+            assert!(places.contains(place), "{link}");
+        }
+    }
+}
+
+#[test]
+fn every_change_is_on_the_page_by_what_it_does_and_by_person() {
+    for plan in [samples::every_kind(), samples::undo(), many_removals(250)] {
+        let read = Read::of(&html(&plan));
+        for change in &plan.changes {
+            let email = match change {
+                Change::Invite(invite) => invite.email.as_str(),
+                Change::Update(update) => &update.account.email,
+                Change::Add(add) => add.account.email.as_str(),
+                Change::Remove(remove) => &remove.account.email,
+            };
+            let shown = read.texts.iter().filter(|text| *text == email).count();
+            assert!(shown >= 2, "{email} is there {shown} times");
+        }
+    }
+}
+
+#[test]
+fn what_happens_to_one_person_stands_in_one_place() {
+    let page = html(&samples::every_kind());
+    let (_, by_person) = page.split_once("id=\"by-person\"").unwrap();
+    let row = by_person
+        .split("<tr>")
+        .find(|row| row.contains("eve@partner.example"));
+    let read = Read::of(&format!("<tr>{}", row.unwrap()));
+    let said: Vec<&str> = read.texts.iter().map(|text| text.trim()).collect();
+    assert_eq!(
+        said.join(" ")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
+        "Eve Ek eve@partner.example is updated: user type Guest → Member is updated: surname \"Ekk\" → \"Ek\" joins acme-platform : is in /teams/platform"
+    );
+}
+
+#[test]
+fn the_problem_of_somebody_stands_beside_what_happens_to_them() {
+    let mut plan = samples::every_kind();
+    plan.problems[0].subject = "Eve Ek (EVE@partner.example)".to_owned();
+    let problem = format!("Problem: {}", plan.problems[0].message);
+    assert!(Read::of(&html(&plan)).holds(&problem));
+}
+
+#[test]
+fn what_is_folded_stands_open_elsewhere() {
+    let short = html(&many_removals(100));
+    assert!(!short.contains("<details"));
+    let long = html(&many_removals(101));
+    let (open, folded) = long.split_once("id=\"by-group\"").unwrap();
+    assert!(!open.contains("<details"));
+    assert!(folded.contains("<details"));
+    for at in 0..101 {
+        assert!(open.contains(&format!(">ned{at:03}@partner.example<")));
+    }
+}
+
+#[test]
+fn a_long_list_of_people_is_found_through_by_its_summaries() {
+    let page = html(&many_removals(250));
+    let read = Read::of(&page);
+    for summary in ["1 to 100: ", "101 to 200: ", "201 to 250: "] {
+        assert!(read.holds(summary), "{summary}");
+    }
+    assert_eq!(page.matches("<summary>").count(), 1 + 3 + 1);
+}
+
+#[test]
+fn tokens_are_nobodys_address() {
+    let page = Redacted::new(&samples::every_kind(), &key()).html();
+    assert!(!page.contains("partner.example") && !page.contains("Who to tell"));
+    assert!(page.contains("person-fc7a2c") && !page.contains("@redacted"));
+}
+
+#[test]
+fn the_hostile_sample_is_shown_and_not_obeyed() {
+    let read = Read::of(&html(&samples::hostile()));
+    let shown = "A|`b`\\u{1b}[2K\\n- <b>@all</b> \\u{202e}#1 --> www.evil.example";
+    assert!(read.holds(shown));
+    assert!(!read.holds(HOSTILE));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_name_changes_what_a_page_is_made_of(name in nasty()) {
+        let pages = |name: &str| {
+            let (plan, report) = (samples::with_text(name), samples::report_with_text(name));
+            [html(&plan), report_html(&report)]
+        };
+        for (page, expected) in pages(&name).iter().zip(pages("nn")) {
+            prop_assert!(!page.chars().any(|c| c.is_control() && c != '\n'));
+            let (read, expected) = (Read::of(page), Read::of(&expected));
+            prop_assert_eq!(read.tags, expected.tags);
+            prop_assert_eq!(read.attributes, expected.attributes);
+        }
+    }
+}

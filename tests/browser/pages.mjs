@@ -1,0 +1,232 @@
+// Makes the pages that are looked at: of real runs in the sandbox, and of plans and reports that somebody made up who knows how to seal
+// them.
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const REDACTION_KEY = "0123456789abcdef0123456789abcdef";
+
+/** Sets the trap: whatever runs leaves this behind. */
+export const TRAP = "caught";
+const run = `window.${TRAP}=1`;
+
+/** Text that tries everything that a page could obey. */
+const ATTACKS = [
+  `<script>${run}</script>`,
+  `<img src=x onerror="${run}">`,
+  `</code></td></table></main></style></title><svg onload="${run}">`,
+  `"><a href="javascript:${run}" autofocus onfocus="${run}">click</a>`,
+  `' onmouseover='${run}' style='position:fixed;inset:0`,
+  `<style>*{display:none}</style><link rel=stylesheet href=//evil.example/x.css><base href=//evil.example/>`,
+  `<meta http-equiv=refresh content="0;url=//evil.example/"><iframe src=//evil.example></iframe><form action=//evil.example>`,
+  `<!--<script>`,
+  `--><![CDATA[`,
+  `]]>&lt;script&gt;&#60;script&#62;&#x0;&amp;lt;`,
+  `\u202egnp.exe\u2066 \u200b\ufeff\u0000\u001b[2J\r\n\t<b>FORGED</b>`,
+  `{{constructor.constructor('${run}')()}} \${${run}}`,
+  `javascript:${run}`,
+  `data:text/html,<script>${run}</script>`,
+  "W".repeat(300),
+  "שלום (עולם)",
+  "e" + "\u0301".repeat(40),
+];
+
+/** Runs the program in a folder; the status has to be the one that is expected. */
+function runner(binary, folder) {
+  mkdirSync(folder, { recursive: true });
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, KEYCLOAK_TO_AZURE_REDACT_KEY: REDACTION_KEY };
+  return (status, ...words) => {
+    const ended = spawnSync(binary, words, { cwd: folder, env, encoding: "utf8", maxBuffer: 2 ** 30 });
+    if (ended.status !== status) {
+      throw new Error(`${words.join(" ")} ended with ${ended.status}, not with ${status}\n${ended.stderr}`);
+    }
+    return ended.stdout;
+  };
+}
+
+/** JSON by RFC 8785, for which JavaScript already writes numbers and strings as it should. */
+function canonical(value) {
+  if (Array.isArray(value)) {
+    return `[${value.map(canonical).join(",")}]`;
+  }
+  if (value !== null && typeof value === "object") {
+    const names = Object.keys(value).sort();
+    return `{${names.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+function seal(plan) {
+  const { plan_id: _id, created_at: _time, ...digested } = plan;
+  const digest = createHash("sha256").update(canonical(digested)).digest("hex");
+  return { ...plan, plan_id: `sha256:${digest}` };
+}
+
+/** A plan with an attack in every place that others may write to. Each time another one. */
+function hostile(plan) {
+  let turn = 0;
+  const attack = () => ATTACKS[turn++ % ATTACKS.length];
+  const address = () => `${turn}${attack().replaceAll(/[\s\p{C}@]/gu, "")}@evil.example`.toLowerCase();
+  const all = ATTACKS.join(" ");
+  const copy = structuredClone(plan);
+  copy.source.url = all;
+  copy.source.realm = attack();
+  copy.target.tenant_name = all;
+  copy.tool_version = attack();
+  copy.config_sha256 = attack();
+  copy.source.federation = { known_from: "seen", providers: [{ id: "c1", name: all }] };
+  copy.overrides = { allow_empty: [...ATTACKS].sort(), without_witness: [all] };
+  const names = new Map();
+  for (const group of copy.groups) {
+    group.azure.name = attack();
+    names.set(group.azure.id, group.azure.name);
+    group.keycloak[0].path = `/${attack().replaceAll("/", "")}`;
+  }
+  const one = (action) => copy.changes.find((change) => change.action === action);
+  const templates = ["invite", "update", "add", "remove"].map(one);
+  copy.changes = templates.flatMap((template) => ATTACKS.map((_, at) => {
+    const change = structuredClone(template);
+    if (change.action === "invite") {
+      change.email = address();
+      change.person = { id: `p${at}`, username: attack() };
+      change.set.display_name = at % 2 ? attack() : null;
+      change.redirect_url = attack();
+      return change;
+    }
+    change.account = { id: guid(0xa000 + turn), email: address(), display_name: attack() };
+    if (change.action === "update") {
+      change.fields = { surname: { before: attack(), after: attack() }, display_name: { before: null, after: attack() } };
+      return change;
+    }
+    change.group = { ...change.group, name: names.get(change.group.id) };
+    if (change.action === "add") {
+      change.because = [`/${attack().replaceAll("/", "")}`];
+    }
+    return change;
+  }));
+  const codes = ["no_email", "name_too_long", "address_may_have_changed", "removal_not_confirmed"];
+  copy.problems = codes.flatMap((code) => ATTACKS.map(() => ({ code, subject: attack(), message: attack(), hint: attack() })));
+  return counted(copy);
+}
+
+/** Many invitations, updates, additions and removals. */
+function large(plan, number) {
+  const copy = structuredClone(plan);
+  const [group] = copy.groups;
+  const azure = group.azure;
+  const person = (at) => `person.${at}@partner.example`;
+  copy.changes = [];
+  const kinds = ["invite", "update", "add", "remove"];
+  for (const action of kinds) {
+    const template = plan.changes.find((change) => change.action === action);
+    for (let at = kinds.indexOf(action); at < number; at += kinds.length) {
+      const change = structuredClone(template);
+      if (action === "invite") {
+        change.email = person(at);
+        change.person = { id: `p${at}`, username: `person.${at}` };
+        change.set.display_name = `Person ${at}`;
+      } else {
+        change.account = { id: guid(at), email: person(at), display_name: `Person ${at}` };
+      }
+      if ("group" in change) {
+        change.group = azure;
+      }
+      copy.changes.push(change);
+    }
+  }
+  group.members_before = number;
+  return counted(copy);
+}
+
+function guid(number) {
+  return `00000000-0000-4000-8000-${number.toString(16).padStart(12, "0")}`;
+}
+
+/** The numbers of a plan as its changes have them. */
+function counted(plan) {
+  const number = (action) => plan.changes.filter((change) => change.action === action).length;
+  for (const action of ["invite", "update", "add", "remove"]) {
+    plan.summary[action] = number(action);
+  }
+  plan.summary.problems = plan.problems.length;
+  for (const group of plan.groups) {
+    const moves = (action) => plan.changes.filter((change) => change.action === action && change.group.id === group.azure.id).length;
+    group.members_before = Math.max(group.members_before, moves("remove"));
+    group.members_after = group.members_before + moves("add") - moves("remove");
+  }
+  return plan;
+}
+
+function hostileReport(lines) {
+  let turn = 0;
+  const attack = () => ATTACKS[turn++ % ATTACKS.length];
+  const all = ATTACKS.join(" ");
+  return lines.map((line) => {
+    const entry = JSON.parse(line);
+    if (entry.type === "start") {
+      entry.operator = all;
+      entry.tool_version = attack();
+      entry.app_id = attack();
+      entry.source = { url: all, realm: attack() };
+      entry.target.tenant_name = all;
+    }
+    if (entry.account) {
+      entry.account.email = attack();
+      entry.account.display_name = attack();
+      entry.request_id = attack();
+    }
+    if (entry.group) {
+      entry.group.name = attack();
+    }
+    if (entry.type === "outcome") {
+      entry.message = attack();
+      entry.outcome = ["failed", "conflict", "not_attempted", "not_wanted", "done"][turn % 5];
+    }
+    return JSON.stringify(entry);
+  });
+}
+
+/** Writes all pages into a folder. Returns each with what has to stand on it. */
+export function makePages(binary, folder) {
+  const program = runner(binary, folder);
+  const file = (name) => join(folder, name);
+  const read = (name) => JSON.parse(readFileSync(file(name), "utf8"));
+  const pages = [];
+  const keep = (name, html, facts) => {
+    writeFileSync(file(`${name}.html`), html);
+    pages.push({ name, path: file(`${name}.html`), texts: [], ...facts });
+  };
+  const html = ["--format", "html"];
+  const show = (name, plan, facts) => {
+    writeFileSync(file(`${name}.json`), JSON.stringify(seal(plan)));
+    keep(name, program(0, "show", `${name}.json`, ...html), { texts: addressesOf(plan), ...facts });
+  };
+
+  const blocked = program(3, "plan", "--sandbox", "--out", "blocked.json", "--max-removals", "0", ...html);
+  keep("blocked", blocked, { texts: addressesOf(read("blocked.json")) });
+  const page = program(0, "plan", "--sandbox", "--out", "plan.json", ...html);
+  const plan = read("plan.json");
+  keep("plan", page, { texts: addressesOf(plan) });
+  keep("redacted", program(0, "show", "plan.json", "--redact", ...html), { absent: addressesOf(plan) });
+
+  program(0, "apply", "--sandbox", "plan.json", "--dry-run");
+  program(0, "apply", "--sandbox", "plan.json");
+  keep("report", program(0, "report", "plan.report.jsonl", ...html), { texts: addressesOf(plan) });
+  const undo = program(0, "undo", "--sandbox", "plan.report.jsonl", "--out", "undo.json", ...html);
+  keep("undo", undo, { texts: addressesOf(read("undo.json")) });
+  keep("settled", program(0, "plan", "--sandbox", "--out", "settled.json", ...html), {});
+
+  show("hostile", hostile(plan), { texts: [], hostile: true });
+  const lines = readFileSync(file("plan.report.jsonl"), "utf8").trimEnd().split("\n");
+  writeFileSync(file("hostile.report.jsonl"), hostileReport(lines).join("\n"));
+  keep("hostile-report", program(0, "report", "hostile.report.jsonl", ...html), { hostile: true });
+  show("folded", large(plan, 120), {});
+  show("large", large(plan, 3_000), { large: true });
+  return pages;
+}
+
+function addressesOf(plan) {
+  return plan.changes.map((change) => change.email ?? change.account.email);
+}
