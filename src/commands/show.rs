@@ -124,7 +124,8 @@ impl Presentation {
             | Self::Redacted {
                 page: Page::Html, ..
             } => anyhow::bail!(
-                "--against shows how two plans differ as text or Markdown; use --format text or --format markdown."
+                "--against does not go with --format html or json: how two plans differ is shown as text or Markdown; use --format text or \
+                 --format markdown."
             ),
             Self::Redacted { page, key } => {
                 let redacted = RedactedComparison::new(comparison, key);

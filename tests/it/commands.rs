@@ -1033,13 +1033,14 @@ async fn a_plan_is_shown_against_an_older_one() {
             refused.err
         );
     }
-    let refused = stage
-        .run("show @newer.json --against @older.json --format json")
-        .await;
-    assert!(
-        refused.status == 1 && refused.err.contains("--against does not go with"),
-        "{}",
-        refused.err
-    );
+    for format in ["json", "html"] {
+        let line = format!("show @newer.json --against @older.json --format {format}");
+        let refused = stage.run(&line).await;
+        assert!(
+            refused.status == 1 && refused.err.contains("--against does not go with"),
+            "{}",
+            refused.err
+        );
+    }
     assert_eq!(stage.sandbox.requests(), []);
 }
