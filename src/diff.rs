@@ -130,14 +130,22 @@ fn joining(inputs: &Inputs<'_>, group: &MappedGroup<'_>, matching: &Matching<'_>
 impl<'a> Draft<'a> {
     /// The addresses that would be invited, to ask whether one of them is that of an account that was deleted.
     pub fn invitees(&self) -> BTreeSet<Address> {
-        let people = self.concerned().into_iter();
-        people
-            .filter_map(|person| match &self.matching.people.get(person)?.standing {
-                Standing::HasNone(address) if can_be_invited(address, &self.inputs) => {
-                    Some(address.clone())
-                }
-                _ => None,
+        let without_account = self.matching.people.iter();
+        let mut invitees = without_account
+            .filter_map(|(person, matched)| match &matched.standing {
+                Standing::HasNone(address) => Some((*person, address)),
+                Standing::HasAccount(..) | Standing::LeftAlone => None,
             })
+            .filter(|(_, address)| can_be_invited(address, &self.inputs))
+            .peekable();
+        // Who is concerned takes a look at every membership, for which there is no need where nobody is invited.
+        if invitees.peek().is_none() {
+            return BTreeSet::new();
+        }
+        let concerned = self.concerned();
+        invitees
+            .filter(|(person, _)| concerned.contains(person))
+            .map(|(_, address)| address.clone())
             .collect()
     }
 
