@@ -44,18 +44,15 @@ pub(super) fn by_group(view: &View<'_>, changed: &[GroupDiff<'_>]) -> Section {
 }
 
 fn numbers(view: &View<'_>, diff: &GroupDiff<'_>) -> String {
-    let mut numbers = format!("{}. ", diff.before_and_after());
-    if let Some(staying) = diff.staying() {
-        numbers.push_str(&format!("{staying}. "));
-    }
     let keycloak = view.labels.keycloak_of(&diff.group.azure.id);
-    if !keycloak.is_empty() {
-        numbers.push_str(&format!("Keycloak: {}. ", listed(&keycloak, "and")));
-    }
-    if let Some(others) = other_members(diff.group) {
-        numbers.push_str(&format!("Besides, {others}."));
-    }
-    numbers.trim_end().to_owned()
+    let sentences = [
+        Some(diff.before_and_after()),
+        diff.staying(),
+        (!keycloak.is_empty()).then(|| format!("Keycloak: {}", listed(&keycloak, "and"))),
+        other_members(diff.group).map(|others| format!("Besides, {others}")),
+    ];
+    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+    sentences.join(". ") + "."
 }
 
 fn movements(view: &View<'_>, diff: &GroupDiff<'_>, updated: &BTreeSet<&ObjectId>) -> Html {

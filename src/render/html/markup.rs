@@ -1,5 +1,7 @@
 //! Markup that text from elsewhere cannot change.
 
+use std::fmt::{self, Display, Formatter, Write};
+
 use crate::render::escape;
 
 /// Elements after which a line of the file ends, so that a page can be read and compared without a browser.
@@ -80,7 +82,10 @@ impl Html {
     fn written(tag: &'static str, attribute: &str, content: Self) -> Self {
         let name = tag.split(' ').next().unwrap_or(tag);
         let end = if LINES.contains(&name) { "\n" } else { "" };
-        Self(format!("<{tag}{attribute}>{}</{name}>{end}", content.0))
+        let mut markup = content.0;
+        markup.insert_str(0, &format!("<{tag}{attribute}>"));
+        let _ = write!(markup, "</{name}>{end}");
+        Self(markup)
     }
 }
 
@@ -114,8 +119,8 @@ impl Anchor {
     }
 }
 
-impl std::fmt::Display for Anchor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Anchor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.what)?;
         match self.number {
             Some(number) => write!(f, "-{number}"),
