@@ -77,6 +77,14 @@ fn comment(scene: &Scene) -> String {
     comment.clone()
 }
 
+/// Whether the app of an environment has logged in to Entra.
+fn has_logged_in(scene: &Scene, environment: &str) -> bool {
+    let app = scene.app(environment);
+    let requests = scene.stage.sandbox.requests();
+    let mut logins = requests.iter().filter(|it| it.path.ends_with("/token"));
+    logins.any(|login| String::from_utf8_lossy(&login.body).contains(&app))
+}
+
 /// The id of the plan that a run has kept.
 fn kept_plan_id(run: &Run) -> String {
     let plan = run.file("plan", "plan.json").unwrap();
@@ -104,6 +112,9 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
         };
         let everybody = everybody(&scene.stage);
         scene.forge.comment("somebody", MARKER);
+        // The comment is found among those of a long discussion, before it and after.
+        let discuss = || (0..120).for_each(|_| scene.forge.comment("somebody", "Well."));
+        discuss();
 
         let (mut run, planned) = platform.plan(&scene, Event::PullRequest).await;
         assert!(planned.succeeded, "{platform:?}: {}", planned.log);
@@ -121,10 +132,7 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
             None
         );
 
-        // The comment is found among those of a long discussion.
-        for number in 0..250 {
-            scene.forge.comment("somebody", &format!("Remark {number}"));
-        }
+        discuss();
         append(&scene, "# Reviewed.");
         let (run, planned) = platform.plan(&scene, Event::PullRequest).await;
         assert!(planned.succeeded, "{platform:?}: {}", planned.log);
@@ -133,6 +141,7 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
         assert!(second != first && second_comment.contains(&second));
         assert!(!second_comment.contains(&first));
         assert_eq!(scene.stage.writes(), Vec::<String>::new());
+        assert!(!has_logged_in(&scene, "entra-apply"));
 
         let (mut run, planned) = platform.plan(&scene, Event::Push).await;
         assert!(planned.succeeded, "{platform:?}: {}", planned.log);
@@ -145,6 +154,7 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
         assert_eq!(start["plan_id"], *second);
         assert_eq!(start["operator"], "octocat");
         assert_eq!(start["app_id"], scene.app("entra-apply"));
+        assert!(has_logged_in(&scene, "entra-apply"));
         assert!(report.lines().last().unwrap().contains("\"type\":\"end\""));
         assert!(run.file("report", "apply.log").unwrap().contains("8 done"));
         let outcome = comment(&scene);
@@ -159,7 +169,7 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
         if platform != Platform::GitLab {
             assert_eq!(applied.summary, outcome);
         }
-        assert_eq!(scene.forge.of_others().len(), 251);
+        assert_eq!(scene.forge.of_others().len(), 241);
 
         // At night nothing has drifted, and nobody is told.
         let (mut run, planned) = platform.plan(&scene, Event::Schedule).await;
