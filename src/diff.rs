@@ -10,9 +10,9 @@ use crate::matching::{
 };
 use crate::model::{Address, ObjectId, PersonId, UserType};
 use crate::plan::{
-    AccountName, Add, Block, Change, Federation, FieldChange, Fields, Invite, KeycloakGroupName,
-    NewAccount, NewMember, PersonName, PlannedGroup, Problem, ProblemCode, RemovalReason, Remove,
-    Summary, Update,
+    AccountName, Add, Block, Change, Federation, FieldChange, Fields, Invite, NewAccount,
+    NewMember, PersonName, PlannedGroup, Problem, ProblemCode, RemovalReason, Remove, Summary,
+    Update,
 };
 use crate::removal::{
     Candidate, Judgement, ProofRequest, Proofs, candidates, federation, judge, proof_request,
@@ -539,19 +539,8 @@ impl<'d, 'a> Ledger<'d, 'a> {
 
     fn describe(&mut self, group: &MappedGroup<'a>, added: usize, removed: usize) {
         let members = group.azure.members.len();
-        let mut keycloak: Vec<_> = group
-            .mappings
-            .iter()
-            .filter_map(|mapping| self.draft.inputs.keycloak.groups.get(&mapping.keycloak))
-            .map(|source| KeycloakGroupName {
-                path: source.path.clone(),
-                id: source.id.clone(),
-            })
-            .collect();
-        keycloak.sort();
-        keycloak.dedup();
         self.entries.groups.push(PlannedGroup {
-            keycloak,
+            keycloak: group.keycloak_names(self.draft.inputs.keycloak),
             azure: group.name(),
             members_before: members,
             members_after: (members + added).saturating_sub(removed),

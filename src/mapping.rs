@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::{GroupPath, KeycloakGroupId, ObjectId, PersonId};
-use crate::plan::{GroupName, Overrides, ProblemCode, ScopeMapping};
+use crate::plan::{GroupName, KeycloakGroupName, Overrides, ProblemCode, ScopeMapping};
 use crate::settings::{Mapping, RemovalPolicy, Settings};
 use crate::snapshot::{EntraGroup, EntraSnapshot, KeycloakGroup, KeycloakSnapshot, Person};
 
@@ -59,6 +59,20 @@ impl<'a> MappedGroup<'a> {
             id: self.azure.id.clone(),
             name: self.azure.name.clone(),
         }
+    }
+
+    /// The Keycloak groups of its mappings, as plans hold them.
+    pub fn keycloak_names(&self, keycloak: &KeycloakSnapshot) -> Vec<KeycloakGroupName> {
+        let names: BTreeSet<KeycloakGroupName> = self
+            .mappings
+            .iter()
+            .filter_map(|mapping| keycloak.groups.get(&mapping.keycloak))
+            .map(|source| KeycloakGroupName {
+                path: source.path.clone(),
+                id: source.id.clone(),
+            })
+            .collect();
+        names.into_iter().collect()
     }
 
     /// The people who are directly in one of the sources, each with the sources' paths in order.

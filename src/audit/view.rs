@@ -11,9 +11,7 @@ use crate::explain::{Staying, staying};
 use crate::mapping::MappedGroup;
 use crate::matching::{Standing, is_protected, is_protected_address, name_of};
 use crate::model::{Address, ObjectId, PersonId};
-use crate::plan::{
-    Change, GroupName, KeycloakGroupName, PersonName, Problem, ProblemCode, RemovalReason,
-};
+use crate::plan::{Change, GroupName, PersonName, Problem, ProblemCode, RemovalReason};
 use crate::snapshot::{Account, DatedAccount, Person};
 
 /// A decision, with what is looked for in it over and over.
@@ -116,27 +114,9 @@ impl<'d, 'a> View<'d, 'a> {
             .filter_map(|(person, _)| self.missing(group, person, because(person, &reasons)))
             .collect();
         missing.sort_by(|a, b| (&a.name, &a.person).cmp(&(&b.name, &b.person)));
-        let mut keycloak: Vec<KeycloakGroupName> = group
-            .mappings
-            .iter()
-            .filter_map(|mapping| {
-                self.decision
-                    .draft
-                    .inputs
-                    .keycloak
-                    .groups
-                    .get(&mapping.keycloak)
-            })
-            .map(|source| KeycloakGroupName {
-                path: source.path.clone(),
-                id: source.id.clone(),
-            })
-            .collect();
-        keycloak.sort();
-        keycloak.dedup();
         AuditedGroup {
             azure: group.name(),
-            keycloak,
+            keycloak: group.keycloak_names(self.decision.draft.inputs.keycloak),
             obstacle: group.obstacle,
             other_members: group.azure.other_members,
             without_reason,
