@@ -1,12 +1,12 @@
 //! What the runs of a report wrote, held against what is so now.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::view::View;
 use super::{Deviation, Doubt, Now, ReportedRun, SinceReport};
 use crate::model::ObjectId;
 use crate::plan::{Action, FieldChange, Fields, GroupName};
-use crate::report::{Report, Run, Subject, Write};
+use crate::report::{Outcome, Report, Run, Subject, Write};
 use crate::snapshot::{Account, DatedAccount};
 
 /// Holds what the runs of a report wrote against what is so now.
@@ -58,17 +58,30 @@ fn reported(run: &Run) -> ReportedRun {
 fn doubts(report: &Report) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     for (at, run) in report.runs.iter().enumerate() {
-        let is_settled = report.runs.iter().skip(at + 1).any(|later| {
-            later.start.plan_id == run.start.plan_id && !later.start.dry_run && later.end.is_some()
-        });
-        if run.start.dry_run || is_settled {
+        if run.start.dry_run {
             continue;
         }
-        if run.end.is_none() {
+        // The same situation gives the same id again, and is another plan then.
+        let is_of_plan = |later: &&Run| {
+            later.start.plan_id == run.start.plan_id
+                && later.start.plan_created_at == run.start.plan_created_at
+                && !later.start.dry_run
+        };
+        let later: Vec<&Run> = report.runs.iter().skip(at + 1).filter(is_of_plan).collect();
+        let settled: BTreeSet<usize> = later
+            .iter()
+            .flat_map(|later| &later.outcomes)
+            .filter(|it| !it.outcome.uncertain && it.outcome.outcome != Outcome::NotAttempted)
+            .map(|it| it.outcome.change)
+            .collect();
+        let is_finished = later.iter().any(|later| later.end.is_some())
+            && run.without_outcome().is_subset(&settled);
+        if run.end.is_none() && !is_finished {
             doubts.push(Doubt::NoEnd(reported(run)));
         }
-        let uncertain = run.outcomes.iter().filter(|it| it.outcome.uncertain);
-        doubts.extend(uncertain.map(|it| Doubt::Uncertain(reported(run), it.outcome.change)));
+        let uncertain = run.outcomes.iter().map(|it| &it.outcome);
+        let uncertain = uncertain.filter(|it| it.uncertain && !settled.contains(&it.change));
+        doubts.extend(uncertain.map(|it| Doubt::Uncertain(reported(run), it.change)));
     }
     doubts
 }

@@ -91,11 +91,15 @@ fn show(audit: &Audit, format: AuditFormat, context: &mut Context) -> anyhow::Re
 fn read_report(path: &Path) -> anyhow::Result<Report> {
     let report = report_file::read(path)?;
     let shown = path.display();
-    ensure!(!report.runs.is_empty(), "the report {shown} holds no run");
+    ensure!(
+        !report.runs.is_empty(),
+        "the report {shown} holds no run; name one that apply has written"
+    );
     for run in &report.runs {
         if let Some(contradiction) = run.contradiction() {
             bail!(
-                "refused the report {shown}: the lines of its run {} do not fit together, so some are missing or were changed: {contradiction}",
+                "refused the report {shown}: the lines of its run {} do not fit together, so some are missing or were changed: \
+                 {contradiction}; take the report as apply wrote it, or audit without --since",
                 run.start.run_id
             );
         }

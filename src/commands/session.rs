@@ -367,7 +367,8 @@ fn entra_line(snapshot: &EntraSnapshot, took: Duration) -> String {
     )
 }
 
-fn counted(number: usize, one: &str, many: &str) -> String {
+/// A number with its noun.
+pub fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 

@@ -21,9 +21,30 @@ pub fn run(args: &ShowArgs, context: &mut Context) -> anyhow::Result<ExitStatus>
         presentation.show(&plan, context)?;
         return Ok(ExitStatus::Done);
     };
+    let style = context.ui.out_style();
+    let markdown = match args.presentation.format {
+        Format::Text => false,
+        Format::Markdown => true,
+        Format::Html | Format::Json => anyhow::bail!(
+            "--against does not go with --format html or json: how two plans differ is shown as text or Markdown; use --format text or \
+             --format markdown."
+        ),
+    };
     let plan = read(&args.plan, &presentation)?;
-    let older = read(older, &presentation)?;
-    presentation.show_comparison(&Comparison::of(older, plan), context)?;
+    let comparison = Comparison::of(read(older, &presentation)?, plan);
+    let text = match (&presentation, markdown) {
+        (Presentation::Complete(_), false) => comparison_text(&comparison, &style),
+        (Presentation::Complete(_), true) => comparison_markdown(&comparison),
+        (Presentation::Redacted { key, .. }, markdown) => {
+            let redacted = RedactedComparison::new(&comparison, key);
+            if markdown {
+                redacted.markdown()
+            } else {
+                redacted.text(&style)
+            }
+        }
+    };
+    context.ui.result(&text)?;
     Ok(ExitStatus::Done)
 }
 
@@ -104,34 +125,6 @@ impl Presentation {
                     Page::Text => redacted.text(&style),
                     Page::Markdown => redacted.markdown(),
                     Page::Html => redacted.html(),
-                }
-            }
-        };
-        context.ui.result(&text)
-    }
-
-    /// Prints to stdout how a plan differs from an older one.
-    fn show_comparison(
-        &self,
-        comparison: &Comparison,
-        context: &mut Context,
-    ) -> anyhow::Result<()> {
-        let style = context.ui.out_style();
-        let text = match self {
-            Self::Complete(Format::Text) => comparison_text(comparison, &style),
-            Self::Complete(Format::Markdown) => comparison_markdown(comparison),
-            Self::Complete(Format::Html | Format::Json)
-            | Self::Redacted {
-                page: Page::Html, ..
-            } => anyhow::bail!(
-                "--against does not go with --format html or json: how two plans differ is shown as text or Markdown; use --format text or \
-                 --format markdown."
-            ),
-            Self::Redacted { page, key } => {
-                let redacted = RedactedComparison::new(comparison, key);
-                match page {
-                    Page::Markdown => redacted.markdown(),
-                    Page::Text | Page::Html => redacted.text(&style),
                 }
             }
         };

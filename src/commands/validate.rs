@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cli::ValidateArgs;
+use crate::commands::session::counted;
 use crate::commands::{Context, ExitStatus};
 use crate::config::{Config, schema};
 use crate::model::fold;
@@ -36,14 +37,10 @@ fn summary(config: &Config) -> String {
         .iter()
         .map(|mapping| fold(&mapping.azure))
         .collect();
-    let counted = |number: usize, noun: &str| match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
-    };
     format!(
         "  {} to {}\n  from Keycloak {}, realm {}, to Entra through {}\n",
-        counted(mappings.len(), "mapping"),
-        counted(azure.len(), "Azure group"),
+        counted(mappings.len(), "mapping", "mappings"),
+        counted(azure.len(), "Azure group", "Azure groups"),
         plain(&config.keycloak.url),
         plain(&config.keycloak.realm),
         plain(&config.entra.graph_url)

@@ -22,7 +22,7 @@ use crate::plan::{Action, GroupName, ProblemCode};
 use super::explain::staying_words;
 use super::words::{
     GroupLabels, People, ProblemWords, address, counted, federation_of, field_changes, grouped,
-    listed, name, place, sentence, time_with_seconds,
+    listed, name, place, sentence, started_by, time_with_seconds,
 };
 
 /// An audit in harmless words.
@@ -513,11 +513,6 @@ fn evidence(audit: &Audit) -> Vec<(&'static str, String)> {
         evidence,
         ..
     } = audit;
-    let operator = match &evidence.operator {
-        // Nobody has checked it, and whoever set it chose the words.
-        Some(operator) => format!("(as the environment says) {}", place(operator)),
-        None => "somebody whom the environment does not name".to_owned(),
-    };
     vec![
         (
             "Keycloak",
@@ -548,7 +543,7 @@ fn evidence(audit: &Audit) -> Vec<(&'static str, String)> {
         ("Asked", asked(audit)),
         ("Began", time_with_seconds(evidence.began)),
         ("Ended", time_with_seconds(evidence.ended)),
-        ("By", operator),
+        ("By", started_by(evidence.operator.as_deref())),
         (
             "With",
             format!(

@@ -13,7 +13,7 @@ use super::layout::{hanging, hanging_named};
 use super::markdown::MAX_CHARACTERS;
 use super::words::{
     GroupLabels, People, address, counted, field_changes, grouped, name, place, seconds_of,
-    time_with_seconds,
+    started_by, time_with_seconds,
 };
 
 pub(super) const UNSETTLED: &str = "Written, and nothing said of it after that";
@@ -182,11 +182,6 @@ pub(super) fn facts(run: &Run) -> Facts {
         (PlanKind::Undo, false) => "Run that undoes another",
         (PlanKind::Undo, true) => "Dry run of undoing another",
     };
-    let operator = match &start.operator {
-        // Nobody has checked it, and whoever set it chose the words.
-        Some(operator) => format!("(as the environment says) {}", place(operator)),
-        None => "somebody whom the environment does not name".to_owned(),
-    };
     let rows = vec![
         ("Run", place(&start.run_id)),
         (
@@ -197,7 +192,7 @@ pub(super) fn facts(run: &Run) -> Facts {
                 counted(start.changes, "change", "changes")
             ),
         ),
-        ("By", operator),
+        ("By", started_by(start.operator.as_deref())),
         ("App", place(&start.app_id)),
         (
             "Version",

@@ -347,6 +347,15 @@ pub(super) fn place(text: &str) -> String {
     shortened(text, PATH)
 }
 
+/// Returns who started something, as far as that is known.
+pub(super) fn started_by(operator: Option<&str>) -> String {
+    match operator {
+        // Nobody has checked it, and whoever set it chose the words.
+        Some(operator) => format!("(as the environment says) {}", place(operator)),
+        None => "somebody whom the environment does not name".to_owned(),
+    }
+}
+
 /// Returns a sentence that another part of the program made, with names in it.
 pub(super) fn sentence(text: &str) -> String {
     shortened(text, SENTENCE)

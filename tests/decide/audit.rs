@@ -8,7 +8,7 @@ use keycloak_to_azure::audit::{
 use keycloak_to_azure::explain::Staying;
 use keycloak_to_azure::model::{ObjectId, UserType};
 use keycloak_to_azure::plan::{Change, ProblemCode, RemovalReason, Target};
-use keycloak_to_azure::report::{End, Realm, Report};
+use keycloak_to_azure::report::{End, Outcome, Realm, Report};
 use keycloak_to_azure::settings::RemovalPolicy;
 use keycloak_to_azure::snapshot::{Account, DatedAccount};
 use proptest::prelude::*;
@@ -398,6 +398,21 @@ fn what_a_report_leaves_open_is_named_until_a_later_run_of_the_plan_ended() {
     later.start.dry_run = false;
     report.runs[1] = later.clone();
     assert_eq!(doubts(&report), 0);
+    // Interrupted before it came to what is not known.
+    report.runs[1].outcomes[0].outcome.outcome = Outcome::NotAttempted;
+    assert_eq!(doubts(&report), 1);
+    // What the first run said nothing of, and the later one neither.
+    report.runs[1] = later.clone();
+    let left_out = report.runs[0].outcomes.pop().unwrap();
+    report.runs[1].outcomes.pop();
+    assert_eq!(doubts(&report), 1);
+    report.runs[0].outcomes.push(left_out);
+    // The same situation at another time, and another plan.
+    let mut again = later.clone();
+    again.start.plan_created_at = NOW.parse().unwrap();
+    assert_ne!(again.start.plan_created_at, later.start.plan_created_at);
+    report.runs[1] = again;
+    assert_eq!(doubts(&report), 2);
     later.start.plan_id = "another".to_owned();
     report.runs[1] = later;
     assert_eq!(doubts(&report), 2);
