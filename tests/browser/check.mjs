@@ -147,7 +147,7 @@ async function isForAScreenReader(tab, report) {
 /** Nothing but what the program means to write: no element or attribute of another kind. */
 async function isNothingElse(tab, report) {
   const strange = await tab.evaluate(() => {
-    const tags = new Set(("a b bdi body caption code dd details div dl dt footer h1 h2 h3 head html li main meta nav p pre section strong "
+    const tags = new Set(("a b bdi blockquote body caption code dd details div dl dt footer h1 h2 h3 head html li main meta nav p pre section strong "
       + "style summary table tbody td th thead title tr ul").split(" "));
     const attributes = new Set(["class", "id", "href", "scope", "lang", "charset", "content", "name", "http-equiv", "tabindex", "open",
       "aria-label"]);

@@ -93,6 +93,9 @@ function hostile(plan) {
       change.person = { id: `p${at}`, username: attack() };
       change.set.display_name = at % 2 ? attack() : null;
       change.redirect_url = attack();
+      if (at % 3 === 0) {
+        Object.assign(change, { send_email: true, message: `${attack()}\n${attack()}`, cc: address() });
+      }
       return change;
     }
     change.account = { id: guid(0xa000 + turn), email: address(), display_name: attack() };
@@ -138,6 +141,15 @@ function large(plan, number) {
   }
   group.members_before = number;
   return counted(copy);
+}
+
+/** A plan whose invitations are mailed, with a text of several lines and a copy. */
+function mailed(plan) {
+  const copy = structuredClone(plan);
+  for (const change of copy.changes.filter(({ action }) => action === "invite")) {
+    Object.assign(change, { send_email: true, message: "Welcome!\n\nYour access is ready.", language: "de-DE", cc: "people@acme.example" });
+  }
+  return copy;
 }
 
 function guid(number) {
@@ -214,6 +226,7 @@ export function makePages(binary, folder) {
   program(0, "apply", "--sandbox", "plan.json", "--dry-run");
   program(0, "apply", "--sandbox", "plan.json");
   keep("report", program(0, "report", "plan.report.jsonl", ...html), { texts: addressesOf(plan) });
+  keep("audit", program(2, "audit", "--sandbox", "--since", "plan.report.jsonl", ...html), { texts: ["gil@partner.example", "dana@partner.example"] });
   const undo = program(0, "undo", "--sandbox", "plan.report.jsonl", "--out", "undo.json", ...html);
   keep("undo", undo, { texts: addressesOf(read("undo.json")) });
   keep("settled", program(0, "plan", "--sandbox", "--out", "settled.json", ...html), {});
@@ -222,6 +235,7 @@ export function makePages(binary, folder) {
   const lines = readFileSync(file("plan.report.jsonl"), "utf8").trimEnd().split("\n");
   writeFileSync(file("hostile.report.jsonl"), hostileReport(lines).join("\n"));
   keep("hostile-report", program(0, "report", "hostile.report.jsonl", ...html), { hostile: true });
+  show("mailed", mailed(plan), { texts: [...addressesOf(plan), "people@acme.example"] });
   show("folded", large(plan, 120), {});
   show("large", large(plan, 3_000), { large: true });
   return pages;

@@ -284,14 +284,16 @@ async fn assert_audited(what: &str, stage: &Stage) {
             user.user_type = Some("Guest".to_owned());
         }
     });
-    for format in ["text", "markdown", "csv"] {
+    for format in ["text", "markdown", "html", "csv"] {
         let line = format!("audit --since @plan.report.jsonl --pending-days 0 --format {format}");
         let audited = stage.run(&line).await;
         assert_eq!(audited.status, 2, "{what}: {}", audited.err);
         let out = audited.out.replace('\r', "");
         assert_shown(&format!("{what}, audit as {format}"), &out);
-        if format == "csv" {
-            assert_table(what, &out);
+        match format {
+            "csv" => assert_table(what, &out),
+            "html" => drop(assert_no_markup_but_ours(what, &out)),
+            _ => {}
         }
     }
     let audited = stage.run("audit --format json").await;
@@ -519,10 +521,43 @@ fn outside_of_fences(comment: &str) -> Vec<&str> {
 // Pages as a parser of HTML reads them
 
 /// Every element that a page is made of.
-const ELEMENTS: [&str; 35] = [
-    "a", "b", "bdi", "body", "caption", "code", "dd", "details", "div", "dl", "dt", "footer", "h1",
-    "h2", "h3", "head", "html", "li", "main", "meta", "nav", "p", "pre", "section", "strong",
-    "style", "summary", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
+const ELEMENTS: [&str; 36] = [
+    "a",
+    "b",
+    "bdi",
+    "blockquote",
+    "body",
+    "caption",
+    "code",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "head",
+    "html",
+    "li",
+    "main",
+    "meta",
+    "nav",
+    "p",
+    "pre",
+    "section",
+    "strong",
+    "style",
+    "summary",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "title",
+    "tr",
+    "ul",
 ];
 
 /// Asserts that a page has no element and no attribute but those of the program, that nothing in an attribute is from elsewhere, and that

@@ -6,6 +6,7 @@ use crate::render::words::ProblemWords;
 
 use super::markup::{Anchor, Html};
 use super::page::{Kind, Page, Section, facts};
+use super::plan::problem_item;
 use super::table::Table;
 
 /// Returns an audit as a page for a browser, complete in one file.
@@ -55,32 +56,14 @@ pub fn audit_html(audit: &Audit) -> String {
 }
 
 fn problems(problems: &[ProblemWords]) -> Section {
-    let items = problems.iter().map(|problem| {
-        let line = Html::text(&format!("{} {}", problem.subject, problem.message));
-        let hint = problem
-            .hint
-            .iter()
-            .map(|hint| Html::text(hint))
-            .collect::<Vec<_>>();
-        if hint.is_empty() {
-            line
-        } else {
-            line.and(&Html::list("ul", hint))
-        }
-    });
-    let items: Vec<Html> = items.collect();
-    let count = items.len();
+    let items: Vec<Html> = problems.iter().map(problem_item).collect();
     Section {
         anchor: Anchor::of("problems"),
         link: "Problems".to_owned(),
         kind: Kind::Warning,
         heading: "Problems".to_owned(),
-        count: Some(count),
-        body: if items.is_empty() {
-            Html::default()
-        } else {
-            Html::list("ul class=\"problems\"", items)
-        },
+        count: Some(items.len()),
+        body: Html::list("ul class=\"problems\"", items),
     }
 }
 

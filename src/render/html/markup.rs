@@ -5,9 +5,30 @@ use std::fmt::{self, Display, Formatter, Write};
 use crate::render::escape;
 
 /// Elements after which a line of the file ends, so that a page can be read and compared without a browser.
-const LINES: [&str; 22] = [
-    "body", "caption", "dd", "details", "div", "dl", "footer", "h1", "h2", "h3", "li", "main",
-    "nav", "p", "pre", "section", "summary", "table", "tbody", "thead", "tr", "ul",
+const LINES: [&str; 23] = [
+    "blockquote",
+    "body",
+    "caption",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "li",
+    "main",
+    "nav",
+    "p",
+    "pre",
+    "section",
+    "summary",
+    "table",
+    "tbody",
+    "thead",
+    "tr",
+    "ul",
 ];
 
 /// Finished markup: every element in it is closed, and every text in it is escaped. Only what stands in this program's own source is

@@ -280,17 +280,7 @@ fn problems(plan: &Plan) -> Vec<Section> {
         let problems = plan.problems.iter();
         let items: Vec<Html> = problems
             .filter(|problem| belongs(problem.code))
-            .map(|problem| {
-                let ProblemWords {
-                    subject,
-                    message,
-                    hint,
-                } = ProblemWords::of(problem);
-                let hint = hint.map(|hint| Html::text(&format!("What to do: {hint}")));
-                Html::element("strong", Html::name(&subject))
-                    .and(&Html::text(&format!(" {message}")))
-                    .and(&Html::each("div", hint))
-            })
+            .map(|problem| problem_item(&ProblemWords::of(problem)))
             .collect();
         Section {
             anchor: Anchor::of(anchor),
@@ -302,6 +292,21 @@ fn problems(plan: &Plan) -> Vec<Section> {
         }
     });
     sections.collect()
+}
+
+/// A problem as an item of a list: who or what it is about, what it is, and what to do.
+pub(super) fn problem_item(problem: &ProblemWords) -> Html {
+    let ProblemWords {
+        subject,
+        message,
+        hint,
+    } = problem;
+    let hint = hint
+        .iter()
+        .map(|hint| Html::text(&format!("What to do: {hint}")));
+    Html::element("strong", Html::name(subject))
+        .and(&Html::text(&format!(" {message}")))
+        .and(&Html::each("div", hint))
 }
 
 fn invitations(view: &View<'_>) -> Section {
