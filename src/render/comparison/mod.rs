@@ -9,14 +9,14 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use crate::compare::{Comparison, Detail, Differing, GroupDifference};
 use crate::model::GroupPath;
 use crate::plan::{Block, Change, Overrides, Plan, PlanKind, Problem, ScopeMapping};
+use crate::report::object_of;
 
 use super::Style;
 use super::flags::{override_flags, shell_flag};
 use super::redact::token_of;
 use super::words::{
-    Changes, GroupLabels, People, ProblemWords, Reception, addition_reason, address, counted,
-    federation, field_changes, grouped, invited_as, invited_name, name, place, quoted, sentence,
-    time,
+    Changes, GroupLabels, People, ProblemWords, Reception, addition_reason, address, configuration,
+    counted, federation, field_changes, grouped, invited_as, name, place, quoted, sentence, time,
 };
 
 /// Returns a comparison as text for a terminal.
@@ -281,8 +281,8 @@ fn settings(comparison: &Comparison) -> Vec<Otherwise> {
         Otherwise::new(
             "configuration:",
             *config_sha256 != came.config_sha256,
-            digest(config_sha256),
-            digest(&came.config_sha256),
+            configuration(went),
+            configuration(came),
         ),
         Otherwise::new(
             "version of the program:",
@@ -347,11 +347,6 @@ fn settings(comparison: &Comparison) -> Vec<Otherwise> {
     settings
 }
 
-/// The beginning of a digest, which is enough to tell it from another.
-fn digest(digits: &str) -> String {
-    place(&digits.chars().take(12).collect::<String>())
-}
-
 fn flags(overrides: &Overrides) -> Vec<String> {
     override_flags(overrides)
         .iter()
@@ -391,31 +386,9 @@ impl<'c> Labels<'c> {
 
     /// Returns what a change does to whom, in cells.
     fn subject(&self, change: &Change, people: People) -> Vec<String> {
-        let (who, email) = match change {
-            Change::Invite(invite) => (invited_name(invite), invite.email.as_str()),
-            Change::Update(update) => {
-                let account = &update.account;
-                (
-                    name(account.display_name.as_deref()),
-                    account.email.as_str(),
-                )
-            }
-            Change::Add(add) => {
-                let account = &add.account;
-                (
-                    name(account.display_name.as_deref()),
-                    account.email.as_str(),
-                )
-            }
-            Change::Remove(remove) => {
-                let account = &remove.account;
-                (
-                    name(account.display_name.as_deref()),
-                    account.email.as_str(),
-                )
-            }
-        };
-        let mut cells = people.who(who, email);
+        let (account, _) = object_of(change);
+        let who = name(account.display_name.as_deref());
+        let mut cells = people.who(who, &account.email);
         cells.push(match change {
             Change::Invite(_) => "to invite".to_owned(),
             Change::Update(_) => "to update".to_owned(),
@@ -523,28 +496,11 @@ fn said_of_change(
         Some(value) => format!("{what} {}", quoted(value)),
         None => format!("no {what}"),
     };
-    let (email, display_name, group) = match change {
-        Change::Invite(invite) => (invite.email.as_str(), &invite.set.display_name, None),
-        Change::Update(update) => {
-            let account = &update.account;
-            (account.email.as_str(), &account.display_name, None)
-        }
-        Change::Add(add) => {
-            let account = &add.account;
-            (
-                account.email.as_str(),
-                &account.display_name,
-                Some(&add.group),
-            )
-        }
-        Change::Remove(remove) => {
-            let account = &remove.account;
-            (
-                account.email.as_str(),
-                &account.display_name,
-                Some(&remove.group),
-            )
-        }
+    let (account, group) = object_of(change);
+    let display_name = match change {
+        // What it is called without one is no name that it gets.
+        Change::Invite(invite) => &invite.set.display_name,
+        Change::Update(_) | Change::Add(_) | Change::Remove(_) => &account.display_name,
     };
     match (detail, change) {
         (Detail::Reason, Change::Remove(remove)) => labels.removal_reason(remove, str::to_owned),
@@ -566,11 +522,11 @@ fn said_of_change(
         }
         (Detail::DisplayName, _) => named("display name", display_name),
         (Detail::Address, _) => address(match people {
-            People::Named => email,
-            People::Redacted => token_of(email),
+            People::Named => &account.email,
+            People::Redacted => token_of(&account.email),
         }),
         (Detail::GroupName, _) => {
-            let called = group.map_or(String::new(), |group| labels.of_group(group));
+            let called = group.map_or(String::new(), |group| labels.of_group(&group));
             format!("the group is called {called}")
         }
         _ => String::new(),
