@@ -12,10 +12,11 @@ use super::super::markdown::{
     updates,
 };
 use super::super::words::{People, ProblemWords, grouped, place, sentence as words, time};
-use super::{
-    Labels, Otherwise, ThenAndNow, answer, block_details, change_details, group_words,
-    problem_details, removals_first, same_plan, settings, verdict, warnings,
+use super::details::{
+    Labels, ThenAndNow, block_details, change_details, group_words, problem_details, removals_first,
 };
+use super::settings::{Otherwise, settings};
+use super::{answer, same_plan, verdict, warnings};
 
 /// What went is left out before anything that came or differs is.
 const AFTER_ALL_ELSE: u8 = 20;

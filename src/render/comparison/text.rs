@@ -6,10 +6,11 @@ use crate::plan::{Change, Plan};
 use super::super::layout::{Columns, hanging, hanging_marked, hanging_named};
 use super::super::text::{additions, blocks, invitations, problems, redaction, removals, updates};
 use super::super::words::{People, ProblemWords, place, sentence, time};
-use super::{
-    Labels, Otherwise, Style, ThenAndNow, answer, block_details, change_details, group_words,
-    problem_details, removals_first, same_plan, settings, verdict, warnings,
+use super::details::{
+    Labels, ThenAndNow, block_details, change_details, group_words, problem_details, removals_first,
 };
+use super::settings::{Otherwise, settings};
+use super::{Style, answer, same_plan, verdict, warnings};
 
 pub fn page(comparison: &Comparison, people: People, style: Style) -> String {
     if let Some(answer) = same_plan(comparison) {
