@@ -155,6 +155,16 @@ fn only_whom_the_plan_would_invite_is_asked_about() {
 }
 
 #[test]
+fn whoever_cannot_be_invited_keeps_the_problem_that_says_so() {
+    let mut world = ann_deleted();
+    world.settings.invitations.allowed_domains = vec!["elsewhere.example".to_owned()];
+    // Somebody has to be invited, as deleted accounts are asked about for those only.
+    world.person("eve").email = Some("eve@elsewhere.example".to_owned());
+    world.join("eve", "/team");
+    assert_eq!(codes(&world.plan()), [ProblemCode::DomainNotAllowed]);
+}
+
+#[test]
 fn nobody_counts_for_who_joins_whose_account_was_deleted() {
     // The last member leaves, and whoever was to come cannot.
     let mut world = empty();
