@@ -37,6 +37,8 @@ pub struct Draft<'a> {
     candidates: Vec<Vec<Candidate<'a>>>,
     /// The limits that the candidates exceed.
     blocks: Vec<Block>,
+    /// What is the matter with a directory and with nobody in particular.
+    problems: Vec<Problem>,
 }
 
 /// What a plan holds, with what apply needs besides to judge a reviewed plan.
@@ -107,6 +109,7 @@ fn with_candidates<'a>(
         matching,
         candidates,
         blocks,
+        problems: Vec::new(),
     }
 }
 
@@ -163,6 +166,13 @@ impl<'a> Draft<'a> {
         with_candidates(inputs, groups, matching)
     }
 
+    /// The same draft, where Entra does not show which accounts were deleted: the plan says so.
+    #[must_use]
+    pub fn not_knowing_deleted(mut self) -> Self {
+        self.problems.push(deleted_accounts_hidden());
+        self
+    }
+
     /// Everybody who is in a source of a group that the plan may change.
     fn concerned(&self) -> HashSet<&'a PersonId> {
         self.groups
@@ -201,6 +211,18 @@ impl<'a> Draft<'a> {
         }
         let entries = ledger.entries;
         entries.into_decision(federation, self)
+    }
+}
+
+fn deleted_accounts_hidden() -> Problem {
+    Problem {
+        code: ProblemCode::DeletedAccountsHidden,
+        subject: "Entra".to_owned(),
+        message: "does not show which accounts were deleted (403), so somebody to invite may have one that can be restored"
+            .to_owned(),
+        hint: Some(
+            "grant the app User.Read.All; until then, look at Deleted users in Entra before applying".to_owned(),
+        ),
     }
 }
 
@@ -247,6 +269,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
             covered: HashMap::new(),
             entries: Entries {
                 blocks: draft.blocks.clone(),
+                problems: draft.problems.clone(),
                 ..Entries::default()
             },
         }

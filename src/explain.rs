@@ -14,7 +14,7 @@ use crate::matching::{
     name_of_account, values,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, ProviderId};
-use crate::plan::{Block, Change, Plan, Problem, ProblemCode};
+use crate::plan::{Action, Block, Change, Plan, Problem, ProblemCode};
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
 use crate::snapshot::{Account, Person};
@@ -239,7 +239,7 @@ pub fn explain(
         problems: fresh
             .problems
             .iter()
-            .filter(|problem| subject.concerns(problem, &fresh.draft.groups))
+            .filter(|problem| subject.concerns(problem, fresh))
             .cloned()
             .collect(),
         outcomes: outcomes.map(|outcomes| {
@@ -468,7 +468,7 @@ impl Subject<'_> {
     }
 
     /// Problems are text, with names in it that people choose. One concerns the subject if it is called exactly so.
-    fn concerns(&self, problem: &Problem, groups: &[MappedGroup<'_>]) -> bool {
+    fn concerns(&self, problem: &Problem, fresh: &Decision<'_>) -> bool {
         let is_about_group = |group: &MappedGroup<'_>| {
             group.obstacle == Some(problem.code)
                 && group.azure.name == problem.subject
@@ -481,9 +481,15 @@ impl Subject<'_> {
                     .values()
                     .any(|account| account.display_name.as_deref() == Some(&problem.subject))
         };
+        let may_have_been_deleted = || {
+            let mut changes = fresh.changes.iter();
+            problem.code == ProblemCode::DeletedAccountsHidden
+                && changes.any(|change| change.action() == Action::Invite && self.is_of(change))
+        };
         self.names.contains(&problem.subject)
             || may_be_theirs()
-            || groups.iter().any(is_about_group)
+            || may_have_been_deleted()
+            || fresh.draft.groups.iter().any(is_about_group)
     }
 }
 

@@ -620,7 +620,8 @@ impl ProblemCode {
     pub fn leaves_as_is(self) -> bool {
         !matches!(
             self,
-            Self::OnPremisesAccount
+            Self::DeletedAccountsHidden
+                | Self::OnPremisesAccount
                 | Self::NameTooLong
                 | Self::AddressMayHaveChanged
                 | Self::GroupNotMapped
@@ -650,6 +651,8 @@ pub enum ProblemCode {
     AmbiguousAccount,
     /// The account with the address was deleted and can be restored.
     DeletedAccount,
+    /// Entra does not show which accounts were deleted, while somebody is to be invited.
+    DeletedAccountsHidden,
     /// Keycloak has not verified the address, and the configuration asks for it.
     UnverifiedEmail,
     /// The account's attributes are mastered on premises.

@@ -12,12 +12,12 @@ use crate::commands::{Context, ExitStatus, operator};
 use crate::entra::{Reader, Writer};
 use crate::execute::{Assignment, Recorder, StopSignal, execute, rehearse, totals};
 use crate::model::ObjectId;
-use crate::plan::{Plan, PlanKind};
+use crate::plan::{Plan, PlanKind, Problem, ProblemCode};
 use crate::report::{ChangeOutcome, End, Line, Realm, ReportedOutcome, Start, Totals};
 use crate::report_file::{EarlierRuns, ReportFile};
 use crate::run_lock::{Asked, Holder, RunLock};
 use crate::settings::Settings;
-use crate::ui::Progress;
+use crate::ui::{Progress, Ui};
 use crate::verify::{Verification, invite_nobody_again, verify};
 use crate::{plan_file, render, run_lock, undo};
 
@@ -130,9 +130,10 @@ impl Directories {
                 let survey = session.survey(settings, &earlier.invited, context).await?;
                 let scope = plan.scope.as_deref();
                 let fresh = session
-                    .decide(&survey, settings, &plan.overrides, scope, context)
+                    .decide(&survey, settings, &plan.overrides, scope)
                     .await?;
                 session.keycloak.log_out().await;
+                warn_of_what_is_hidden(plan, &fresh.problems, &mut context.ui);
                 let mut verification = verify(plan, &fresh);
                 invite_nobody_again(plan, &mut verification, &earlier.invited);
                 (verification, survey.entra)
@@ -148,6 +149,17 @@ impl Directories {
             verification,
             known_accounts: entra.accounts.into_iter().map(|it| it.id).collect(),
         })
+    }
+}
+
+/// Says what Entra hides now and did not when the plan was made: whoever approved it knew nothing of that.
+fn warn_of_what_is_hidden(plan: &Plan, fresh: &[Problem], ui: &mut Ui) {
+    let is_new = |problem: &&Problem| {
+        problem.code == ProblemCode::DeletedAccountsHidden && !plan.problems.contains(problem)
+    };
+    for problem in fresh.iter().filter(is_new) {
+        let hint = problem.hint.as_deref().unwrap_or_default();
+        ui.warn(&format!("{} {}; {hint}", problem.subject, problem.message));
     }
 }
 

@@ -36,9 +36,7 @@ pub async fn run(
     let settings = &setup.config.settings;
     let survey = session.survey(settings, &BTreeMap::new(), context).await?;
     let overrides = Overrides::default();
-    let decision = session
-        .decide(&survey, settings, &overrides, None, context)
-        .await?;
+    let decision = session.decide(&survey, settings, &overrides, None).await?;
     let accounts = session.entra.dated_accounts().await?;
     let evidence = Evidence {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),

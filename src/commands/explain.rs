@@ -44,9 +44,7 @@ pub async fn run(
     let none = Overrides::default();
     let overrides = reviewed.as_ref().map_or(&none, |plan| &plan.overrides);
     let scope = reviewed.as_ref().and_then(|plan| plan.scope.as_deref());
-    let fresh = session
-        .decide(&survey, settings, overrides, scope, context)
-        .await?;
+    let fresh = session.decide(&survey, settings, overrides, scope).await?;
     let answers = ask(&session, &args.address, settings).await?;
     session.keycloak.log_out().await;
 

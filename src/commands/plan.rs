@@ -30,7 +30,7 @@ pub async fn run(
     let overrides = name_groups(&overrides, settings, &survey.entra)?;
     let scope = choose_scope(&args.groups, settings, &survey.entra)?;
     let decision = session
-        .decide(&survey, settings, &overrides, scope.as_deref(), context)
+        .decide(&survey, settings, &overrides, scope.as_deref())
         .await
         .map_err(|error| withhold("asking about single people failed", error, &presentation))?;
     session.keycloak.log_out().await;

@@ -28,10 +28,6 @@ use crate::settings::Settings;
 use crate::snapshot::{Account, EntraSnapshot, KeycloakSnapshot};
 use crate::verify::misfit;
 
-/// Said where deleted accounts cannot be seen, which ends nothing: it only is not known then.
-const NO_DELETED_ACCOUNTS: &str = "whether one of the people to invite has an account that was deleted less than 30 days ago is not known: \
-     Graph does not show deleted accounts here (403). It does to whoever has User.Read.All; until then, look at Deleted users in Entra";
-
 /// Where the directories are and how to log in, before anything is connected.
 pub struct Setup {
     /// The configuration.
@@ -294,6 +290,7 @@ impl Session {
                 surname: None,
                 user_type: None,
                 created_by_invitation: true,
+                created: Some(jiff::Timestamp::now()),
                 pending: true,
                 enabled: true,
                 on_premises: false,
@@ -308,7 +305,6 @@ impl Session {
         settings: &'a Settings,
         overrides: &'a Overrides,
         scope: Option<&'a [ScopeMapping]>,
-        context: &mut Context,
     ) -> anyhow::Result<Decision<'a>> {
         let mut draft = diff::draft(Inputs {
             settings,
@@ -319,10 +315,10 @@ impl Session {
         });
         let invitees = draft.invitees();
         if !invitees.is_empty() {
-            match self.entra.deleted_accounts(&invitees).await? {
-                Some(deleted) => draft = draft.knowing(&deleted),
-                None => context.ui.warn(NO_DELETED_ACCOUNTS),
-            }
+            draft = match self.entra.deleted_accounts(&invitees).await? {
+                Some(deleted) => draft.knowing(&deleted),
+                None => draft.not_knowing_deleted(),
+            };
         }
         let request = draft.proof_request();
         let proofs = if request.addresses.is_empty() {

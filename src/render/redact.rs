@@ -490,8 +490,8 @@ fn new_address<'p>(problem: &Problem, plan: &'p Plan) -> Option<(&'p Remove, &'p
         .find(|(remove, add)| new_address_of(remove, add) == problem.message)
 }
 
-/// What is said of everybody with a problem of this kind, and what to do. `None` for problems of groups, which are made from nothing
-/// but the code and the group's name.
+/// What is said of everybody with a problem of this kind, and what to do. `None` where a problem is about nobody: its text is made
+/// from nothing but the code and the name of a group.
 fn general(code: ProblemCode) -> Option<(&'static str, &'static str)> {
     Some(match code {
         ProblemCode::NoEmail => (
@@ -558,8 +558,9 @@ fn general(code: ProblemCode) -> Option<(&'static str, &'static str)> {
             "has a change of which it is not known whether the run made it",
             "compare with Entra's audit log; it is not taken back",
         ),
-        // Of groups, and of runs.
-        ProblemCode::RunCutOff
+        // Of groups, of runs, and of a whole directory.
+        ProblemCode::DeletedAccountsHidden
+        | ProblemCode::RunCutOff
         | ProblemCode::GroupNotMapped
         | ProblemCode::GroupDynamic
         | ProblemCode::GroupOnPremises

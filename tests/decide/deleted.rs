@@ -226,3 +226,23 @@ fn an_account_that_was_deleted_since_the_review_is_a_conflict() {
         );
     }
 }
+
+#[test]
+fn a_plan_says_so_where_deleted_accounts_are_hidden() {
+    let mut world = ann_deleted();
+    world.hides_deleted = true;
+    let plan = world.plan();
+    assert_eq!(codes(&plan), [ProblemCode::DeletedAccountsHidden]);
+    assert_eq!(
+        changes(&plan),
+        [
+            "invite ann@partner.example",
+            "add ann@partner.example acme-team"
+        ]
+    );
+    let verdicts = world.decide(|fresh| verify(&plan, fresh).verdicts);
+    assert!(
+        matches!(verdicts[..], [Verdict::Execute(_), Verdict::Execute(_)]),
+        "{verdicts:?}"
+    );
+}
