@@ -188,6 +188,8 @@ pub struct Account {
     pub user_type: Option<UserType>,
     /// `creationType` is `Invitation`.
     pub created_by_invitation: bool,
+    /// `createdDateTime`, if it can be read.
+    pub created: Option<jiff::Timestamp>,
     /// `externalUserState` is `PendingAcceptance`.
     pub pending: bool,
     /// `accountEnabled`.
@@ -213,13 +215,11 @@ impl Account {
     }
 }
 
-/// An account, with the dates that only an audit asks for.
+/// An account, with a date that only an audit asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatedAccount {
     /// The account.
     pub account: Account,
-    /// `createdDateTime`.
-    pub created: Option<jiff::Timestamp>,
     /// `externalUserStateChangeDateTime`: when it was invited, or accepted.
     pub state_changed: Option<jiff::Timestamp>,
 }

@@ -88,7 +88,7 @@ pub enum Member {
 
 /// Judges every change of a reviewed plan.
 pub fn verify(reviewed: &Plan, fresh: &Decision<'_>) -> Verification {
-    let present = Present::new(fresh);
+    let present = Present::new(reviewed, fresh);
     let limits = limits_in_force(&fresh.draft.inputs.settings.limits, &reviewed.overrides);
     let too_many_invitations = check_invitations(reviewed.summary.invite, &limits).is_some();
     let mut invitations = BTreeMap::new();
@@ -155,6 +155,7 @@ pub(crate) fn settled(outcome: Outcome, reason: impl Into<String>) -> Verdict {
 /// The directories as they are now, with ways to look things up.
 struct Present<'d, 'a> {
     fresh: &'d Decision<'a>,
+    reviewed: &'d Plan,
     invites: BTreeMap<&'d Address, &'d Invite>,
     updates: BTreeMap<&'d ObjectId, &'d Update>,
     adds: BTreeMap<(&'d ObjectId, &'d Address), &'d Add>,
@@ -165,8 +166,9 @@ struct Present<'d, 'a> {
 }
 
 impl<'d, 'a> Present<'d, 'a> {
-    fn new(fresh: &'d Decision<'a>) -> Self {
+    fn new(reviewed: &'d Plan, fresh: &'d Decision<'a>) -> Self {
         let mut present = Self {
+            reviewed,
             fresh,
             invites: BTreeMap::new(),
             updates: BTreeMap::new(),
@@ -283,6 +285,18 @@ impl<'d, 'a> Present<'d, 'a> {
         let fields = differing(&reviewed.set, account);
         if fields.is_empty() {
             return settled(Outcome::AlreadyDone, "");
+        }
+        if !account
+            .created
+            .is_some_and(|created| self.reviewed.is_before(created))
+        {
+            return settled(
+                Outcome::Conflict,
+                format!(
+                    "the person has the account {}, which is older than the plan and not from its invitation; plan again to see what it lacks",
+                    account.id
+                ),
+            );
         }
         Verdict::Execute(Task::Update {
             account: account.id.clone(),

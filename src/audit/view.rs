@@ -241,10 +241,9 @@ impl<'d, 'a> View<'d, 'a> {
             .filter_map(
                 |DatedAccount {
                      account,
-                     created,
                      state_changed,
                  }| {
-                    let since = state_changed.or(*created);
+                    let since = state_changed.or(account.created);
                     is_due(since).then(|| PendingInvitation {
                         account: AuditedAccount::new(account, None),
                         since,
@@ -268,16 +267,12 @@ impl<'d, 'a> View<'d, 'a> {
         };
         let mut unmapped: Vec<UnmappedAccount> = invited(accounts)
             .filter(|it| !self.groups_of.contains_key(&it.account.id) && !is_wanted(&it.account))
-            .map(
-                |DatedAccount {
-                     account, created, ..
-                 }| UnmappedAccount {
-                    account: AuditedAccount::new(account, None),
-                    created: *created,
-                    as_configured: !account.enabled
-                        || is_protected(account, &draft.inputs.settings.protected),
-                },
-            )
+            .map(|DatedAccount { account, .. }| UnmappedAccount {
+                account: AuditedAccount::new(account, None),
+                created: account.created,
+                as_configured: !account.enabled
+                    || is_protected(account, &draft.inputs.settings.protected),
+            })
             .collect();
         unmapped.sort_by(|a, b| a.account.cmp(&b.account));
         unmapped

@@ -21,7 +21,7 @@ use crate::snapshot::Account;
 
 /// Every field that is read. Most of them are not there unless they are selected.
 pub(super) const FIELDS: &str = "id,userPrincipalName,mail,otherMails,proxyAddresses,displayName,givenName,surname,userType,\
-    creationType,externalUserState,accountEnabled,onPremisesSyncEnabled";
+    creationType,createdDateTime,externalUserState,accountEnabled,onPremisesSyncEnabled";
 
 /// The longest page that Graph gives.
 pub(super) const PAGE: usize = 999;
@@ -398,6 +398,7 @@ pub(super) struct WireAccount {
     surname: Option<String>,
     user_type: Option<String>,
     creation_type: Option<String>,
+    created_date_time: Option<String>,
     external_user_state: Option<String>,
     account_enabled: Option<bool>,
     on_premises_sync_enabled: Option<bool>,
@@ -437,11 +438,17 @@ impl TryFrom<WireAccount> for Account {
                 _ => None,
             },
             created_by_invitation: wire.creation_type.as_deref() == Some("Invitation"),
+            created: date(wire.created_date_time),
             pending: wire.external_user_state.as_deref() == Some("PendingAcceptance"),
             enabled: wire.account_enabled.unwrap_or(true),
             on_premises: wire.on_premises_sync_enabled == Some(true),
         })
     }
+}
+
+/// A date that cannot be read is one that is not known, which counts as long ago.
+pub(super) fn date(text: Option<String>) -> Option<jiff::Timestamp> {
+    text.and_then(|text| text.parse().ok())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::accounts::{FIELDS, PAGE, WireAccount};
+use super::accounts::{FIELDS, PAGE, WireAccount, date};
 use super::batch::{Get, Reads};
 use super::failure::Failure;
 use super::pages::Entry;
@@ -13,9 +13,7 @@ impl Reads {
     /// Lists every account, by id. Which of them came from an invitation no filter tells: cross-tenant synchronisation leaves another
     /// creation type, and names cannot be searched for what is in their middle.
     pub(super) async fn dated_accounts(&self) -> Result<Vec<DatedAccount>, Failure> {
-        let list = format!(
-            "/users?$select={FIELDS},createdDateTime,externalUserStateChangeDateTime&$top={PAGE}"
-        );
+        let list = format!("/users?$select={FIELDS},externalUserStateChangeDateTime&$top={PAGE}");
         let entries = self.list::<WireDated>(Get::new(list)).await?;
         entries.into_values().map(DatedAccount::try_from).collect()
     }
@@ -26,7 +24,6 @@ impl Reads {
 struct WireDated {
     #[serde(flatten)]
     account: WireAccount,
-    created_date_time: Option<String>,
     external_user_state_change_date_time: Option<String>,
 }
 
@@ -40,11 +37,8 @@ impl TryFrom<WireDated> for DatedAccount {
     type Error = Failure;
 
     fn try_from(wire: WireDated) -> Result<Self, Failure> {
-        // A date that cannot be read is one that is not known, which counts as long ago.
-        let date = |text: Option<String>| text.and_then(|text| text.parse().ok());
         Ok(Self {
             account: wire.account.try_into()?,
-            created: date(wire.created_date_time),
             state_changed: date(wire.external_user_state_change_date_time),
         })
     }

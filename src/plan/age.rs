@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Plan;
 
-/// How far the clock of who planned may be ahead of the clock of who applies.
+/// How far the clock of who planned may be ahead of the clock of who applies, and of Entra's.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Why a plan is not applied for its age.
@@ -17,6 +17,11 @@ pub enum UnfitAge {
 }
 
 impl Plan {
+    /// Whether something that was made at this time is newer than the plan, by clocks that may differ.
+    pub fn is_before(&self, made: Timestamp) -> bool {
+        made.duration_since(self.created_at) >= -SKEW
+    }
+
     /// Checks that the plan is at most so old.
     pub fn check_age(&self, most: SignedDuration, now: Timestamp) -> Result<(), UnfitAge> {
         let age = now.duration_since(self.created_at);

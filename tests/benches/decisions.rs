@@ -114,6 +114,7 @@ impl Snapshots {
             surname: user.surname.clone(),
             user_type: Some(UserType::Member),
             created_by_invitation: true,
+            created: None,
             pending: false,
             enabled: true,
             on_premises: false,

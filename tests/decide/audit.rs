@@ -48,9 +48,9 @@ fn dated(world: &World) -> Vec<DatedAccount> {
         .map(|account| DatedAccount {
             account: Account {
                 pending: false,
+                created: "2024-01-01T00:00:00Z".parse().ok(),
                 ..account.clone()
             },
-            created: "2024-01-01T00:00:00Z".parse().ok(),
             state_changed: "2024-01-02T00:00:00Z".parse().ok(),
         })
         .collect()
@@ -224,7 +224,7 @@ fn invitations_are_overdue_after_so_many_days_and_where_nobody_knows_since_when(
     ];
     for (at, date) in dates.into_iter().enumerate() {
         invited[at].account.pending = at < 3;
-        invited[at].created = None;
+        invited[at].account.created = None;
         invited[at].state_changed = date.and_then(|date| date.parse().ok());
     }
     let audit = audited_since(&world, None, &invited);
@@ -243,7 +243,7 @@ fn invitations_are_overdue_after_so_many_days_and_where_nobody_knows_since_when(
         }
     );
     // Of when it was made, where Entra does not say when it was last invited.
-    invited[2].created = "2026-11-26T00:00:00Z".parse().ok();
+    invited[2].account.created = "2026-11-26T00:00:00Z".parse().ok();
     assert_eq!(audited_since(&world, None, &invited).pending.len(), 1);
 }
 

@@ -349,6 +349,7 @@ fn add_account(world: &mut World, id: ObjectId, address: &str, dice: &mut Dice) 
         surname: dice.name(),
         user_type: dice.one_of(&[Some(UserType::Member), Some(UserType::Guest), None]),
         created_by_invitation: !dice.one_in(4),
+        created: None,
         pending: dice.one_in(2),
         enabled: true,
         on_premises: dice.one_in(10),

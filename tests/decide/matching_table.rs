@@ -774,6 +774,7 @@ fn add_account(world: &mut World, number: usize, text: &str) {
         surname: Some("Example".to_owned()),
         user_type: Some(UserType::Member),
         created_by_invitation: true,
+        created: None,
         pending: false,
         enabled: true,
         on_premises: false,

@@ -629,6 +629,54 @@ fn an_earlier_answer_does_not_stop_what_its_account_finishes() {
 }
 
 #[test]
+fn an_account_from_before_the_plan_is_not_brought_to_what_an_invitation_says() {
+    let plan = world().plan();
+    let judged = |created: Option<jiff::Timestamp>, change: &dyn Fn(&mut Account)| {
+        let mut now = world();
+        let address = "ann@partner.example".parse().unwrap();
+        let mut account = invited_account(&crate::world::id(0xaaa), &address);
+        account.created = created;
+        change(&mut account);
+        now.accounts.insert(account.id.clone(), account);
+        verification(&plan, &now)
+            .verdicts
+            .iter()
+            .map(in_short)
+            .collect::<Vec<_>>()
+    };
+    let minutes = jiff::SignedDuration::from_mins;
+    let created = |before: i64| Some(plan.created_at - minutes(before));
+    let as_it_is = |_: &mut Account| {};
+    assert_eq!(
+        judged(created(-1), &as_it_is)[INVITE],
+        "finish the invitation"
+    );
+    // Clocks differ.
+    assert_eq!(
+        judged(created(5), &as_it_is)[INVITE],
+        "finish the invitation"
+    );
+    for created in [created(6), None] {
+        let verdicts = judged(created, &as_it_is);
+        assert!(
+            verdicts[INVITE].contains("is older than the plan and not from its invitation"),
+            "{verdicts:?}"
+        );
+        assert!(
+            verdicts.contains(&"NotAttempted: the invitation is not carried out".to_owned()),
+            "{verdicts:?}"
+        );
+    }
+    let complete = |account: &mut Account| {
+        account.user_type = Some(UserType::Member);
+        account.display_name = Some("Ann Example".to_owned());
+        account.given_name = Some("Ann".to_owned());
+        account.surname = Some("Example".to_owned());
+    };
+    assert!(judged(created(6), &complete)[INVITE].starts_with("AlreadyDone"));
+}
+
+#[test]
 fn what_an_invitation_may_be_answered_with() {
     let address = "ann@partner.example".parse().unwrap();
     let account = invited_account(&crate::world::id(0xaaa), &address);

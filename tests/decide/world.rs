@@ -42,6 +42,8 @@ pub struct World {
     pub components: Option<Vec<FederationProvider>>,
     pub accounts: BTreeMap<ObjectId, Account>,
     pub deleted: Vec<DeletedAccount>,
+    /// Whether Entra does not show them.
+    pub hides_deleted: bool,
     pub azure: BTreeMap<String, EntraGroup>,
     pub settings: Settings,
     pub overrides: Overrides,
@@ -58,6 +60,7 @@ pub fn empty() -> World {
         components: Some(Vec::new()),
         accounts: BTreeMap::new(),
         deleted: Vec::new(),
+        hides_deleted: false,
         azure: BTreeMap::new(),
         settings: Settings {
             mappings: Vec::new(),
@@ -400,6 +403,8 @@ impl World {
     fn ask_about_invitees<'a>(&self, draft: Draft<'a>) -> Draft<'a> {
         if draft.invitees().is_empty() {
             draft
+        } else if self.hides_deleted {
+            draft.not_knowing_deleted()
         } else {
             draft.knowing(&self.deleted)
         }
@@ -608,6 +613,7 @@ pub fn invited_account(id: &ObjectId, address: &Address) -> Account {
         surname: None,
         user_type: Some(UserType::Guest),
         created_by_invitation: true,
+        created: Some(jiff::Timestamp::MAX),
         pending: true,
         enabled: true,
         on_premises: false,

@@ -66,8 +66,11 @@ impl Crew {
                 .with_role("realm-management", "view-realm"),
         );
         change(&mut house.world);
-        let world = house.world.clone();
         let mut stage = house.stage().await;
+        let world = stage.sandbox.with_world(|now| World {
+            keycloak: now.keycloak.clone(),
+            entra: now.entra.clone(),
+        });
         stage
             .variables
             .retain(|(name, _)| !name.starts_with("KEYCLOAK_CLIENT"));

@@ -217,6 +217,9 @@ fn every_flag_in_the_documents_is_one() {
         "id",
         "key-id",
         "set",
+        "display-name",
+        "query",
+        "output",
     ];
     let documents = DOCUMENTS.map(|(_, document)| document).concat();
     for rest in documents.split("--").skip(1) {

@@ -51,7 +51,9 @@ impl Stage {
     }
 
     /// The same with a clock of its own, and more.
-    pub async fn with_options(world: World, options: Options) -> Self {
+    pub async fn with_options(mut world: World, options: Options) -> Self {
+        // What a run makes is newer than its plan, whose time is that of this machine.
+        world.entra.behaviour.clock_start = jiff::Timestamp::now();
         let clock = options.clock.clone();
         let sandbox = Sandbox::start(world, options).await.unwrap();
         let folder = TempDir::new().unwrap();
