@@ -53,11 +53,14 @@ pub fn json(json: &str) -> String {
 }
 
 /// Returns text for a place between the tags of an HTML page. What is hidden is made visible here as well, for text that did not come
-/// through [`plain`].
+/// through [`plain`]. What is [`isolated`] is so in the page.
 pub fn html(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
+    let is_isolated = holds_pairs_of_isolates(text);
     for c in text.chars() {
         match c {
+            ISOLATE if is_isolated => html.push_str("<bdi>"),
+            END_OF_ISOLATE if is_isolated => html.push_str("</bdi>"),
             '&' => html.push_str("&amp;"),
             '<' => html.push_str("&lt;"),
             '>' => html.push_str("&gt;"),
@@ -83,18 +86,54 @@ pub fn fence_for<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
 pub fn shortened(text: &str, columns: usize) -> String {
     let parts = visible_parts(text);
     if parts.iter().map(|part| part.width()).sum::<usize>() <= columns {
-        return parts.concat();
+        return isolated(parts.concat());
     }
     let digest = hex(&Sha256::digest(text));
     let head = prefix_within(parts.iter(), columns * 2 / 3);
     let tail = prefix_within(parts.iter().skip(head).rev(), columns / 3);
     let cut = parts.len() - head - tail;
-    format!(
+    isolated(format!(
         "{}…[{cut} more, {}]…{}",
         parts.iter().take(head).cloned().collect::<String>(),
         digest.get(..12).unwrap_or_default(),
         parts.iter().skip(head + cut).cloned().collect::<String>()
-    )
+    ))
+}
+
+/// U+2068 FIRST STRONG ISOLATE and U+2069 POP DIRECTIONAL ISOLATE.
+const ISOLATE: char = '\u{2068}';
+const END_OF_ISOLATE: char = '\u{2069}';
+
+/// Returns text that is already visible so that what is written from right to left in it leaves the order of its surroundings alone: two
+/// such names with nothing but an arrow or numbers beside them change places, and before would be read as after
+/// (<https://www.unicode.org/reports/tr9/#Explicit_Directional_Isolates>). Nobody else can isolate anything, as these characters are escaped
+/// wherever they come from.
+fn isolated(visible: String) -> String {
+    if visible.contains(is_written_from_right_to_left) {
+        format!("{ISOLATE}{visible}{END_OF_ISOLATE}")
+    } else {
+        visible
+    }
+}
+
+/// Whether a character is in a block of scripts that are written from right to left (Unicode, DerivedBidiClass: R, AL and AN by block).
+fn is_written_from_right_to_left(c: char) -> bool {
+    matches!(u32::from(c), 0x590..=0x8FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF)
+}
+
+/// Whether every isolate in a text ends, and none is in another.
+fn holds_pairs_of_isolates(text: &str) -> bool {
+    let mut is_open = false;
+    for c in text
+        .chars()
+        .filter(|c| [ISOLATE, END_OF_ISOLATE].contains(c))
+    {
+        if is_open == (c == ISOLATE) {
+            return false;
+        }
+        is_open = !is_open;
+    }
+    !is_open
 }
 
 /// Returns text that is already visible as a code span.
@@ -320,6 +359,34 @@ mod tests {
             "O'Hara (Ops)",
         ] {
             assert_eq!(plain(name), name);
+        }
+    }
+
+    #[test]
+    fn what_is_written_from_right_to_left_does_not_reorder_what_stands_beside_it() {
+        let (hebrew, arabic) = (shortened("דנה אלון", 40), shortened("دانا", 40));
+        assert_eq!(hebrew, "\u{2068}דנה אלון\u{2069}");
+        assert_eq!(hebrew.width(), 8);
+        assert_eq!(
+            html(&format!("{hebrew} → {arabic}")),
+            "<bdi>דנה אלון</bdi> → <bdi>دانا</bdi>"
+        );
+        assert!(shortened(&"דנה".repeat(40), 40).ends_with('\u{2069}'));
+        assert_eq!(shortened("Dana Diaz", 40), "Dana Diaz");
+    }
+
+    #[test]
+    fn nobody_else_isolates_anything() {
+        assert_eq!(
+            shortened("\u{2069}דנה\u{2068}", 40),
+            "\u{2068}\\u{2069}דנה\\u{2068}\u{2069}"
+        );
+        for text in [
+            "\u{2068}a",
+            "\u{2069}a\u{2068}",
+            "\u{2068}\u{2068}a\u{2069}\u{2069}",
+        ] {
+            assert!(!html(text).contains('<'), "{text:?}");
         }
     }
 

@@ -302,8 +302,16 @@ proptest! {
         for (page, expected) in pages(&name).iter().zip(pages("nn")) {
             prop_assert!(!page.chars().any(|c| c.is_control() && c != '\n'));
             let (read, expected) = (Read::of(page), Read::of(&expected));
-            prop_assert_eq!(read.tags, expected.tags);
+            prop_assert_eq!(in_one_direction(read.tags), in_one_direction(expected.tags));
             prop_assert_eq!(read.attributes, expected.attributes);
         }
     }
+}
+
+/// The tags without those that isolate what is written from right to left. A name decides whether there are any.
+fn in_one_direction(mut tags: Vec<String>) -> Vec<String> {
+    let begin = tags.extract_if(.., |tag| tag.starts_with("<bdi ")).count();
+    let end = tags.extract_if(.., |tag| tag == "</bdi>").count();
+    assert_eq!(begin, end);
+    tags
 }
