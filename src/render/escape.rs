@@ -207,14 +207,30 @@ fn is_ordinary(word: &str, is_first: bool) -> bool {
     if core.is_empty() || is_first && core.chars().all(|c| c.is_ascii_digit()) {
         return matches!(word, "·" | "–" | "—" | "→");
     }
-    if core.starts_with('-') || core.to_ascii_lowercase().starts_with("gh-") {
+    if core.starts_with('-') || names_something_elsewhere(core) {
         return false;
     }
+    // Before a word, `%` is a reference to a milestone.
+    let core = core.strip_suffix('%').unwrap_or(core);
     core.chars().all(|c| {
-        c.is_alphanumeric()
-            || is_combining_mark(c)
-            || matches!(c, '-' | '\'' | '’' | '…' | '%' | ',')
+        c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '-' | '\'' | '’' | '…' | ',')
     }) || matches!(word, "·" | "–" | "—" | "→")
+}
+
+/// Whether GitHub or GitLab may make a link of a word: an issue of a tracker (`GH-1`, `ACME-12`), or a commit by its digits.
+fn names_something_elsewhere(word: &str) -> bool {
+    let is_issue = word.split_once('-').is_some_and(|(project, number)| {
+        project.starts_with(|c: char| c.is_ascii_uppercase())
+            && project
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+            && number.chars().all(|c| c.is_ascii_digit())
+    });
+    let is_issue = is_issue || word.to_ascii_lowercase().starts_with("gh-");
+    let is_commit = (7..=64).contains(&word.len())
+        && word.contains(|c: char| c.is_ascii_digit())
+        && word.chars().all(|c| c.is_ascii_hexdigit());
+    is_issue || is_commit
 }
 
 fn prefix_within<'a>(parts: impl Iterator<Item = &'a String>, columns: usize) -> usize {
@@ -458,6 +474,15 @@ mod tests {
             ),
             ("**bold** <b> :smile:", "`**bold** <b> :smile`:"),
             ("in /teams/a /b.", "in `/teams/a /b`."),
+            (
+                "by 20 % or 20%, not %Sprint",
+                "by 20 % or 20%, not `%Sprint`",
+            ),
+            (
+                "on 2026-11-25 see ACME-12 in a1b2c3d",
+                "on 2026-11-25 see `ACME-12` in `a1b2c3d`",
+            ),
+            ("Ann-Marie is person-3f2a9c", "Ann-Marie is person-3f2a9c"),
             ("- a", "`-` a"),
         ] {
             assert_eq!(sentence(text), markdown, "{text:?}");
