@@ -3,7 +3,7 @@
 use super::words::grouped;
 
 /// A part of the document: a list of items with what surrounds it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Part {
     /// What is there in any case, items or not.
     pub heading: String,
@@ -15,10 +15,38 @@ pub(super) struct Part {
     pub closing: String,
     /// What the items are called, if some have to be left out: "additions".
     pub noun: &'static str,
+    /// Where all of them stand.
+    pub kept_in: KeptIn,
     /// The part that is kept longest has the smallest number.
-    pub rank: u8,
+    pub rank: usize,
     /// Left out as a whole where not all of it fits, without a word: it says nothing that other parts do not.
     pub repeats: bool,
+}
+
+/// Where everything stands of which a document shows a part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum KeptIn {
+    /// The file of the plan that is shown.
+    #[default]
+    Plan,
+    /// The file of the plan that it is held against.
+    OlderPlan,
+    /// Neither of the two files by itself.
+    BothPlans,
+    /// The report file.
+    Report,
+}
+
+impl KeptIn {
+    /// Returns where to look for all of them.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Plan => "the plan file has all of them",
+            Self::OlderPlan => "the file of the older plan has all of them",
+            Self::BothPlans => "the files of both plans tell all of them",
+            Self::Report => "the report file has all of them",
+        }
+    }
 }
 
 /// A document that fits.
@@ -43,17 +71,12 @@ pub(super) fn fit(parts: &[Part], limit: usize) -> Fitted {
         };
     }
     let mut shown = vec![0; parts.len()];
-    let surroundings: usize = parts.iter().map(surroundings).sum();
-    let mut left = limit.saturating_sub(surroundings);
+    let mut left = limit.saturating_sub(least(parts));
     let mut order: Vec<(&Part, &mut usize)> = parts.iter().zip(&mut shown).collect();
     order.sort_by_key(|(part, _)| part.rank);
     for (part, shown) in order {
         if part.repeats {
-            let whole = length(&part.heading)
-                + length(&part.opening)
-                + part.items.iter().map(|item| length(item)).sum::<usize>()
-                + length(&part.closing);
-            if let Some(rest) = left.checked_sub(whole) {
+            if let Some(rest) = left.checked_sub(whole(std::slice::from_ref(part))) {
                 left = rest;
                 *shown = part.items.len();
             }
@@ -71,6 +94,23 @@ pub(super) fn fit(parts: &[Part], limit: usize) -> Fitted {
         text: assemble(parts, &shown),
         complete: false,
     }
+}
+
+/// Returns how many characters parts take with all of their items.
+pub(super) fn whole(parts: &[Part]) -> usize {
+    parts
+        .iter()
+        .map(|part| {
+            let items = part.items.iter().map(|item| length(item)).sum::<usize>();
+            let ends = length(&part.opening) + length(&part.closing);
+            length(&part.heading) + if items > 0 { ends + items } else { 0 }
+        })
+        .sum()
+}
+
+/// Returns into how many characters parts can be fitted.
+pub(super) fn least(parts: &[Part]) -> usize {
+    parts.iter().map(surroundings).sum()
 }
 
 /// The most that a part takes besides its items.
@@ -110,7 +150,7 @@ fn assemble(parts: &[Part], shown: &[usize]) -> String {
 fn left_out(part: &Part, shown: usize) -> String {
     let total = grouped(part.items.len());
     let noun = part.noun;
-    let why = "to keep this comment short; the plan file has all of them";
+    let why = format!("to keep this comment short; {}", part.kept_in.words());
     if shown == 0 {
         format!("\n**None of the {noun} ({total}) is shown here, {why}.**\n")
     } else {
@@ -128,7 +168,7 @@ pub(super) fn length(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn parts() -> Vec<Part> {
+    fn parts() -> [Part; 2] {
         let list = |heading: &str, noun, rank, number| Part {
             heading: format!("# {heading}\n"),
             items: (0..number)
@@ -138,7 +178,7 @@ mod tests {
             rank,
             ..Part::default()
         };
-        vec![
+        [
             list("Remove", "removals", 0, 30),
             list("Add", "additions", 1, 30),
         ]
@@ -158,8 +198,7 @@ mod tests {
     fn no_limit_is_ever_exceeded_and_no_item_is_ever_cut() {
         let parts = parts();
         let whole = length(&fit(&parts, usize::MAX).text);
-        let least = parts.iter().map(surroundings).sum();
-        for limit in least..=whole {
+        for limit in least(&parts)..=whole {
             let fitted = fit(&parts, limit);
             assert!(length(&fitted.text) <= limit, "{limit}");
             for line in fitted.text.lines().filter(|line| line.starts_with('-')) {
@@ -169,6 +208,34 @@ mod tests {
                     "{line}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_parts_take_is_known_before_they_are_fitted() {
+        let parts = parts();
+        let complete = fit(&parts, usize::MAX).text;
+        assert_eq!(whole(&parts), length(&complete));
+        assert!(length(&fit(&parts, 0).text) <= least(&parts));
+    }
+
+    #[test]
+    fn what_is_left_out_stands_where_it_says() {
+        for (kept_in, words) in [
+            (KeptIn::Plan, "the plan file has all of them.**"),
+            (
+                KeptIn::OlderPlan,
+                "the file of the older plan has all of them.**",
+            ),
+            (
+                KeptIn::BothPlans,
+                "the files of both plans tell all of them.**",
+            ),
+            (KeptIn::Report, "the report file has all of them.**"),
+        ] {
+            let parts = parts().map(|part| Part { kept_in, ..part });
+            let cut = fit(&parts, least(&parts) + 100).text;
+            assert_eq!(cut.matches(words).count(), 2, "{cut}");
         }
     }
 

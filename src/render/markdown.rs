@@ -407,7 +407,7 @@ fn fenced_list(
     symbol: &str,
     rows: &[Vec<String>],
     about_all: Option<String>,
-    rank: u8,
+    rank: usize,
 ) -> Option<Part> {
     if rows.is_empty() {
         return None;

@@ -1,19 +1,18 @@
 //! Reports of apply for whoever looks into them later: each run with who, what, when, every outcome, and the totals.
 
-use std::fmt::Write;
+mod markdown;
+mod text;
+
+pub use markdown::report_markdown;
+pub use text::report_text;
 
 use crate::plan::{Action, PlanKind};
-use crate::report::{ByChange, End, Outcome, Report, ReportedOutcome, Run, Step, Write as Written};
+use crate::report::{ByChange, End, Outcome, ReportedOutcome, Run, Step, Write as Written};
 
-use super::Style;
-use super::apply::{outcome_in_lines, total_line, what_became};
-use super::escape::code_span;
-use super::fit::{Part, fit};
-use super::layout::{hanging, hanging_named};
-use super::markdown::MAX_CHARACTERS;
+use super::apply::{total_line, what_became};
 use super::words::{
-    GroupLabels, People, address, counted, field_changes, grouped, name, place, seconds_of,
-    started_by, time_with_seconds,
+    GroupLabels, People, address, counted, field_changes, name, place, seconds_of, started_by,
+    time_with_seconds,
 };
 
 pub(super) const UNSETTLED: &str = "Written, and nothing said of it after that";
@@ -23,7 +22,7 @@ pub(super) const NO_RUN: &str = "The report holds no run.";
 /// A heading, and which outcomes stand below it.
 type Section = (&'static str, fn(Outcome) -> bool);
 
-/// What did not end as the plan wanted comes first, then the rest in the order of the plan.
+/// What did not end as the plan wanted comes first.
 pub(super) const SECTIONS: [Section; 3] = [
     ("Not done", Outcome::is_unfinished),
     ("Done", |outcome| outcome == Outcome::Done),
@@ -31,138 +30,6 @@ pub(super) const SECTIONS: [Section; 3] = [
         matches!(outcome, Outcome::AlreadyDone | Outcome::NotWanted)
     }),
 ];
-
-/// Returns a report as text for a terminal.
-pub fn report_text(report: &Report, style: &Style) -> String {
-    if report.runs.is_empty() {
-        return format!("{NO_RUN}\n");
-    }
-    let runs: Vec<String> = report
-        .runs
-        .iter()
-        .map(|run| run_text(run, *style))
-        .collect();
-    runs.join("\n")
-}
-
-fn run_text(run: &Run, style: Style) -> String {
-    let facts = facts(run);
-    let mut text = style.lines(&hanging_named("", &facts.title, style.width), Style::bold);
-    for (label, fact) in &facts.rows {
-        text.push_str(&hanging_named(&format!("  {label:<10}"), fact, style.width));
-    }
-    for warning in &facts.warnings {
-        text.push_str(&style.lines(&hanging_named("  ! ", warning, style.width), Style::yellow));
-    }
-    let _ = write!(
-        text,
-        "\n{}",
-        style.lines(&hanging("", &facts.totals, style.width), Style::bold)
-    );
-    let labels = GroupLabels::of_run(run);
-    let unsettled = unsettled(run, &labels);
-    let by_change = run.by_change();
-    if !unsettled.is_empty() {
-        let _ = writeln!(text, "{}", style.bold(UNSETTLED));
-    }
-    for line in unsettled {
-        text.push_str(&style.lines(&hanging_named("  ? ", &line, style.width), Style::yellow));
-    }
-    for (heading, belongs) in SECTIONS {
-        let outcomes = outcomes(run, belongs);
-        if outcomes.is_empty() {
-            continue;
-        }
-        let _ = writeln!(text, "{}", style.bold(&said_of(heading, run)));
-        for reported in outcomes {
-            let what = what(run, &by_change, reported, &labels);
-            text.push_str(&outcome_in_lines(&reported.outcome, &what, style));
-            let evidence = evidence(reported).join(" · ");
-            text.push_str(&style.lines(&hanging_named("    ", &evidence, style.width), Style::dim));
-        }
-    }
-    text
-}
-
-/// Returns a report as Markdown. What does not fit is left out in whole lines, and the text says so.
-pub fn report_markdown(report: &Report) -> String {
-    if report.runs.is_empty() {
-        return format!("{NO_RUN}\n");
-    }
-    let mut parts = Vec::new();
-    for (at, run) in report.runs.iter().enumerate() {
-        parts.extend(run_parts(run, at == 0));
-    }
-    fit(&parts, MAX_CHARACTERS).text
-}
-
-fn run_parts(run: &Run, is_first: bool) -> Vec<Part> {
-    let facts = facts(run);
-    let mut heading = if is_first {
-        String::new()
-    } else {
-        "\n".to_owned()
-    };
-    let _ = writeln!(heading, "## {}\n", facts.title);
-    for (label, fact) in &facts.rows {
-        let _ = writeln!(heading, "- {label}: {}", code_span(fact));
-    }
-    for warning in &facts.warnings {
-        let _ = write!(heading, "\n> [!WARNING]\n> {warning}\n");
-    }
-    let _ = writeln!(heading, "\n**{}**", facts.totals);
-    let labels = GroupLabels::of_run(run);
-    let mut parts = vec![Part {
-        heading,
-        ..Part::default()
-    }];
-    let items: Vec<String> = unsettled(run, &labels)
-        .iter()
-        .map(|line| format!("- {}\n", code_span(line)))
-        .collect();
-    if !items.is_empty() {
-        parts.push(Part {
-            heading: format!("\n### {UNSETTLED} ({})\n\n", grouped(items.len())),
-            items,
-            noun: "writes",
-            ..Part::default()
-        });
-    }
-    let by_change = run.by_change();
-    for (at, (heading, belongs)) in SECTIONS.into_iter().enumerate() {
-        let items: Vec<String> = outcomes(run, belongs)
-            .into_iter()
-            .map(|reported| {
-                let outcome = &reported.outcome;
-                let request = outcome.request_id.as_deref().map(place);
-                format!(
-                    "| {} | {} | {} | {} | {} | {} |\n",
-                    outcome.change,
-                    outcome.outcome,
-                    code_span(&what(run, &by_change, reported, &labels)),
-                    time_with_seconds(outcome.time),
-                    outcome.attempts,
-                    request.map(|id| code_span(&id)).unwrap_or_default()
-                )
-            })
-            .collect();
-        if items.is_empty() {
-            continue;
-        }
-        parts.push(Part {
-            heading: format!(
-                "\n### {} ({})\n\n| change | outcome | what | when | sent | Graph's request |\n|--:|---|---|---|--:|---|\n",
-                said_of(heading, run),
-                grouped(items.len())
-            ),
-            items,
-            noun: "outcomes",
-            rank: u8::try_from(at).unwrap_or(u8::MAX),
-            ..Part::default()
-        });
-    }
-    parts
-}
 
 /// What is known of a run as a whole.
 pub(super) struct Facts {
@@ -289,14 +156,30 @@ pub(super) fn said_of(heading: &str, run: &Run) -> String {
     }
 }
 
+/// Returns the outcomes of a section: failures first, then removals, then the rest, each in the order of the plan.
 pub(super) fn outcomes(run: &Run, belongs: fn(Outcome) -> bool) -> Vec<&ReportedOutcome> {
     let mut outcomes: Vec<&ReportedOutcome> = run
         .outcomes
         .iter()
         .filter(|reported| belongs(reported.outcome.outcome))
         .collect();
-    outcomes.sort_by_key(|reported| reported.outcome.change);
+    outcomes.sort_by_key(|reported| (urgency(reported), reported.outcome.change));
     outcomes
+}
+
+/// How soon an outcome has to be read: what failed, who lost something or should have, the rest.
+pub(super) fn urgency(reported: &ReportedOutcome) -> u8 {
+    match (reported.outcome.outcome, reported.outcome.action) {
+        (Outcome::Failed, Action::Remove) => 0,
+        (Outcome::Failed, _) => 1,
+        (_, Action::Remove) => 2,
+        _ => 3,
+    }
+}
+
+/// Whether something failed or is about a removal, so that it is the last to be left out.
+fn is_urgent(reported: &ReportedOutcome) -> bool {
+    urgency(reported) < 3
 }
 
 /// Whom a change was about, what became of it and why; of an update also what was written.
@@ -323,61 +206,52 @@ pub(super) fn what(
     }
 }
 
-/// The writes of changes that have no outcome: what a run did that was killed before it could say what became of them.
+/// The writes of changes that have no outcome, in lines.
 pub(super) fn unsettled(run: &Run, labels: &GroupLabels<'_>) -> Vec<String> {
-    let missing = run.without_outcome();
-    let open = run
-        .steps
-        .iter()
-        .filter(|step| missing.contains(&step.change));
-    open.map(|step| {
-        let Step {
-            change,
-            write,
-            account,
-            group,
-            time,
-            request_id,
-            ..
-        } = step;
-        let group = group.as_ref().map(|group| labels.of_group(group));
-        let group = group.unwrap_or_default();
-        let done = match write {
-            Written::Invited => "was invited".to_owned(),
-            Written::Updated => "was updated".to_owned(),
-            Written::Added => format!("was added to {group}"),
-            Written::Removed => format!("was removed from {group}"),
-        };
-        let id = account.id.as_ref().map(ToString::to_string);
-        format!(
-            "{} ({}) {done} as account {}: change {change} · {} · {}",
-            name(account.display_name.as_deref()),
-            address(&account.email),
-            id.unwrap_or_default(),
-            time_with_seconds(*time),
-            request_id.as_ref().map_or_else(
-                || "no request".to_owned(),
-                |id| format!("request {}", place(id))
+    let steps = unsettled_steps(run).into_iter();
+    steps
+        .map(|step| {
+            let Step {
+                change,
+                account,
+                group,
+                time,
+                request_id,
+                ..
+            } = step;
+            let group = group.as_ref().map(|group| labels.of_group(group));
+            let done = written(step, &group.unwrap_or_default());
+            let id = account.id.as_ref().map(ToString::to_string);
+            format!(
+                "{} ({}) {done} as account {}: change {change} · {} · {}",
+                name(account.display_name.as_deref()),
+                address(&account.email),
+                id.unwrap_or_default(),
+                time_with_seconds(*time),
+                request_id.as_ref().map_or_else(
+                    || "no request".to_owned(),
+                    |id| format!("request {}", place(id))
+                )
             )
-        )
-    })
-    .collect()
+        })
+        .collect()
 }
 
-/// The number of the change, when it was settled, how often it was tried, and Graph's id of the request.
-fn evidence(reported: &ReportedOutcome) -> [String; 4] {
-    let outcome = &reported.outcome;
-    [
-        format!("change {}", outcome.change),
-        time_with_seconds(outcome.time),
-        match outcome.attempts {
-            0 => "not sent".to_owned(),
-            1 => "sent once".to_owned(),
-            number => format!("sent {number} times"),
-        },
-        outcome.request_id.as_ref().map_or_else(
-            || "no request".to_owned(),
-            |id| format!("request {}", place(id)),
-        ),
-    ]
+/// The writes of changes that have no outcome: what a run did that was killed before it could say what became of them.
+pub(super) fn unsettled_steps(run: &Run) -> Vec<&Step> {
+    let missing = run.without_outcome();
+    run.steps
+        .iter()
+        .filter(|step| missing.contains(&step.change))
+        .collect()
+}
+
+/// What a write did to whoever it was about: "was removed from acme-support".
+pub(super) fn written(step: &Step, group: &str) -> String {
+    match step.write {
+        Written::Invited => "was invited".to_owned(),
+        Written::Updated => "was updated".to_owned(),
+        Written::Added => format!("was added to {group}"),
+        Written::Removed => format!("was removed from {group}"),
+    }
 }

@@ -375,6 +375,24 @@ fn fifty_thousand_removals_make_a_bounded_comment_that_says_so() {
 }
 
 #[test]
+fn a_comparison_says_of_each_list_where_the_rest_of_it_stands() {
+    let (few, many) = (samples::every_kind(), removals(3_000, "Ned").sealed());
+    for (older, newer, where_to_look) in [
+        (few.clone(), many.clone(), "the plan file has all of them"),
+        (many, few, "the file of the older plan has all of them"),
+    ] {
+        let comment = comparison_markdown(&Comparison::of(older, newer));
+        let length = comment.chars().count();
+        assert!(length <= MAX_CHARACTERS, "{length}");
+        assert!(comment.contains(" removals are shown here, to keep this comment short"));
+        assert!(comment.contains("`keycloak-to-azure show PLAN --against OLDER`\n"));
+        assert!(!comment.contains("`keycloak-to-azure show PLAN`"));
+        assert_eq!(comment.matches(where_to_look).count(), 1, "{comment}");
+        assert_eq!(comment.matches(" of them.**").count(), 1, "{comment}");
+    }
+}
+
+#[test]
 fn the_limit_is_in_characters_however_many_bytes_they_take() {
     let base = removals(400, "Ned");
     let short = markdown(&base).chars().count();

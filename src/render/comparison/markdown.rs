@@ -6,10 +6,9 @@ use crate::compare::Comparison;
 use crate::plan::{Change, Plan};
 
 use super::super::escape::{code_span, sentence};
-use super::super::fit::{Part, fit};
+use super::super::fit::{KeptIn, Part, fit};
 use super::super::markdown::{
-    MAX_CHARACTERS, REDACTED, SHORTENED, additions, blocks, invitations, problems, removals,
-    updates,
+    MAX_CHARACTERS, REDACTED, additions, blocks, invitations, problems, removals, updates,
 };
 use super::super::words::{People, ProblemWords, grouped, place, sentence as words, time};
 use super::details::{
@@ -19,7 +18,11 @@ use super::settings::{Otherwise, settings};
 use super::{answer, same_plan, verdict, warnings};
 
 /// What went is left out before anything that came or differs is.
-const AFTER_ALL_ELSE: u8 = 20;
+const AFTER_ALL_ELSE: usize = 20;
+
+/// What is said at the top of a comparison that leaves something out. No file has all of it.
+const SHORTENED: &str = "> [!IMPORTANT]\n> **This comment is shortened.** Each list says what it leaves out. As text, nothing is left \
+     out: `keycloak-to-azure show PLAN --against OLDER`\n\n";
 
 pub fn page(comparison: &Comparison, people: People) -> String {
     within(comparison, people, MAX_CHARACTERS)
@@ -51,6 +54,7 @@ fn parts(comparison: &Comparison, people: People, complete: bool) -> Vec<Part> {
         .chain(of_plan(&comparison.went, people))
         .map(|part| Part {
             rank: part.rank + AFTER_ALL_ELSE,
+            kept_in: KeptIn::OlderPlan,
             ..part
         })
         .collect();
@@ -104,12 +108,14 @@ fn otherwise(comparison: &Comparison) -> Option<Part> {
     )
 }
 
-fn list(heading: &str, items: Vec<String>, noun: &'static str, rank: u8) -> Option<Part> {
+/// A list of what both plans have to be read for.
+fn list(heading: &str, items: Vec<String>, noun: &'static str, rank: usize) -> Option<Part> {
     (!items.is_empty()).then(|| Part {
         heading: heading.to_owned(),
         opening: "\n".to_owned(),
         items,
         noun,
+        kept_in: KeptIn::BothPlans,
         rank,
         ..Part::default()
     })
