@@ -221,9 +221,26 @@ pub(super) fn what_became(
         group,
     } = reported;
     let who = person(&name(account.display_name.as_deref()), &account.email);
-    let group = group
-        .as_ref()
-        .map_or_else(|| "its group".to_owned(), |group| labels.of_group(group));
+    let mut sentence_about = if outcome.message.starts_with(INVITED_ONLY) {
+        who
+    } else {
+        let group = group
+            .as_ref()
+            .map_or_else(|| "its group".to_owned(), |group| labels.of_group(group));
+        format!("{who} {}", fate(outcome, &group, is_dry_run))
+    };
+    if !outcome.message.is_empty() && outcome.outcome != Outcome::Done {
+        sentence_about.push_str(": ");
+        sentence_about.push_str(&sentence(&outcome.message));
+    }
+    sentence_about
+}
+
+/// What became of a change, of whoever it was about: "was removed from acme-support".
+pub(super) fn fate(outcome: &ChangeOutcome, group: &str, is_dry_run: bool) -> String {
+    if outcome.message.starts_with(INVITED_ONLY) {
+        return INVITED_ONLY.to_owned();
+    }
     let (done, unwanted, already) = match outcome.action {
         Action::Invite => (
             "invited".to_owned(),
@@ -246,23 +263,14 @@ pub(super) fn what_became(
             format!("is not in {group} any more"),
         ),
     };
-    let mut sentence_about = if outcome.message.starts_with(INVITED_ONLY) {
-        who
-    } else {
-        match (outcome.outcome, is_dry_run) {
-            (Outcome::Done, true) => format!("{who} would be {done}"),
-            (Outcome::Done, false) => format!("{who} was {done}"),
-            (Outcome::AlreadyDone, _) => format!("{who} {already}"),
-            (Outcome::NotWanted, _) => format!("{who} {unwanted}"),
-            (_, true) => format!("{who} would not be {done}"),
-            (_, false) => format!("{who} was not {done}"),
-        }
-    };
-    if !outcome.message.is_empty() && outcome.outcome != Outcome::Done {
-        sentence_about.push_str(": ");
-        sentence_about.push_str(&sentence(&outcome.message));
+    match (outcome.outcome, is_dry_run) {
+        (Outcome::Done, true) => format!("would be {done}"),
+        (Outcome::Done, false) => format!("was {done}"),
+        (Outcome::AlreadyDone, _) => already,
+        (Outcome::NotWanted, _) => unwanted,
+        (_, true) => format!("would not be {done}"),
+        (_, false) => format!("was not {done}"),
     }
-    sentence_about
 }
 
 fn person(name: &str, email: &str) -> String {

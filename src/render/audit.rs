@@ -51,8 +51,29 @@ pub(super) struct GroupPart {
     pub lists: Vec<List>,
 }
 
+/// What the people of a list have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// They are in the group without a reason.
+    Unreasoned,
+    /// They should be in the group and are not.
+    Missing,
+    /// They are in the group, for a reason.
+    Reasoned,
+    /// They have not accepted their invitation.
+    Pending,
+    /// They have an invited account and are in no mapped group.
+    Unmapped,
+    /// Their account is to be updated.
+    Updated,
+    /// What a report says of them is not so any more.
+    Changed,
+}
+
 /// A list of people.
 pub(super) struct List {
+    /// What they have in common.
+    pub finding: Finding,
     /// What they have in common.
     pub heading: String,
     /// The people.
@@ -71,6 +92,8 @@ impl List {
 
 /// Somebody, and what there is to say.
 pub(super) struct Row {
+    /// Whom it is about, by their address or by how problems call them; `None` if it is nobody.
+    pub whom: Option<String>,
     /// Whether it is to be looked into.
     pub to_look_into: bool,
     /// The name.
@@ -86,6 +109,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Whether it says which account it is.
+    pub fn has_account(&self) -> bool {
+        self.id != NOTHING
+    }
+
     /// Who it is, what their account is like, and what there is to say.
     pub fn cells(&self) -> [&str; 4] {
         [&self.name, &self.email, &self.account, &self.words]
@@ -231,6 +259,7 @@ fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
     }
     let lists = [
         list(
+            Finding::Unreasoned,
             "In it without a reason",
             group
                 .without_reason
@@ -238,10 +267,15 @@ fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
                 .map(|member| unreasoned_row(member, group, labels)),
         ),
         list(
+            Finding::Missing,
             "Should be in it and is not",
             group.missing.iter().map(missing_row),
         ),
-        list("In it, and why", group.members.iter().map(member_row)),
+        list(
+            Finding::Reasoned,
+            "In it, and why",
+            group.members.iter().map(member_row),
+        ),
     ];
     GroupPart {
         name: labels.of_group(&group.azure),
@@ -250,9 +284,10 @@ fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
     }
 }
 
-fn list(heading: &str, rows: impl Iterator<Item = Row>) -> Option<List> {
+fn list(finding: Finding, heading: &str, rows: impl Iterator<Item = Row>) -> Option<List> {
     let rows: Vec<Row> = rows.collect();
     (!rows.is_empty()).then(|| List {
+        finding,
         heading: heading.to_owned(),
         rows,
     })
@@ -260,6 +295,7 @@ fn list(heading: &str, rows: impl Iterator<Item = Row>) -> Option<List> {
 
 fn row(account: &AuditedAccount, to_look_into: bool, words: String) -> Row {
     Row {
+        whom: Some(account.email.clone()),
         to_look_into,
         name: name(account.display_name.as_deref()),
         email: address(&account.email),
@@ -317,6 +353,7 @@ fn missing_row(member: &MissingMember) -> Row {
     };
     let email = member.email.as_ref();
     Row {
+        whom: Some(email.map_or_else(|| member.name.clone(), ToString::to_string)),
         to_look_into: !member.as_configured,
         name: name(Some(&member.name)),
         email: email.map_or_else(|| NOTHING.to_owned(), |email| address(email.as_str())),
@@ -382,7 +419,7 @@ fn pending_list(audit: &Audit, labels: &GroupLabels<'_>) -> Option<List> {
         "Invitations not accepted after {}",
         counted(audit.pending_days as usize, "day", "days")
     );
-    list(&heading, rows)
+    list(Finding::Pending, &heading, rows)
 }
 
 fn unmapped_list(audit: &Audit) -> Option<List> {
@@ -403,11 +440,16 @@ fn unmapped_list(audit: &Audit) -> Option<List> {
         };
         row(account, !as_configured, made + protected)
     });
-    list("Invited accounts in no mapped group", rows)
+    list(
+        Finding::Unmapped,
+        "Invited accounts in no mapped group",
+        rows,
+    )
 }
 
 fn updates_list(audit: &Audit) -> Option<List> {
     let rows = audit.updates.iter().map(|update| Row {
+        whom: Some(update.account.email.clone()),
         to_look_into: true,
         name: name(update.account.display_name.as_deref()),
         email: address(&update.account.email),
@@ -415,7 +457,11 @@ fn updates_list(audit: &Audit) -> Option<List> {
         words: field_changes(&update.fields, People::Named).join(", "),
         id: update.account.id.to_string(),
     });
-    list("Accounts that a plan made now updates", rows)
+    list(
+        Finding::Updated,
+        "Accounts that a plan made now updates",
+        rows,
+    )
 }
 
 fn since_list(since: &SinceReport, labels: &GroupLabels<'_>) -> List {
@@ -432,6 +478,7 @@ fn since_list(since: &SinceReport, labels: &GroupLabels<'_>) -> List {
         ));
     }
     List {
+        finding: Finding::Changed,
         heading: format!(
             "Since the report: of what its runs wrote, {}",
             listed(&facts, "and")
@@ -452,6 +499,7 @@ fn doubt_row(doubt: &Doubt) -> Row {
         ),
     };
     Row {
+        whom: None,
         to_look_into: true,
         name: format!("run {}", place(&run.run_id)),
         email: NOTHING.to_owned(),
@@ -491,6 +539,7 @@ fn deviation_row(deviation: &Deviation, labels: &GroupLabels<'_>) -> Row {
         ),
     };
     Row {
+        whom: Some(account.email.clone()),
         to_look_into: true,
         name: name(account.display_name.as_deref()),
         email: address(&account.email),

@@ -1,4 +1,8 @@
-//! Plans for the tests of this folder.
+//! Plans, reports and audits for the tests of this folder.
+
+mod audit;
+
+pub(super) use audit::{audit, audit_of_many, audit_with_text};
 
 use crate::model::{ObjectId, UserType};
 use crate::plan::{

@@ -7,8 +7,9 @@ use unicode_width::UnicodeWidthStr;
 use super::markdown::MAX_CHARACTERS;
 use super::samples::{self, HOSTILE};
 use super::{
-    Redacted, RedactedComparison, RedactionKey, Style, apply_header, comparison_markdown,
-    comparison_text, dry_run, markdown, next_steps, outcomes, report_markdown, report_text, text,
+    Redacted, RedactedComparison, RedactionKey, Style, apply_header, audit_csv, audit_markdown,
+    audit_text, comparison_markdown, comparison_text, dry_run, markdown, next_steps, outcomes,
+    report_markdown, report_text, text,
 };
 use crate::compare::Comparison;
 use crate::plan::{Change, Plan, RemovalReason};
@@ -460,7 +461,9 @@ fn hostile_text_is_in_code_wherever_it_stands_in_markdown() {
         Comparison::of(hostile, other),
     ];
     let comparisons = comparisons.map(|comparison| comparison_markdown(&comparison));
-    let pages = [below_marker]
+    let report = report_markdown(&samples::report_with_text(HOSTILE));
+    let audit = audit_markdown(&samples::audit_with_text(HOSTILE));
+    let pages = [below_marker, &report, &audit]
         .into_iter()
         .chain(comparisons.iter().map(String::as_str));
     let lines: Vec<&str> = pages.flat_map(outside_fences).collect();
@@ -622,6 +625,21 @@ proptest! {
         prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert_eq!(shown.lines().count(), expected.lines().count());
         let (shown, expected) = (report_markdown(&report), report_markdown(&plain));
+        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert_eq!(shape(&shown), shape(&expected));
+    }
+
+    #[test]
+    fn no_name_adds_a_line_to_an_audit_or_changes_its_shape(name in nasty()) {
+        let (audit, plain) = (samples::audit_with_text(&name), samples::audit_with_text("nn"));
+        for (shown, expected) in [
+            (audit_text(&audit, &ENDLESS), audit_text(&plain, &ENDLESS)),
+            (audit_csv(&audit).replace('\r', ""), audit_csv(&plain).replace('\r', "")),
+        ] {
+            prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+            prop_assert_eq!(shown.lines().count(), expected.lines().count());
+        }
+        let (shown, expected) = (audit_markdown(&audit), audit_markdown(&plain));
         prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert_eq!(shape(&shown), shape(&expected));
     }

@@ -211,8 +211,15 @@ impl<'a> GroupLabels<'a> {
 
     /// Names the groups of a run in the same way.
     pub fn of_run(run: &'a Run) -> Self {
-        let groups = run.outcomes.iter().filter_map(|it| it.group.as_ref());
-        let groups = groups.chain(run.steps.iter().filter_map(|it| it.group.as_ref()));
+        Self::of_runs(std::slice::from_ref(run))
+    }
+
+    /// Names the groups of runs in the same way; one that was renamed between them has the newer name.
+    pub fn of_runs(runs: &'a [Run]) -> Self {
+        let groups = runs.iter().flat_map(|run| {
+            let outcomes = run.outcomes.iter().filter_map(|it| it.group.as_ref());
+            outcomes.chain(run.steps.iter().filter_map(|it| it.group.as_ref()))
+        });
         let names = groups.map(|group| (&group.id, group.name.as_str()));
         Self::new(names.collect(), BTreeMap::new())
     }

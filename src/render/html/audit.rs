@@ -1,9 +1,12 @@
-//! An audit as a page: the answer, what is to be looked into, each group with everybody in it, and what was read.
+//! An audit as a page: the answer, what is to be looked into, each group with everybody in it, the same by person, and what was read.
+
+mod by_person;
 
 use crate::audit::Audit;
 use crate::render::audit::{Document, List};
 use crate::render::words::ProblemWords;
 
+use self::by_person::by_person;
 use super::markup::{Anchor, Html};
 use super::page::{Kind, Page, Section, facts};
 use super::plan::problem_item;
@@ -41,14 +44,17 @@ pub fn audit_html(audit: &Audit) -> String {
             .into_iter()
             .chain(groups)
             .chain(lists)
-            .chain([Section {
-                anchor: Anchor::of("read"),
-                link: "What was read".to_owned(),
-                kind: Kind::Plain,
-                heading: "What was read".to_owned(),
-                count: None,
-                body: read,
-            }])
+            .chain([
+                by_person(audit, &document),
+                Section {
+                    anchor: Anchor::of("read"),
+                    link: "What was read".to_owned(),
+                    kind: Kind::Plain,
+                    heading: "What was read".to_owned(),
+                    count: None,
+                    body: read,
+                },
+            ])
             .collect(),
         foot: Html::default(),
     }

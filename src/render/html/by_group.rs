@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use crate::model::ObjectId;
 use crate::plan::{Add, Remove};
 use crate::render::before_after::{DiffLine, GroupDiff};
-use crate::render::words::{addition_reason, grouped, listed, other_members};
+use crate::render::words::{addition_reason, listed, other_members};
 
-use super::markup::{Anchor, Html};
-use super::page::{Kind, Section, folded};
-use super::plan::{View, group_anchor};
+use super::group_list::{self, Group};
+use super::markup::Html;
+use super::page::{Kind, Section};
+use super::plan::View;
 use super::table::Table;
 
 /// Returns the groups that change, each with everybody who leaves or joins it.
@@ -20,27 +21,14 @@ pub(super) fn by_group(view: &View<'_>, changed: &[GroupDiff<'_>]) -> Section {
         .iter()
         .map(|update| &update.account.id)
         .collect();
-    let groups = changed.iter().enumerate().map(|(at, diff)| {
-        let heading = Html::text(&view.labels.of_group(&diff.group.azure));
-        let table = movements(view, diff, &updated);
-        let numbers = Html::text(&numbers(view, diff));
-        Html::anchored("h3", group_anchor(at), heading)
-            .and(&Html::element("p", numbers))
-            .and(&if view.folds {
-                let summary = format!("Who leaves and who joins ({})", grouped(diff.lines.len()));
-                folded(Html::text(&summary), &table)
-            } else {
-                table
-            })
+    let groups = changed.iter().map(|diff| Group {
+        label: view.labels.of_group(&diff.group.azure),
+        about: numbers(view, diff),
+        table: movements(view, diff, &updated),
+        summary: "Who leaves and who joins",
+        rows: diff.lines.len(),
     });
-    Section {
-        anchor: Anchor::of("by-group"),
-        link: "By group".to_owned(),
-        kind: Kind::Plain,
-        heading: "By group".to_owned(),
-        count: Some(changed.len()),
-        body: groups.collect(),
-    }
+    group_list::by_group(groups.collect(), view.folds)
 }
 
 fn numbers(view: &View<'_>, diff: &GroupDiff<'_>) -> String {

@@ -8,8 +8,10 @@
 mod audit;
 mod by_group;
 mod by_person;
+mod group_list;
 mod markup;
 mod page;
+mod people;
 mod plan;
 mod report;
 mod table;

@@ -16,6 +16,9 @@ static STYLE: LazyLock<String> = LazyLock::new(|| include_str!("style.css").repl
 /// Where the first link of a page leads: past the answer and the links, to the sections.
 const CONTENT: Anchor = Anchor::of("content");
 
+/// Changes, or whatever else a page lists, up to which nothing is folded away.
+pub(super) const OPEN: usize = 100;
+
 /// A page.
 #[derive(Debug)]
 pub(in crate::render) struct Page {

@@ -19,12 +19,10 @@ use crate::render::words::{
 
 use super::by_group::by_group;
 use super::by_person::by_person;
+use super::group_list::group_anchor;
 use super::markup::{Anchor, Html};
-use super::page::{Kind, Page, Section, facts, folded};
+use super::page::{Kind, OPEN, Page, Section, facts, folded};
 use super::table::Table;
-
-/// Changes up to which nothing is folded away.
-const OPEN: usize = 100;
 
 /// Returns a plan as a page for a browser, complete in one file.
 pub fn html(plan: &Plan) -> String {
@@ -450,11 +448,6 @@ fn groups(view: &View<'_>, changed: &[GroupDiff<'_>]) -> Section {
         count: Some(view.plan.groups.len()),
         body: table.into_html(),
     }
-}
-
-/// Where a group that changes stands among the groups.
-pub(super) fn group_anchor(at: usize) -> Anchor {
-    Anchor::numbered("group", at + 1)
 }
 
 fn who_to_tell(view: &View<'_>) -> Section {

@@ -1,4 +1,9 @@
-//! The report of apply as a page: each run with who, what and when, what is not done before what is, and the totals.
+//! The report of apply as a page: each run with who, what and when, what is not done before what is, and the totals; then the same of all
+//! runs by group and by person.
+
+mod by_group;
+mod by_person;
+mod fates;
 
 use crate::plan::Action;
 use crate::render::report::{
@@ -7,6 +12,9 @@ use crate::render::report::{
 use crate::render::words::{GroupLabels, counted, grouped, place, time_with_seconds};
 use crate::report::{Outcome, Report, ReportedOutcome, Run};
 
+use self::by_group::by_group;
+use self::by_person::by_person;
+use self::fates::fates;
 use super::markup::{Anchor, Html};
 use super::page::{Kind, Page, Section, facts};
 use super::table::Table;
@@ -19,24 +27,32 @@ pub fn report_html(report: &Report) -> String {
         [run] => facts_of(run).totals,
         runs => counted(runs.len(), "run", "runs"),
     };
+    let (fates, labels) = (fates(report), GroupLabels::of_runs(&report.runs));
     let runs = report.runs.iter().enumerate();
     Page {
         title: format!("{heading}: {answer}"),
         head: Html::element("h1", Html::text(heading))
             .and(&Html::element("p class=\"answer\"", Html::text(&answer))),
-        sections: runs.map(|(at, run)| section(at, run)).collect(),
+        sections: runs
+            .map(|(at, run)| section(run, (at + 1, report.runs.len())))
+            .chain([by_group(&fates, &labels), by_person(&fates, &labels)])
+            .collect(),
         foot: Html::default(),
     }
     .into_string()
 }
 
-fn section(at: usize, run: &Run) -> Section {
+fn section(run: &Run, (number, of): (usize, usize)) -> Section {
     let Facts {
         title,
         rows,
         warnings,
         totals,
     } = facts_of(run);
+    let title = match of {
+        1 => title,
+        _ => format!("{title} (run {} of {})", grouped(number), grouped(of)),
+    };
     let is_unfinished = run.end.is_none() || run.totals().is_unfinished();
     let kind = if is_unfinished {
         Kind::Out
@@ -56,7 +72,7 @@ fn section(at: usize, run: &Run) -> Section {
     ];
     let labels = GroupLabels::of_run(run);
     Section {
-        anchor: Anchor::numbered("run", at + 1),
+        anchor: Anchor::numbered("run", number),
         link: format!("{title}: {totals}"),
         kind,
         heading: title,
@@ -66,7 +82,7 @@ fn section(at: usize, run: &Run) -> Section {
             .chain([writes_without_outcome(run, &labels)])
             .chain(SECTIONS.map(|(heading, belongs)| {
                 let heading = said_of(heading, run);
-                table(run, &labels, &heading, outcomes(run, belongs))
+                table(run, &labels, &heading, &outcomes(run, belongs))
             }))
             .collect(),
     }
@@ -87,17 +103,16 @@ fn counted_heading(heading: &str, number: usize) -> Html {
     Html::element("h3", Html::text(&heading))
 }
 
-/// What became of changes: removals first, then in the order of the plan.
+/// What became of changes.
 fn table(
     run: &Run,
     labels: &GroupLabels<'_>,
     heading: &str,
-    mut outcomes: Vec<&ReportedOutcome>,
+    outcomes: &[&ReportedOutcome],
 ) -> Html {
     if outcomes.is_empty() {
         return Html::default();
     }
-    outcomes.sort_by_key(|reported| reported.outcome.action != Action::Remove);
     let mut table = Table::new(
         "table class=\"outcomes\"",
         &format!("{heading}: what became of each change, when, and by which request"),
@@ -111,7 +126,7 @@ fn table(
         ],
     );
     let by_change = run.by_change();
-    for reported in &outcomes {
+    for reported in outcomes {
         let outcome = &reported.outcome;
         let request = outcome
             .request_id

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::plan::{Change, Plan, RemovalReason};
 use crate::render::samples::{self, HOSTILE};
 use crate::render::tests::nasty;
-use crate::render::{Redacted, RedactionKey, html, report_html};
+use crate::render::{Redacted, RedactionKey, audit_html, html, report_html};
 use crate::report::Report;
 
 /// A page as a parser of HTML reads it.
@@ -142,6 +142,184 @@ fn a_report_as_a_page() {
     assert!(without_a_run.holds("The report holds no run."));
 }
 
+/// The row of somebody in the section with everybody, as text.
+fn row_by_person(page: &str, email: &str) -> String {
+    let (_, by_person) = page.split_once("id=\"by-person\"").unwrap();
+    let mut rows = by_person.split("<tr>").filter(|row| row.contains(email));
+    let (row, none) = (rows.next(), rows.next());
+    assert_eq!(none, None, "{email} has two rows");
+    let read = Read::of(
+        &format!("<tr>{}", row.unwrap().split("</tr>").next().unwrap()).replace("<tr>", ""),
+    );
+    let words: Vec<&str> = read
+        .texts
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .collect();
+    words.join(" ")
+}
+
+#[test]
+fn what_became_of_one_person_in_all_runs_stands_in_one_place() {
+    let page = report_html(&samples::report());
+    assert_eq!(
+        row_by_person(&page, "cyd@partner.example"),
+        "Cyd Cole cyd@partner.example was removed from acme-support (change 7 of run 1) \
+         was removed from acme-support: written, and nothing said of it after that (change 7 of run 2)"
+    );
+    assert_eq!(
+        row_by_person(&page, "dana@partner.example"),
+        "Dana Diaz dana@partner.example was not invited: failed (change 1 of run 1) \
+         was not added to acme-platform: not attempted (change 3 of run 1) would be invited (change 1 of run 3)"
+    );
+}
+
+#[test]
+fn what_failed_and_who_lost_something_come_first_by_group_and_by_person() {
+    let mut report = samples::report();
+    report.runs.truncate(1);
+    let page = report_html(&report);
+    let (page, by_person) = page.split_once("id=\"by-person\"").unwrap();
+    let (_, by_group) = page.split_once("id=\"by-group\"").unwrap();
+    let in_order = |text: &str, words: &[&str]| {
+        let places: Vec<usize> = words
+            .iter()
+            .map(|words| {
+                text.find(words)
+                    .unwrap_or_else(|| panic!("{words} in {text}"))
+            })
+            .collect();
+        assert!(places.is_sorted(), "{words:?} in {text}");
+    };
+    in_order(
+        by_person,
+        &[
+            "Something is not done or not known (2)",
+            "dana@partner.example",
+            "ned@old-partner.example",
+            "Removal from a group (1)",
+            "cyd@partner.example",
+            "Everybody else (3)",
+            "bob@partner.example",
+        ],
+    );
+    in_order(
+        by_group,
+        &[
+            ">acme-partners<",
+            "<p>1 not done.</p>",
+            "was not removed from it: conflict",
+            ">acme-platform<",
+            "<p>1 added, 1 not done, 1 nothing done.</p>",
+            "stays in it",
+            "was not added to it: not attempted",
+            "was added to it",
+            ">acme-support<",
+            "<p>1 removed, 1 nothing done.</p>",
+            "was removed from it",
+            "is in it already",
+        ],
+    );
+}
+
+/// A run with so many outcomes, each of somebody else, but for a removal and a failure at its end.
+fn long_report(number: usize) -> Report {
+    let mut report = samples::report();
+    report.runs.truncate(1);
+    let run = &mut report.runs[0];
+    let of = |number: usize| {
+        let outcomes = run.outcomes.iter();
+        let mut outcomes = outcomes.filter(|reported| reported.outcome.change == number);
+        outcomes.next().unwrap().clone()
+    };
+    let (added, removed, failed) = (of(4), of(7), of(1));
+    let mut outcomes = vec![added; number];
+    for (at, reported) in outcomes.iter_mut().enumerate() {
+        reported.account.email = format!("person{at}@partner.example");
+        reported.account.display_name = Some(format!("Person {at}"));
+    }
+    outcomes.extend([removed, failed]);
+    for (at, reported) in outcomes.iter_mut().enumerate() {
+        reported.outcome.change = at + 1;
+    }
+    run.start.changes = outcomes.len();
+    run.outcomes = outcomes;
+    run.steps.clear();
+    report
+}
+
+#[test]
+fn an_audit_as_a_page() {
+    insta::assert_snapshot!("audit", body(&audit_html(&samples::audit())));
+}
+
+#[test]
+fn what_is_so_of_one_person_stands_in_one_place() {
+    let page = audit_html(&samples::audit());
+    assert_eq!(
+        row_by_person(&page, "<td>bob@partner.example</td>"),
+        "Bob Braun bob@partner.example in acme-platform without a reason: is no longer in /teams/platform; a plan made now removes it \
+         in acme-support : bob is in /support since the report: was removed from acme-platform on 24 November 2026, 08:00:00 UTC \
+         (change 6) and is in it again"
+    );
+    assert_eq!(
+        row_by_person(&page, "Finn Fox"),
+        "Finn Fox (finn) – missing from acme-platform : is in /teams/platform/core (below /teams/platform); left exactly as is; \
+         see the problems Problem: has no e-mail address in Keycloak · /support"
+    );
+    // By the account, whose own address is another one.
+    assert!(
+        row_by_person(&page, "<td>tara@partner.example</td>")
+            .contains("has not accepted the invitation: open since 1 October 2026")
+    );
+    let (_, by_person) = page.split_once("id=\"by-person\"").unwrap();
+    assert!(!by_person.contains("tara@old.example"));
+    let (to_look_into, others) = by_person.split_once("Nothing to look into (1)").unwrap();
+    assert!(to_look_into.contains("To look into (6)"), "{to_look_into}");
+    assert!(others.contains("glass@acme.example"));
+}
+
+#[test]
+fn a_long_audit_has_one_row_for_each_person_folded_away() {
+    let page = audit_html(&samples::audit_of_many(2_000));
+    let (open, folded) = page.split_once("id=\"by-person\"").unwrap();
+    assert!(!open.contains("<details"));
+    assert_eq!(folded.matches("<details").count(), 1 + 20 + 1);
+    for at in [0, 1_234, 1_999] {
+        let person = format!("<td>person{at}@partner.example</td>");
+        assert_eq!(open.matches(&person).count(), 2, "{at}");
+        assert_eq!(folded.matches(&person).count(), 1, "{at}");
+    }
+    assert!(
+        folded.len() < open.len(),
+        "{} and {}",
+        folded.len(),
+        open.len()
+    );
+}
+
+#[test]
+fn a_long_report_is_folded_where_it_says_again_what_stands_open() {
+    assert!(!report_html(&long_report(98)).contains("<details"));
+    let page = report_html(&long_report(3_000));
+    let (open, folded) = page.split_once("id=\"by-group\"").unwrap();
+    assert!(!open.contains("<details"));
+    // Two groups, thirty tables of people, one for who failed and one for who was removed.
+    assert_eq!(folded.matches("<details").count(), 2 + 30 + 1 + 1);
+    for at in [0, 1_234, 2_999] {
+        let person = format!("<td>person{at}@partner.example</td>");
+        assert!(open.contains(&format!("(person{at}@partner.example) was added to")));
+        assert_eq!(folded.matches(&person).count(), 2, "{at}");
+    }
+    // Saying it again takes no more than saying it.
+    assert!(
+        folded.len() < 2 * open.len(),
+        "{} and {}",
+        folded.len(),
+        open.len()
+    );
+}
+
 #[test]
 fn the_head_of_every_page_forbids_whatever_is_not_in_it() {
     let page = html(&samples::every_kind());
@@ -196,8 +374,13 @@ fn pages_are_made_of_what_needs_no_script_and_no_network() {
 #[test]
 fn every_link_leads_to_a_place_that_there_is_once() {
     let pages = plans().map(|(_, plan)| html(&plan));
-    let reports = [report_html(&samples::report())];
-    for page in pages.iter().chain(&reports) {
+    let others = [
+        report_html(&samples::report()),
+        audit_html(&samples::audit()),
+        report_html(&long_report(200)),
+        audit_html(&samples::audit_of_many(200)),
+    ];
+    for page in pages.iter().chain(&others) {
         let read = Read::of(page);
         let ids = read.values("id");
         let places: BTreeSet<&str> = ids.iter().copied().collect();
@@ -284,10 +467,16 @@ fn tokens_are_nobodys_address() {
 
 #[test]
 fn the_hostile_sample_is_shown_and_not_obeyed() {
-    let read = Read::of(&html(&samples::hostile()));
-    let shown = "A|`b`\\u{1b}[2K\\n- <b>@all</b> \\u{202e}#1 --> www.evil.example";
-    assert!(read.holds(shown));
-    assert!(!read.holds(HOSTILE));
+    for page in [
+        html(&samples::hostile()),
+        report_html(&samples::report_with_text(HOSTILE)),
+        audit_html(&samples::audit_with_text(HOSTILE)),
+    ] {
+        let read = Read::of(&page);
+        let shown = "A|`b`\\u{1b}[2K\\n- <b>@all</b> \\u{202e}#1 --> www.evil.example";
+        assert!(read.holds(shown));
+        assert!(!read.holds(HOSTILE));
+    }
 }
 
 proptest! {
@@ -297,7 +486,7 @@ proptest! {
     fn no_name_changes_what_a_page_is_made_of(name in nasty()) {
         let pages = |name: &str| {
             let (plan, report) = (samples::with_text(name), samples::report_with_text(name));
-            [html(&plan), report_html(&report)]
+            [html(&plan), report_html(&report), audit_html(&samples::audit_with_text(name))]
         };
         for (page, expected) in pages(&name).iter().zip(pages("nn")) {
             prop_assert!(!page.chars().any(|c| c.is_control() && c != '\n'));

@@ -1,0 +1,85 @@
+//! An audit once more, by person: which groups somebody is in and why, and which they are missing from.
+
+use std::collections::BTreeMap;
+
+use crate::audit::Audit;
+use crate::render::audit::{Document, Finding, List, Row};
+use crate::render::html::markup::Html;
+use crate::render::html::page::{Kind, OPEN, Section};
+use crate::render::html::people::{self, Everybody, Shown};
+use crate::render::words::ProblemWords;
+
+/// Returns everybody, those first of whom there is something to look into.
+pub(super) fn by_person(audit: &Audit, document: &Document) -> Section {
+    let mut everybody = Everybody::default();
+    // Beside the groups, accounts are called by their own address, which may be another than that of their person.
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for group in &document.groups {
+        for (row, finding) in rows_of(&group.lists) {
+            if let Some(whom) = &row.whom {
+                owners.insert(&row.id, whom);
+                say(&mut everybody, whom, row, &in_group(finding, &group.name));
+            }
+        }
+    }
+    for (row, finding) in rows_of(&document.lists) {
+        let owner = owners.get(row.id.as_str()).copied();
+        if let Some(whom) = owner.filter(|_| row.has_account()).or(row.whom.as_deref()) {
+            let about = Html::text(beside_groups(finding));
+            say(&mut everybody, whom, row, &about);
+        }
+    }
+    for problem in &audit.problems {
+        let words = ProblemWords::of(problem);
+        let line = Html::text(&format!("Problem: {}", words.message));
+        everybody.say_besides(&problem.subject, Kind::Warning, line);
+    }
+    let groups = document.groups.iter().map(|group| &group.lists);
+    let lists = groups.chain([&document.lists]).flatten();
+    let shown = Shown {
+        caption: "Who is in which groups and why, and is missing from which",
+        headings: vec!["Who", "Address", "What is so"],
+        first: &[("To look into", Kind::Warning)],
+        others: "Nothing to look into",
+        folds: lists.map(|list| list.rows.len()).sum::<usize>() > OPEN,
+    };
+    people::by_person(&everybody, &shown)
+}
+
+fn rows_of(lists: &[List]) -> impl Iterator<Item = (&Row, Finding)> {
+    lists
+        .iter()
+        .flat_map(|list| list.rows.iter().map(|row| (row, list.finding)))
+}
+
+fn say(everybody: &mut Everybody, whom: &str, row: &Row, what: &Html) {
+    let kind = if row.to_look_into {
+        Kind::Warning
+    } else {
+        Kind::Plain
+    };
+    let who = || vec![Html::text(&row.name), Html::text(&row.email)];
+    let line = what.clone().and(&Html::text(&format!(": {}", row.words)));
+    everybody.say(whom, who, kind, line);
+}
+
+fn in_group(finding: Finding, group: &str) -> Html {
+    let (before, after) = match finding {
+        Finding::Missing => ("missing from ", ""),
+        Finding::Unreasoned => ("in ", " without a reason"),
+        _ => ("in ", ""),
+    };
+    Html::text(before)
+        .and(&Html::name(group))
+        .and(&Html::text(after))
+}
+
+fn beside_groups(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Pending => "has not accepted the invitation",
+        Finding::Unmapped => "has an invited account and is in no mapped group",
+        Finding::Updated => "a plan made now updates the account",
+        Finding::Changed => "since the report",
+        Finding::Unreasoned | Finding::Missing | Finding::Reasoned => "in a group",
+    }
+}

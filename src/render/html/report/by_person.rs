@@ -1,0 +1,38 @@
+//! What became of everybody, over all runs of a report.
+
+use crate::render::words::{GroupLabels, address, name};
+
+use super::fates::Fate;
+use crate::render::html::markup::Html;
+use crate::render::html::page::{Kind, OPEN, Section};
+use crate::render::html::people::{self, Everybody, Shown};
+
+/// Returns everybody, those first of whom something is not done, then those who left a group.
+pub(super) fn by_person(fates: &[Fate<'_>], labels: &GroupLabels<'_>) -> Section {
+    let mut everybody = Everybody::default();
+    for fate in fates {
+        let account = fate.account;
+        let who = || {
+            let cells = [
+                name(account.display_name.as_deref()),
+                address(&account.email),
+            ];
+            cells.iter().map(|cell| Html::text(cell)).collect()
+        };
+        let group = fate.group.map(|group| labels.of_group(group));
+        let words = fate.words(&group.unwrap_or_default());
+        let line = Html::text(&format!("{words} (change {})", fate.number()));
+        everybody.say(&account.email, who, fate.kind, line);
+    }
+    let shown = Shown {
+        caption: "What became of whom",
+        headings: vec!["Who", "Address", "What became of it"],
+        first: &[
+            ("Something is not done or not known", Kind::Warning),
+            ("Removal from a group", Kind::Out),
+        ],
+        others: "Everybody else",
+        folds: fates.len() > OPEN,
+    };
+    people::by_person(&everybody, &shown)
+}

@@ -1,0 +1,118 @@
+//! What became of everybody and of every group, over all runs of a report.
+
+use crate::plan::{Action, GroupName};
+use crate::render::apply::fate;
+use crate::render::report::{UNSETTLED, unsettled_steps, urgency, written};
+use crate::render::words::grouped;
+use crate::report::{Outcome, Report, ReportedOutcome, Run, Step, Subject, Write};
+
+use super::kind_of;
+use crate::render::html::page::Kind;
+
+/// What became of one change in one run, or what a write did of which a run could not say more.
+pub(super) struct Fate<'r> {
+    /// Whom it is about.
+    pub account: &'r Subject,
+    /// Which group, if it is about one.
+    pub group: Option<&'r GroupName>,
+    /// What it comes to.
+    pub kind: Kind,
+    /// How soon it has to be read: the smallest number first.
+    pub urgency: u8,
+    event: Event<'r>,
+    is_dry_run: bool,
+    /// The number of the run, where there are several.
+    run: Option<usize>,
+}
+
+enum Event<'r> {
+    Outcome(&'r ReportedOutcome),
+    Write(&'r Step),
+}
+
+/// Returns the fates of a report, run by run.
+pub(super) fn fates(report: &Report) -> Vec<Fate<'_>> {
+    let runs = report.runs.iter().enumerate();
+    runs.flat_map(|(at, run)| {
+        let number = (report.runs.len() > 1).then_some(at + 1);
+        fates_of(run, number)
+    })
+    .collect()
+}
+
+fn fates_of(run: &Run, number: Option<usize>) -> Vec<Fate<'_>> {
+    let is_dry_run = run.start.dry_run;
+    let mut reported: Vec<&ReportedOutcome> = run.outcomes.iter().collect();
+    reported.sort_by_key(|reported| reported.outcome.change);
+    let outcomes = reported.into_iter().map(|reported| Fate {
+        account: &reported.account,
+        group: reported.group.as_ref(),
+        kind: kind_of(reported),
+        urgency: urgency(reported),
+        event: Event::Outcome(reported),
+        is_dry_run,
+        run: number,
+    });
+    let writes = unsettled_steps(run).into_iter().map(|step| Fate {
+        account: &step.account,
+        group: step.group.as_ref(),
+        kind: Kind::Warning,
+        urgency: 0,
+        event: Event::Write(step),
+        is_dry_run,
+        run: number,
+    });
+    outcomes.chain(writes).collect()
+}
+
+impl Fate<'_> {
+    /// What became of it, in words: "was not removed from acme-support: failed".
+    pub fn words(&self, group: &str) -> String {
+        match self.event {
+            Event::Outcome(ReportedOutcome { outcome, .. }) => {
+                let fate = fate(outcome, group, self.is_dry_run);
+                if outcome.outcome.is_unfinished() {
+                    format!("{fate}: {}", outcome.outcome)
+                } else {
+                    fate
+                }
+            }
+            Event::Write(step) => {
+                let unsettled = UNSETTLED.to_lowercase();
+                format!("{}: {unsettled}", written(step, group))
+            }
+        }
+    }
+
+    /// By which it is found among the outcomes of its run: "change 7", "change 7 of run 2".
+    pub fn number(&self) -> String {
+        let change = match self.event {
+            Event::Outcome(reported) => reported.outcome.change,
+            Event::Write(step) => step.change,
+        };
+        let run = self.run.map(|run| format!(" of run {}", grouped(run)));
+        format!("{}{}", grouped(change), run.unwrap_or_default())
+    }
+
+    /// Whether it is one of several runs.
+    pub fn is_of_several(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Whether it was carried out, so that the group has another member or one less.
+    pub fn is_made(&self) -> bool {
+        let is_written = match self.event {
+            Event::Outcome(reported) => reported.outcome.outcome == Outcome::Done,
+            Event::Write(_) => true,
+        };
+        is_written && !self.is_dry_run
+    }
+
+    /// Whether it takes somebody out of a group.
+    pub fn is_removal(&self) -> bool {
+        match self.event {
+            Event::Outcome(reported) => reported.outcome.action == Action::Remove,
+            Event::Write(step) => step.write == Write::Removed,
+        }
+    }
+}
