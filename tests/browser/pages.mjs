@@ -200,6 +200,67 @@ function hostileReport(lines) {
   });
 }
 
+/** The report of a run with many outcomes: what the last change of each kind came to, over and over, each of somebody else. */
+function largeReport(lines, number) {
+  const entries = lines.map((line) => JSON.parse(line));
+  const of = (type, change) => entries.filter((entry) => entry.type === type && entry.change === change);
+  const outcomes = ["invite", "add", "remove"].map((action) => entries.findLast((entry) => entry.type === "outcome" && entry.action === action));
+  const [start] = entries.filter(({ type }) => type === "start").slice(-1);
+  const [end] = entries.filter(({ type }) => type === "end").slice(-1);
+  const written = [{ ...start, changes: number }];
+  for (let at = 0; at < number; at += 1) {
+    const outcome = outcomes[at % outcomes.length];
+    const fails = at % 10 === 0;
+    for (const entry of [...(fails ? [] : of("step", outcome.change)), outcome]) {
+      const account = { id: entry.account.id && guid(at), email: `person.${at}@partner.example`, display_name: `Person ${at}` };
+      written.push({ ...entry, change: at + 1, account, ...(fails ? { outcome: "failed", message: "Graph refused it" } : {}) });
+    }
+  }
+  const failed = Math.ceil(number / 10);
+  written.push({ ...end, totals: { ...end.totals, done: number - failed, failed } });
+  return written.map((entry) => JSON.stringify(entry));
+}
+
+/** The directories with an attack in every name and address of people that the audit still finds. */
+function hostileDirectories(state) {
+  let turn = 0;
+  const attack = () => ATTACKS[turn++ % ATTACKS.length];
+  const copy = structuredClone(state);
+  const { entra, keycloak } = copy.world;
+  entra.tenant_name = ATTACKS.join(" ");
+  for (const user of Object.values(entra.users)) {
+    Object.assign(user, { display_name: attack(), given_name: attack(), surname: attack() });
+    if (turn % 5 === 0) {
+      user.mail = `${attack()}@partner.example`;
+    }
+  }
+  for (const person of Object.values(keycloak.realms).flatMap(({ people }) => people)) {
+    if (person.groups.length > 0) {
+      Object.assign(person, { first_name: attack(), last_name: attack(), username: `${turn}${attack()}` });
+    }
+  }
+  return copy;
+}
+
+/** The directories with so many more people in one group. */
+function largeDirectories(state, number) {
+  const copy = structuredClone(state);
+  const { entra, keycloak } = copy.world;
+  const realm = Object.values(keycloak.realms).find(({ name }) => name === "acme");
+  const person = realm.people.find(({ username }) => username === "ada-abel");
+  const user = Object.values(entra.users).find(({ mail }) => mail === "ada@partner.example");
+  const [group] = Object.values(entra.groups).filter(({ members }) => members.includes(user.id));
+  for (let at = 0; at < number; at += 1) {
+    const [id, email] = [guid(at), `person.${at}@partner.example`];
+    const names = { display_name: `Person ${at}`, given_name: "Person", surname: `${at}` };
+    const principal = `person.${at}_partner.example#EXT#@acme.onmicrosoft.com`;
+    entra.users[id] = { ...user, id, ...names, mail: email, mail_nickname: `person.${at}`, user_principal_name: principal, other_mails: [email], proxy_addresses: [] };
+    group.members.push(id);
+    realm.people.push({ ...person, id: guid(0xb0000 + at), username: `person.${at}`, email, first_name: "Person", last_name: `${at}` });
+  }
+  return copy;
+}
+
 /** Writes all pages into a folder. Returns each with what has to stand on it. */
 export function makePages(binary, folder) {
   const program = runner(binary, folder);
@@ -238,6 +299,19 @@ export function makePages(binary, folder) {
   show("mailed", mailed(plan), { texts: [...addressesOf(plan), "people@acme.example"] });
   show("folded", large(plan, 120), {});
   show("large", large(plan, 3_000), { large: true });
+  writeFileSync(file("large.report.jsonl"), largeReport(lines, 3_000).join("\n"));
+  writeFileSync(file("folded.report.jsonl"), largeReport(lines, 120).join("\n"));
+  keep("folded-report", program(0, "report", "folded.report.jsonl", ...html), { texts: ["person.119@partner.example"] });
+  const somebody = ["person.0@partner.example", "person.1234@partner.example", "person.2999@partner.example"];
+  keep("large-report", program(0, "report", "large.report.jsonl", ...html), { texts: somebody, large: true });
+
+  const state = read("keycloak_to_azure.sandbox.json");
+  const audit = (name, directories, facts) => {
+    writeFileSync(file("keycloak_to_azure.sandbox.json"), JSON.stringify(directories));
+    keep(name, program(2, "audit", "--sandbox", "--since", "plan.report.jsonl", "--pending-days", "0", ...html), facts);
+  };
+  audit("hostile-audit", hostileDirectories(state), { hostile: true });
+  audit("large-audit", largeDirectories(state, 1_000), { texts: ["person.0@partner.example", "person.999@partner.example"], large: true });
   return pages;
 }
 

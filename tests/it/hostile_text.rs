@@ -267,6 +267,13 @@ async fn no_name_or_address_is_obeyed_wherever_it_is_shown() {
         let report = stage.run("report @plan.report.jsonl --format html").await;
         assert_shown_by(what, &report);
         assert_no_markup_but_ours(what, &report.out);
+        let report = stage
+            .run("report @plan.report.jsonl --format markdown")
+            .await;
+        assert_shown_by(what, &report);
+        let read = read_markdown(what, &report.out, &HEADINGS_OF_REPORTS);
+        // The dry run settled each change as well.
+        assert_eq!(read.rows, 2 * plan.changes.len(), "{what}: {}", report.out);
         assert_files(what, &stage);
         let again = stage
             .run("plan --out @again.json --detailed-exitcode")
@@ -284,24 +291,22 @@ async fn assert_audited(what: &str, stage: &Stage) {
             user.user_type = Some("Guest".to_owned());
         }
     });
+    let line = "audit --since @plan.report.jsonl --pending-days 0 --format";
+    let audited = stage.run(&format!("{line} json")).await;
+    assert_plain_json(what, &audited.out);
+    let audit: Value = serde_json::from_str(&audited.out).unwrap();
     for format in ["text", "markdown", "html", "csv"] {
-        let line = format!("audit --since @plan.report.jsonl --pending-days 0 --format {format}");
-        let audited = stage.run(&line).await;
+        let audited = stage.run(&format!("{line} {format}")).await;
         assert_eq!(audited.status, 2, "{what}: {}", audited.err);
         let out = audited.out.replace('\r', "");
         assert_shown(&format!("{what}, audit as {format}"), &out);
         match format {
             "csv" => assert_table(what, &out),
             "html" => drop(assert_no_markup_but_ours(what, &out)),
+            "markdown" => assert_audit_of_ours(what, &out, &audit),
             _ => {}
         }
     }
-    let audited = stage.run("audit --format json").await;
-    assert_plain_json(what, &audited.out);
-    assert!(
-        serde_json::from_str::<Value>(&audited.out).is_ok(),
-        "{what}"
-    );
 }
 
 /// Asserts that every line of a CSV file has its eight fields, none of which is a formula.
@@ -368,6 +373,72 @@ fn assert_nothing_but_ours(what: &str, comment: &str, plan: &Plan) {
             && comment.lines().next().unwrap().ends_with("} -->"),
         "{what}: {comment}"
     );
+    let ReadMarkdown { rows, fenced } = read_markdown(what, comment, &HEADINGS);
+    let count = |is: fn(&Change) -> bool| plan.changes.iter().filter(|change| is(change)).count();
+    assert_eq!(
+        rows,
+        plan.groups.len() + count(|change| matches!(change, Change::Remove(_))),
+        "{what}: {comment}"
+    );
+    let begin_with = |symbol: &str| {
+        fenced
+            .lines()
+            .filter(|line| line.starts_with(symbol))
+            .count()
+    };
+    assert_eq!(
+        begin_with("! "),
+        count(|change| matches!(change, Change::Update(_))),
+        "{what}"
+    );
+    assert!(
+        begin_with("+ ") >= count(|change| matches!(change, Change::Add(_) | Change::Invite(_))),
+        "{what}"
+    );
+}
+
+const HEADINGS_OF_REPORTS: [&str; 4] = ["Run of ", "Dry run of ", "Done (", "Would be done ("];
+
+const HEADINGS_OF_AUDITS: [&str; 10] = [
+    "Not in order: ",
+    "Problems",
+    "Group ",
+    "In it without a reason (",
+    "Should be in it and is not (",
+    "In it, and why (",
+    "Invitations not accepted after 0 days (",
+    "Invited accounts in no mapped group (",
+    "Accounts that a plan made now updates (",
+    "Since the report: of what its runs wrote, ",
+];
+
+/// Asserts the same of an audit, which has as many rows as it has findings and members, and no fence and no HTML but that of code.
+fn assert_audit_of_ours(what: &str, page: &str, audit: &Value) {
+    let headings = [&HEADINGS_OF_AUDITS[..], &["What was read"]].concat();
+    let ReadMarkdown { rows, fenced } = read_markdown(what, page, &headings);
+    assert_eq!(fenced, "", "{what}: {page}");
+    let number = |place: &Value| place.as_array().map_or(0, Vec::len);
+    let of_groups = audit["groups"].as_array().unwrap().iter().map(|group| {
+        let lists = ["without_reason", "missing", "members"];
+        lists.map(|list| number(&group[list])).iter().sum::<usize>()
+    });
+    let of_lists = ["pending", "unmapped", "updates"].map(|list| number(&audit[list]));
+    let of_report = ["doubts", "changed"].map(|list| number(&audit["since"][list]));
+    let expected = of_groups.chain(of_lists).chain(of_report).sum::<usize>();
+    assert_eq!(rows, expected, "{what}: {page}");
+}
+
+/// What a parser finds in Markdown.
+struct ReadMarkdown {
+    /// The rows of its tables, without their heads.
+    rows: usize,
+    /// What stands in fences.
+    fenced: String,
+}
+
+/// Reads Markdown and asserts that nothing in it is from elsewhere but what stands in code: headings, lists, tables, fences and HTML are the
+/// program's, and every row of a table has the columns of its head.
+fn read_markdown(what: &str, comment: &str, headings: &[&str]) -> ReadMarkdown {
     let mut inside = Vec::new();
     let (mut in_code, mut in_fence) = (false, false);
     let mut rows = 0;
@@ -409,7 +480,7 @@ fn assert_nothing_but_ours(what: &str, comment: &str, plan: &Plan) {
                 match tag {
                     TagEnd::Heading(_) => {
                         assert!(
-                            HEADINGS.iter().any(|heading| text.starts_with(heading)),
+                            headings.iter().any(|heading| text.starts_with(*heading)),
                             "{what}: {text}"
                         );
                     }
@@ -436,32 +507,11 @@ fn assert_nothing_but_ours(what: &str, comment: &str, plan: &Plan) {
                     text_of.push_str(&text);
                 }
             }
-            Event::Code(_) | Event::SoftBreak | Event::Rule => {}
+            Event::Code(_) | Event::SoftBreak | Event::HardBreak | Event::Rule => {}
             other => panic!("{what}: {other:?} in {comment}"),
         }
     }
     assert!(!in_code, "{what}");
-    let count = |is: fn(&Change) -> bool| plan.changes.iter().filter(|change| is(change)).count();
-    assert_eq!(
-        rows,
-        plan.groups.len() + count(|change| matches!(change, Change::Remove(_))),
-        "{what}: {comment}"
-    );
-    let begin_with = |symbol: &str| {
-        fenced
-            .lines()
-            .filter(|line| line.starts_with(symbol))
-            .count()
-    };
-    assert_eq!(
-        begin_with("! "),
-        count(|change| matches!(change, Change::Update(_))),
-        "{what}"
-    );
-    assert!(
-        begin_with("+ ") >= count(|change| matches!(change, Change::Add(_) | Change::Invite(_))),
-        "{what}"
-    );
     // Rows of tables, before a parser forgives what does not fit.
     let mut columns = 0;
     for line in outside_of_fences(comment) {
@@ -475,6 +525,7 @@ fn assert_nothing_but_ours(what: &str, comment: &str, plan: &Plan) {
             assert_eq!(bars, 0, "{what}: {line}");
         }
     }
+    ReadMarkdown { rows, fenced }
 }
 
 /// The words outside of code are ours, or so ordinary that no dialect of Markdown makes anything of them.
