@@ -1,6 +1,6 @@
 //! Azure Pipelines, as far as the pipeline uses it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
@@ -33,7 +33,7 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
         .flat_map(|stage| items(&stage["jobs"]).iter().map(move |job| (stage, job)))
         .find(|(_, job)| is_it(job))
         .unwrap();
-    let mut machine = Job::new(scene, event, &pipeline);
+    let mut machine = Job::new(scene, event, &pipeline, run);
     // Of the jobs before this one.
     let succeeded = run.succeeded.values().all(|succeeded| *succeeded);
     for condition in [stage, job].map(|part| part["condition"].as_str()) {
@@ -71,7 +71,7 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
 }
 
 impl<'a> Job<'a> {
-    fn new(scene: &'a Scene, event: Event, pipeline: &Value) -> Self {
+    fn new(scene: &'a Scene, event: Event, pipeline: &Value, run: &Run) -> Self {
         let reason = match event {
             Event::PullRequest | Event::Fork => "PullRequest",
             Event::Push => "IndividualCI",
@@ -84,7 +84,7 @@ impl<'a> Job<'a> {
             "Agent.TempDirectory",
             &scene.new_folder().display().to_string(),
         );
-        set("Build.BuildId", "12");
+        set("Build.BuildId", &run.id);
         set("Build.Reason", reason);
         set("Build.Repository.Id", "repository");
         set("Build.Repository.Provider", "TfsGit");
@@ -98,7 +98,7 @@ impl<'a> Job<'a> {
             "System.CollectionUri",
             &format!("{}/azure/", scene.forge.url),
         );
-        set("System.JobAttempt", "1");
+        set("System.JobAttempt", &run.attempt.to_string());
         set("System.TeamProjectId", "project");
         if event.is_pull_request() {
             let is_fork = if event == Event::Fork {
@@ -186,15 +186,33 @@ impl<'a> Job<'a> {
             };
             let folder = self.scene.new_folder();
             keep(&files, &folder);
-            run.kept.insert(artifact.unwrap(), folder);
-        } else if step["download"] == "current" {
             let artifact = artifact.unwrap();
-            let into = PathBuf::from(&self.macros["Pipeline.Workspace"]).join(&artifact);
-            std::fs::create_dir_all(&into).unwrap();
-            keep(&[run.kept[&artifact].join("plan.json")], &into);
+            self.scene.forge.keep(&run.id, &artifact, &folder);
+            run.kept.insert(artifact, folder);
+        } else if step["download"] == "current" {
+            let into = PathBuf::from(&self.macros["Pipeline.Workspace"]);
+            if let Some(artifact) = artifact {
+                let into = into.join(&artifact);
+                std::fs::create_dir_all(&into).unwrap();
+                keep(&[run.kept[&artifact].join("plan.json")], &into);
+            } else {
+                assert_eq!(step["patterns"], "report-*/report.jsonl");
+                self.reports(&run.id, &into);
+            }
         } else {
             let succeeded = self.script(step, ended).await;
             ended.succeeded &= succeeded;
+        }
+    }
+
+    /// Downloads the reports that a run has kept, each into a folder of its own.
+    fn reports(&self, run: &str, into: &Path) {
+        for (name, folder) in self.scene.forge.kept(run) {
+            if name.starts_with("report-") {
+                let into = into.join(&name);
+                std::fs::create_dir_all(&into).unwrap();
+                keep(&[folder.join("report.jsonl")], &into);
+            }
         }
     }
 

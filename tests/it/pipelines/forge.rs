@@ -1,6 +1,7 @@
 //! What the pipelines reach over the network besides the two directories: one pull request with its comments, as GitHub, GitLab and Azure
 //! DevOps serve it; the program's release; and GitHub's word for the job that it runs.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -26,6 +27,14 @@ pub struct Comment {
     pub body: String,
 }
 
+/// A folder that a run keeps.
+#[derive(Debug, Clone)]
+struct Kept {
+    run: String,
+    name: String,
+    folder: PathBuf,
+}
+
 #[derive(Default)]
 struct Contents {
     /// In the order in which they were written; each is called by its place, counted from 1.
@@ -34,6 +43,8 @@ struct Contents {
     is_public: bool,
     /// Who let the run into its environment.
     approved_by: String,
+    /// In the order in which they were kept; on GitLab, where jobs keep them, each is called by its place, counted from 1.
+    kept: Vec<Kept>,
 }
 
 pub struct Forge {
@@ -69,6 +80,20 @@ impl Forge {
     /// Somebody else lets runs into their environment from now on.
     pub fn approve_as(&self, login: &str) {
         login.clone_into(&mut lock(&self.contents).approved_by);
+    }
+
+    /// A run keeps a folder.
+    pub fn keep(&self, run: &str, name: &str, folder: &Path) {
+        lock(&self.contents).kept.push(Kept {
+            run: run.to_owned(),
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+        });
+    }
+
+    /// What a run has kept: names and folders.
+    pub fn kept(&self, run: &str) -> Vec<(String, PathBuf)> {
+        lock(&self.contents).kept(run)
     }
 
     /// Somebody writes a comment.
@@ -135,6 +160,9 @@ async fn serve(
         ["gitlab", rest @ ..] if header("private-token") == "comment-token" => {
             return gitlab(&mut contents, &method, rest, query, &body);
         }
+        ["gitlab", "projects", "5", rest @ ..] if header("job-token") == "job-token" => {
+            return gitlab_jobs(&contents, rest, query);
+        }
         ["azure", rest @ ..] if header("authorization") == "Bearer build-token" => {
             azure(&mut contents, &method, rest, &body)
         }
@@ -173,6 +201,12 @@ impl Contents {
         });
     }
 
+    fn kept(&self, run: &str) -> Vec<(String, PathBuf)> {
+        let kept = self.kept.iter().filter(|kept| kept.run == run);
+        kept.map(|kept| (kept.name.clone(), kept.folder.clone()))
+            .collect()
+    }
+
     /// Only one's own comments can be changed.
     fn change(&mut self, id: &str, body: &Value) -> Option<()> {
         let id: usize = id.parse().ok()?;
@@ -207,6 +241,13 @@ fn github(
             "user": {"login": contents.approved_by},
             "environments": [{"name": "entra-apply"}],
         }])),
+        ("GET", ["actions", "runs", run, "artifacts"]) => {
+            let artifacts = contents.kept(run).into_iter();
+            // Beside what GitHub says, where the files are.
+            let artifacts = artifacts
+                .map(|(name, folder)| json!({"name": name, "expired": false, "folder": folder}));
+            Some(json!({"artifacts": artifacts.collect::<Vec<_>>()}))
+        }
         ("GET", ["issues", NUMBER, "comments"]) => {
             let all = contents.numbered().map(|(id, comment)| {
                 let login = match comment.author.as_str() {
@@ -272,6 +313,33 @@ fn gitlab(
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     answer.to_string().into_response()
+}
+
+/// What a job may read with its own token.
+fn gitlab_jobs(contents: &Contents, path: &[&str], query: &str) -> Response {
+    match path {
+        ["pipelines", pipeline, "jobs"] => {
+            assert!(query.contains("include_retried=true"));
+            let jobs = (1..).zip(&contents.kept);
+            let jobs = jobs.filter(|(_, kept)| kept.run == *pipeline);
+            let jobs = jobs.map(|(id, kept)| {
+                let file = json!({"filename": "artifacts.zip"});
+                json!({"id": id, "name": kept.name, "ref": "main", "tag": false, "artifacts_file": file})
+            });
+            Value::from(jobs.collect::<Vec<_>>())
+                .to_string()
+                .into_response()
+        }
+        ["jobs", id, "artifacts", "review", name] => {
+            let folder = &contents.kept[id.parse::<usize>().unwrap() - 1].folder;
+            let file = std::fs::read(folder.join(name));
+            file.map_or_else(
+                |_| StatusCode::NOT_FOUND.into_response(),
+                IntoResponse::into_response,
+            )
+        }
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 fn azure(contents: &mut Contents, method: &Method, path: &[&str], body: &Value) -> Option<Value> {

@@ -20,6 +20,8 @@ struct Job<'a> {
     temporary: PathBuf,
     /// What is said of its steps, and of the jobs before it.
     outputs: Variables,
+    run_id: String,
+    run_attempt: String,
     path: String,
 }
 
@@ -42,6 +44,8 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
         outputs: outputs
             .map(|(name, value)| (format!("needs.plan.outputs.{name}"), value.clone()))
             .collect(),
+        run_id: run.id.clone(),
+        run_attempt: run.attempt.to_string(),
         path: String::new(),
     };
     let condition = job["if"].as_str().unwrap_or("always()");
@@ -98,8 +102,8 @@ impl Job<'_> {
             },
             "github.event.repository.private" => (!scene.forge.is_public()).to_string(),
             "github.server_url" => "https://github.com".to_owned(),
-            "github.run_id" => "12".to_owned(),
-            "github.run_attempt" => "1".to_owned(),
+            "github.run_id" => self.run_id.clone(),
+            "github.run_attempt" => self.run_attempt.clone(),
             "github.token" => "github-token".to_owned(),
             "runner.temp" => self.temporary.display().to_string(),
             other => panic!("{other} is not known here"),
@@ -161,6 +165,7 @@ impl Job<'_> {
                 let files: Vec<PathBuf> = files.lines().map(PathBuf::from).collect();
                 keep(&files, &folder);
                 let artifact = what(&with["name"]);
+                self.scene.forge.keep(&run.id, &artifact, &folder);
                 run.kept.insert(artifact.clone(), folder);
                 let output = format!("steps.{id}.outputs.artifact-id");
                 self.outputs.insert(output, artifact);
@@ -191,7 +196,7 @@ impl Job<'_> {
             ("CI", "true".to_owned()),
             ("PATH", self.path.clone()),
             ("GITHUB_ACTOR", "octocat".to_owned()),
-            ("GITHUB_RUN_ID", "1".to_owned()),
+            ("GITHUB_RUN_ID", self.run_id.clone()),
             ("GITHUB_EVENT_NAME", self.event_name().to_owned()),
             ("GITHUB_REPOSITORY", "acme/sync".to_owned()),
             ("GITHUB_SHA", COMMIT.to_owned()),

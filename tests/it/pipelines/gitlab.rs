@@ -41,6 +41,7 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
         let token = federated_token(ISSUER_OF_GITLAB, &subject_of_gitlab(branch));
         variables.insert(text(name), token);
     }
+    variables.insert("CI_PIPELINE_ID".to_owned(), run.id.clone());
     variables.extend(run.outputs.clone());
 
     let folder = scene.new_folder();
@@ -72,6 +73,7 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
         let into = scene.new_folder();
         keep(&files, &into);
         summary = std::fs::read_to_string(into.join("plan.md")).unwrap_or_default();
+        scene.forge.keep(&run.id, name, &into);
         let artifact = if name == "apply" { "report" } else { name };
         run.kept.insert(artifact.to_owned(), into);
         if let Some(file) = artifacts["reports"]["dotenv"].as_str() {
@@ -108,6 +110,7 @@ fn variables(scene: &Scene, event: Event, environment: Option<&str>) -> Variable
     set("CI_API_V4_URL", &format!("{}/gitlab", scene.forge.url));
     set("CI_COMMIT_SHA", COMMIT);
     set("CI_DEFAULT_BRANCH", "main");
+    set("CI_JOB_TOKEN", "job-token");
     set("CI_JOB_URL", "https://gitlab.com/acme/sync/-/jobs/12");
     set("CI_PIPELINE_SOURCE", source);
     set("CI_PROJECT_VISIBILITY", visibility);

@@ -445,6 +445,46 @@ async fn an_apply_that_could_not_do_everything_fails_and_its_report_is_kept() {
 }
 
 #[tokio::test]
+async fn an_apply_that_is_run_again_goes_on_with_its_report() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let (mut run, _) = platform.plan(&scene, Event::Push).await;
+        let second = "0a11ce00-0000-4000-8000-000000000002";
+        scene.stage.sandbox.with_world(|world| {
+            let address = "hal@partner.example";
+            let second = User::invited(second, address, "acme.onmicrosoft.com", "Hal Hill");
+            world.entra.insert_user(second);
+        });
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
+        let first = run.file("report", "report.jsonl").unwrap();
+        // It was there before in a plan that is not this one.
+        let other = first.replace("\"plan_id\":\"sha256:", "\"plan_id\":\"sha256:0");
+        let folder = scene.new_folder();
+        std::fs::write(folder.join("report.jsonl"), &other).unwrap();
+        let name = match platform {
+            Platform::GitLab => "apply",
+            Platform::GitHub | Platform::Azure => "report-99",
+        };
+        scene.forge.keep(&run.id, name, &folder);
+        scene.stage.sandbox.with_world(|world| {
+            world.entra.users.remove(second).unwrap();
+        });
+
+        run.again();
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        let report = run.file("report", "report.jsonl").unwrap();
+        assert!(report.starts_with(&first), "{report}");
+        let lines = |kind: &str| report.matches(&format!("{{\"type\":\"{kind}\"")).count();
+        assert_eq!((lines("start"), lines("end")), (2, 2));
+        assert!(comment(&scene).contains("## Keycloak → Entra: applied"));
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_the_program_says_is_a_command_to_the_platform() {
     const COMMAND: &str = "###vso[task.setvariable variable=status;isOutput=true]0";
     for platform in PLATFORMS {
