@@ -56,7 +56,8 @@ def of_azure(part):
 def main(folder, *files):
     folder = Path(folder)
     for file in files:
-        pipeline = YAML(typ="safe", pure=True).load(Path(file))
+        # GitLab has a head with inputs before it.
+        *_, pipeline = YAML(typ="safe", pure=True).load_all(Path(file))
         scripts = list(of_azure(pipeline) if "azure" in Path(file).name else of_gitlab(pipeline))
         assert scripts, f"{file} holds no script that this finds"
         for number, script in enumerate(scripts, 1):

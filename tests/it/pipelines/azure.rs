@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
-use super::condition::holds;
+use super::condition::{holds, interpolate};
 use super::forge::{COMMIT, NUMBER};
 use super::scene::{
     Ended, Event, ISSUER_OF_AZURE, Run, Scene, Variables, entries, federated_token, items, keep,
@@ -70,6 +70,36 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
     Some(ended)
 }
 
+/// Replaces every `$(NAME)` that is set; others stay as they are.
+fn expand(text: &str, macros: &Variables) -> String {
+    let mut parts = text.split("$(");
+    let mut result = parts.next().unwrap().to_owned();
+    for part in parts {
+        let named = part.split_once(')');
+        let set = named.and_then(|(name, rest)| Some((macros.get(name)?, rest)));
+        let (value, rest) = set.map_or(("$(", part), |(value, rest)| (value.as_str(), rest));
+        result.push_str(value);
+        result.push_str(rest);
+    }
+    result
+}
+
+/// What was typed for `parameters.maxRemovals`, which is called `max-removals` on GitHub.
+fn parameter(pipeline: &Value, run: &Run, name: &str) -> String {
+    let name = name.strip_prefix("parameters.").unwrap();
+    let parameters = items(&pipeline["parameters"]).iter();
+    let parameter = parameters.filter(|parameter| parameter["name"] == name);
+    assert_eq!(parameter.count(), 1, "{name}");
+    let mut on_github = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            on_github.push('-');
+        }
+        on_github.push(c.to_ascii_lowercase());
+    }
+    run.input(&on_github)
+}
+
 impl<'a> Job<'a> {
     fn new(scene: &'a Scene, event: Event, pipeline: &Value, run: &Run) -> Self {
         let reason = match event {
@@ -98,6 +128,7 @@ impl<'a> Job<'a> {
             "System.CollectionUri",
             &format!("{}/azure/", scene.forge.url),
         );
+        set("System.DefinitionId", "3");
         set("System.JobAttempt", &run.attempt.to_string());
         set("System.TeamProjectId", "project");
         if event.is_pull_request() {
@@ -118,7 +149,8 @@ impl<'a> Job<'a> {
                 Some(other) => panic!("there is no group {other}"),
                 None => {
                     let (name, in_file) = (text(&variable["name"]), text(&variable["value"]));
-                    variables.insert(name.clone(), scene.set_up(&name, &in_file));
+                    let value = interpolate(&in_file, &|name| parameter(pipeline, run, name));
+                    variables.insert(name.clone(), scene.set_up(&name, &value));
                 }
             }
         }
@@ -128,6 +160,10 @@ impl<'a> Job<'a> {
         macros.insert("System.AccessToken".to_owned(), "build-token".to_owned());
         if event != Event::Fork {
             macros.extend(scene.secrets("entra-plan"));
+        }
+        // What a variable holds may name others.
+        for value in variables.values_mut() {
+            *value = expand(value, &macros);
         }
         Self {
             scene,
@@ -154,18 +190,8 @@ impl<'a> Job<'a> {
         self.macros.get(name).cloned().unwrap_or_default()
     }
 
-    /// Replaces every `$(NAME)` that is set; others stay as they are.
     fn expand(&self, text: &str) -> String {
-        let mut parts = text.split("$(");
-        let mut result = parts.next().unwrap().to_owned();
-        for part in parts {
-            let named = part.split_once(')');
-            let set = named.and_then(|(name, rest)| Some((self.macros.get(name)?, rest)));
-            let (value, rest) = set.map_or(("$(", part), |(value, rest)| (value.as_str(), rest));
-            result.push_str(value);
-            result.push_str(rest);
-        }
-        result
+        expand(text, &self.macros)
     }
 
     async fn step(&mut self, step: &Value, run: &mut Run, ended: &mut Ended) {
@@ -199,6 +225,20 @@ impl<'a> Job<'a> {
                 assert_eq!(step["patterns"], "report-*/report.jsonl");
                 self.reports(&run.id, &into);
             }
+        } else if step["task"] == "DownloadPipelineArtifact@2" {
+            let inputs = &step["inputs"];
+            let input = |name: &str| self.expand(&text(&inputs[name]));
+            let inputs = [
+                ("buildType", "specific"),
+                ("project", "project"),
+                ("definition", "3"),
+                ("buildVersionToDownload", "specific"),
+                ("itemPattern", "report-*/report.jsonl"),
+            ];
+            for (name, value) in inputs {
+                assert_eq!(input(name), value);
+            }
+            self.reports(&input("pipelineId"), Path::new(&input("targetPath")));
         } else {
             let succeeded = self.script(step, ended).await;
             ended.succeeded &= succeeded;

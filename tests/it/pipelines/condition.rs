@@ -114,6 +114,7 @@ impl Parser<'_> {
             "and" => truth(all.all(|value| is_true(value))),
             "eq" => truth(arguments[0] == arguments[1]),
             "ne" => truth(arguments[0] != arguments[1]),
+            "replace" => arguments[0].replace(&arguments[1], &arguments[2]),
             "in" => truth(arguments[1..].contains(&arguments[0])),
             _ => (self.names)(&format!("{name}()")),
         }

@@ -1,6 +1,7 @@
 //! What the pipelines reach over the network besides the two directories: one pull request with its comments, as GitHub, GitLab and Azure
 //! DevOps serve it; the program's release; and GitHub's word for the job that it runs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -45,6 +46,8 @@ struct Contents {
     approved_by: String,
     /// In the order in which they were kept; on GitLab, where jobs keep them, each is called by its place, counted from 1.
     kept: Vec<Kept>,
+    /// Runs of branches, which nobody has approved.
+    of_branches: BTreeSet<String>,
 }
 
 pub struct Forge {
@@ -89,6 +92,11 @@ impl Forge {
             name: name.to_owned(),
             folder: folder.to_owned(),
         });
+    }
+
+    /// A run turns out to be one of a branch.
+    pub fn is_of_branch(&self, run: &str) {
+        lock(&self.contents).of_branches.insert(run.to_owned());
     }
 
     /// What a run has kept: names and folders.
@@ -207,6 +215,14 @@ impl Contents {
             .collect()
     }
 
+    fn branch_of(&self, run: &str) -> &'static str {
+        if self.of_branches.contains(run) {
+            "more-people"
+        } else {
+            "main"
+        }
+    }
+
     /// Only one's own comments can be changed.
     fn change(&mut self, id: &str, body: &Value) -> Option<()> {
         let id: usize = id.parse().ok()?;
@@ -236,6 +252,9 @@ fn github(
     };
     match (method.as_str(), rest) {
         ("GET", ["commits", COMMIT, "pulls"]) => Some(json!([{"number": 7}])),
+        ("GET", ["actions", "runs", run, "approvals"]) if contents.of_branches.contains(*run) => {
+            Some(json!([]))
+        }
         ("GET", ["actions", "runs", _, "approvals"]) => Some(json!([{
             "state": "approved",
             "user": {"login": contents.approved_by},
@@ -324,7 +343,8 @@ fn gitlab_jobs(contents: &Contents, path: &[&str], query: &str) -> Response {
             let jobs = jobs.filter(|(_, kept)| kept.run == *pipeline);
             let jobs = jobs.map(|(id, kept)| {
                 let file = json!({"filename": "artifacts.zip"});
-                json!({"id": id, "name": kept.name, "ref": "main", "tag": false, "artifacts_file": file})
+                let branch = contents.branch_of(&kept.run);
+                json!({"id": id, "name": kept.name, "ref": branch, "tag": false, "artifacts_file": file})
             });
             Value::from(jobs.collect::<Vec<_>>())
                 .to_string()
@@ -354,6 +374,10 @@ fn azure(contents: &mut Contents, method: &Method, path: &[&str], body: &Value) 
                 "private"
             };
             return Some(json!({"visibility": visibility}));
+        }
+        ("GET", ["project", "_apis", "build", "builds", run]) => {
+            let branch = format!("refs/heads/{}", contents.branch_of(run));
+            return Some(json!({"sourceBranch": branch, "definition": {"id": 3}}));
         }
         _ => {}
     }

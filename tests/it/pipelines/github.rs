@@ -20,6 +20,7 @@ struct Job<'a> {
     temporary: PathBuf,
     /// What is said of its steps, and of the jobs before it.
     outputs: Variables,
+    inputs: Variables,
     run_id: String,
     run_attempt: String,
     path: String,
@@ -44,6 +45,7 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
         outputs: outputs
             .map(|(name, value)| (format!("needs.plan.outputs.{name}"), value.clone()))
             .collect(),
+        inputs: inputs(&workflow, run),
         run_id: run.id.clone(),
         run_attempt: run.attempt.to_string(),
         path: String::new(),
@@ -65,6 +67,15 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
     }
     run.succeeded.insert(name.to_owned(), ended.succeeded);
     Some(ended)
+}
+
+/// What is said of each input of the workflow.
+fn inputs(workflow: &Value, run: &Run) -> Variables {
+    let inputs = workflow["on"]["workflow_dispatch"]["inputs"].as_mapping();
+    let names = inputs.unwrap().keys().map(text);
+    names
+        .map(|name| (format!("inputs.{name}"), run.input(&name)))
+        .collect()
 }
 
 impl Job<'_> {
@@ -89,6 +100,9 @@ impl Job<'_> {
         }
         if name.starts_with("steps.") || name.starts_with("needs.") {
             return self.outputs.get(name).cloned().unwrap_or_default();
+        }
+        if name.starts_with("inputs.") {
+            return self.inputs[name].clone();
         }
         match name {
             "github.event_name" => self.event_name().to_owned(),

@@ -2,20 +2,41 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
 use serde_yaml::Value;
 
 use super::condition::holds;
 use super::forge::{COMMIT, NUMBER};
 use super::scene::{
     Ended, Event, ISSUER_OF_GITLAB, Run, Scene, Variables, entries, federated_token, items, keep,
-    read, subject_of_gitlab, text,
+    read_text, subject_of_gitlab, text,
 };
 
 const PIPELINE: &str = "gitlab/.gitlab-ci.yml";
 
+/// The pipeline with what was typed for its inputs, unless that is refused.
+fn read(run: &Run) -> Option<Value> {
+    let file = read_text(PIPELINE);
+    let (head, pipeline) = file.split_once("\n---\n").unwrap();
+    let mut pipeline = pipeline.to_owned();
+    let head: Value = serde_yaml::from_str(head).unwrap();
+    for (name, input) in head["spec"]["inputs"].as_mapping().unwrap() {
+        let name = text(name);
+        let typed = run.input(&name);
+        assert_eq!(input["default"], "");
+        let pattern = json!({"type": "string", "pattern": text(&input["regex"])});
+        if !jsonschema::is_valid(&pattern, &json!(typed)) {
+            return None;
+        }
+        pipeline = pipeline.replace(&format!("$[[ inputs.{name} ]]"), &typed);
+    }
+    assert!(!pipeline.contains("$[["));
+    Some(serde_yaml::from_str(&pipeline).unwrap())
+}
+
 /// Runs a job, if it is to run.
 pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Option<Ended> {
-    let pipeline = read(PIPELINE);
+    let pipeline = read(run)?;
     let job = &pipeline[name];
     let environment = job["environment"]["name"].as_str();
     let mut variables = variables(scene, event, environment);
@@ -40,6 +61,9 @@ pub async fn job(scene: &Scene, event: Event, run: &mut Run, name: &str) -> Opti
         assert_eq!(claims["aud"], "api://AzureADTokenExchange");
         let token = federated_token(ISSUER_OF_GITLAB, &subject_of_gitlab(branch));
         variables.insert(text(name), token);
+    }
+    for (name, value) in entries(&job["variables"]) {
+        variables.insert(name, value);
     }
     variables.insert("CI_PIPELINE_ID".to_owned(), run.id.clone());
     variables.extend(run.outputs.clone());

@@ -7,6 +7,7 @@ mod github;
 mod gitlab;
 mod scene;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use keycloak_to_azure::sandbox::graph::User;
@@ -42,6 +43,18 @@ impl Platform {
         assert!(validated.succeeded, "{self:?}: {}", validated.log);
         let planned = self.job(scene, event, &mut run, "plan").await.unwrap();
         (run, planned)
+    }
+
+    /// A run by hand with something typed, up to its plan; nothing where the platform refuses what was typed.
+    async fn plan_with(self, scene: &Scene, inputs: &[(&str, &str)]) -> Option<(Run, Ended)> {
+        let mut run = Run::default();
+        let inputs = inputs.iter();
+        run.inputs = inputs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        self.job(scene, Event::ByHand, &mut run, "validate").await?;
+        let planned = self.job(scene, Event::ByHand, &mut run, "plan").await;
+        Some((run, planned.unwrap()))
     }
 
     /// The rest of a run, once somebody has approved its plan.
@@ -481,6 +494,164 @@ async fn an_apply_that_is_run_again_goes_on_with_its_report() {
         let lines = |kind: &str| report.matches(&format!("{{\"type\":\"{kind}\"")).count();
         assert_eq!((lines("start"), lines("end")), (2, 2));
         assert!(comment(&scene).contains("## Keycloak → Entra: applied"));
+    }
+}
+
+#[tokio::test]
+async fn limits_are_lifted_and_groups_chosen_by_whoever_runs_it() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        append(&scene, "limits: { removals: 0, invitations: 0 }");
+        let inputs = [
+            ("group", "/partners, /teams/platform"),
+            ("max-removals", "12,40%"),
+            ("max-invitations", "500"),
+            ("allow-empty", "acme-platform"),
+            ("without-witness", "/partners"),
+        ];
+        let (mut run, planned) = platform.plan_with(&scene, &inputs).await.unwrap();
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let plan = run.file("plan", "plan.json").unwrap();
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        assert_eq!(
+            plan["overrides"],
+            serde_json::json!({
+                "max_removals": 12,
+                "max_removals_percent": 40,
+                "max_invitations": 500,
+                "allow_empty": ["acme-platform"],
+                "without_witness": ["acme-partners"],
+            })
+        );
+        let scope = plan["scope"].as_array().unwrap().iter();
+        let groups: Vec<_> = scope.map(|mapping| &mapping["keycloak"]).collect();
+        assert_eq!(groups, ["/partners", "/teams/platform"]);
+        assert!(
+            planned.summary.contains("--max-removals"),
+            "{}",
+            planned.summary
+        );
+        let applied = platform
+            .apply(&scene, Event::ByHand, &mut run)
+            .await
+            .unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_types_is_text() {
+    let Some(scene) = Scene::new().await else {
+        return;
+    };
+    let trace = scene.new_folder().join("trace");
+    let touch = format!("touch {}", trace.display());
+    let hostile = [
+        format!("$({touch})"),
+        format!("'; {touch}; '"),
+        format!("\"; {touch}; #"),
+        format!("${{IFS}}`{touch}`"),
+        format!("--out={}", trace.display()),
+        format!("/partners\n{touch}"),
+        "$(KEYCLOAK_CLIENT_SECRET)".to_owned(),
+        "$KEYCLOAK_CLIENT_SECRET".to_owned(),
+        "${{ secrets.KEYCLOAK_CLIENT_SECRET }}".to_owned(),
+        "[[ $CI_JOB_TOKEN ]]".to_owned(),
+        "* ,?".to_owned(),
+    ];
+    let secret = scene.stage.variable("KEYCLOAK_CLIENT_SECRET");
+    for platform in PLATFORMS {
+        for (names, texts) in [
+            (&["group"][..], &hostile[..]),
+            (
+                &[
+                    "max-removals",
+                    "max-invitations",
+                    "allow-empty",
+                    "without-witness",
+                ],
+                &hostile[..3],
+            ),
+            (&["undo"], &hostile[..3]),
+        ] {
+            for text in texts {
+                let inputs: Vec<_> = names.iter().map(|name| (*name, &**text)).collect();
+                let Some((run, planned)) = platform.plan_with(&scene, &inputs).await else {
+                    assert_eq!(platform, Platform::GitLab, "{inputs:?}");
+                    continue;
+                };
+                assert!(!planned.succeeded, "{platform:?}: {inputs:?}");
+                assert_eq!(run.file("plan", "plan.json"), None);
+                let said = run.file("plan", "plan.log").unwrap_or_default();
+                for said in [shown(&planned, &scene), said] {
+                    assert!(!said.contains(secret), "{platform:?}: {inputs:?}: {said}");
+                }
+                assert!(!trace.exists(), "{platform:?}: {inputs:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_has_applied_is_taken_back_like_any_other_plan() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let members = || {
+            scene.stage.sandbox.with_world(|world| {
+                let groups = world.entra.groups.values();
+                groups
+                    .map(|group| (group.id.clone(), group.members.clone()))
+                    .collect::<BTreeMap<_, _>>()
+            })
+        };
+        let before = members();
+        let (mut run, _) = platform.plan(&scene, Event::Push).await;
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        assert_ne!(members(), before);
+
+        // What a branch keeps under the same name is not taken for it.
+        let branch = Run::default();
+        let folder = scene.new_folder();
+        let report = run.file("report", "report.jsonl").unwrap();
+        std::fs::write(folder.join("report.jsonl"), report).unwrap();
+        for name in ["apply", "report-1"] {
+            scene.forge.keep(&branch.id, name, &folder);
+        }
+        scene.forge.is_of_branch(&branch.id);
+        let (of_branch, planned) = platform
+            .plan_with(&scene, &[("undo", &branch.id)])
+            .await
+            .unwrap();
+        assert!(!planned.succeeded, "{platform:?}: {}", planned.log);
+        assert!(
+            planned.log.contains("That is not the number of"),
+            "{}",
+            planned.log
+        );
+        assert_eq!(of_branch.file("plan", "plan.json"), None);
+
+        let (mut undoing, planned) = platform
+            .plan_with(&scene, &[("undo", &run.id)])
+            .await
+            .unwrap();
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        assert_eq!(
+            named_in(&shown(&planned, &scene), &everybody(&scene.stage)),
+            None
+        );
+        let plan = undoing.file("plan", "plan.json").unwrap();
+        assert!(plan.contains("\"kind\": \"undo\""), "{plan}");
+        let applied = platform
+            .apply(&scene, Event::ByHand, &mut undoing)
+            .await
+            .unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        assert_eq!(members(), before);
     }
 }
 

@@ -54,6 +54,8 @@ impl Event {
 pub struct Run {
     pub id: String,
     pub attempt: u32,
+    /// What somebody has typed who runs it by hand, by its name on GitHub.
+    pub inputs: BTreeMap<String, String>,
     pub outputs: BTreeMap<String, String>,
     /// The folders with what was kept, by name.
     pub kept: BTreeMap<String, PathBuf>,
@@ -67,6 +69,7 @@ impl Default for Run {
         Self {
             id: RUNS.fetch_add(1, Ordering::Relaxed).to_string(),
             attempt: 1,
+            inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
             kept: BTreeMap::new(),
             succeeded: BTreeMap::new(),
@@ -79,6 +82,11 @@ impl Run {
     pub fn again(&mut self) {
         self.attempt += 1;
         self.succeeded.retain(|_, succeeded| *succeeded);
+    }
+
+    /// What was typed for an input.
+    pub fn input(&self, name: &str) -> String {
+        self.inputs.get(name).cloned().unwrap_or_default()
     }
 
     /// A file of what was kept last.
@@ -322,8 +330,12 @@ fn release(folder: &Path) -> Vec<u8> {
 
 /// A pipeline as it is in the repository.
 pub fn read(name: &str) -> Value {
+    serde_yaml::from_str(&read_text(name)).unwrap()
+}
+
+pub fn read_text(name: &str) -> String {
     let path = format!("{}/fixtures/pipelines/{name}", env!("CARGO_MANIFEST_DIR"));
-    serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// A value of a pipeline that has to be a text.
