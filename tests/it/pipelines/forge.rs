@@ -251,6 +251,7 @@ fn github(
         return None;
     };
     match (method.as_str(), rest) {
+        ("GET", []) => Some(json!({"private": !contents.is_public})),
         ("GET", ["commits", COMMIT, "pulls"]) => Some(json!([{"number": 7}])),
         ("GET", ["actions", "runs", run, "approvals"]) if contents.of_branches.contains(*run) => {
             Some(json!([]))

@@ -214,6 +214,7 @@ impl Job<'_> {
             ("GITHUB_EVENT_NAME", self.event_name().to_owned()),
             ("GITHUB_REPOSITORY", "acme/sync".to_owned()),
             ("GITHUB_SHA", COMMIT.to_owned()),
+            ("GITHUB_WORKSPACE", self.folder.display().to_string()),
             ("GITHUB_OUTPUT", file("output")),
             ("GITHUB_PATH", file("path")),
             ("GITHUB_STEP_SUMMARY", file("summary")),

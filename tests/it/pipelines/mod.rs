@@ -139,6 +139,11 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
         assert!(first_comment.contains(&planned.summary), "{first_comment}");
         assert!(planned.summary.contains("### Remove (3)"));
         assert_eq!(named_in(&shown(&planned, &scene), &everybody), None);
+        // Only what is kept names people, and it is said where that is.
+        assert!(first_comment.contains("as a page too (`plan.html`)"));
+        let page = run.file("plan", "plan.html").unwrap();
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("dana@partner.example"));
+        assert!(!page.contains("Redacted"), "{page}");
         // Nothing of a pull request is ever applied.
         assert_eq!(
             platform.apply(&scene, Event::PullRequest, &mut run).await,
@@ -182,6 +187,9 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
         if platform != Platform::GitLab {
             assert_eq!(applied.summary, outcome);
         }
+        assert!(outcome.contains("as a page too (`report.html`)"));
+        let page = run.file("report", "report.html").unwrap();
+        assert!(page.starts_with("<!DOCTYPE html>") && page.contains("dana@partner.example"));
         assert_eq!(scene.forge.of_others().len(), 241);
 
         // At night nothing has drifted, and nobody is told.
@@ -257,7 +265,8 @@ async fn in_public_nobody_is_named_whatever_is_set_and_no_plan_lies_about() {
             // What is kept there is for its developers alone, which every run here looks at.
             continue;
         }
-        assert_eq!(run.file("plan", "plan.json"), None);
+        assert_eq!(run.kept.keys().next(), None);
+        assert!(!comment(&scene).contains("plan.html"));
         assert!(planned.log.contains("is the same if nothing has changed"));
         assert_eq!(platform.apply(&scene, Event::Push, &mut run).await, None);
     }
@@ -355,9 +364,14 @@ async fn where_there_is_no_plan_the_comment_does_not_show_an_old_one() {
         scene.stage.set("KEYCLOAK_CLIENT_SECRET", "another one");
         let (run, planned) = platform.plan(&scene, Event::PullRequest).await;
         assert!(!planned.succeeded, "{platform:?}: {}", planned.log);
-        assert!(planned.log.contains("Keycloak"), "{}", planned.log);
-        assert!(comment(&scene).contains("**There is no plan.**"));
+        let why = run.file("plan", "plan.log").unwrap();
+        assert!(why.contains("Keycloak refused"), "{why}");
+        assert!(!planned.log.contains("Keycloak refused"), "{}", planned.log);
+        let said = "**There is no plan.** `plan.log` in the artifact";
+        assert!(comment(&scene).contains(said), "{}", comment(&scene));
+        assert!(!comment(&scene).contains("plan.html"));
         assert_eq!(run.file("plan", "plan.json"), None);
+        assert_eq!(run.file("plan", "plan.html"), None);
 
         // Nobody is shown under tokens that anybody could make.
         scene.stage.set("KEYCLOAK_CLIENT_SECRET", &secret);
