@@ -110,6 +110,10 @@ impl Forge {
         lock(&self.contents).comments.push(Comment { author, body });
     }
 
+    pub fn forget_comments(&self) {
+        lock(&self.contents).comments.clear();
+    }
+
     /// The comments of the pipeline.
     pub fn comments(&self) -> Vec<String> {
         let contents = lock(&self.contents);

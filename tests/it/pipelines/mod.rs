@@ -204,6 +204,74 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
 }
 
 #[tokio::test]
+async fn it_is_said_whether_the_plan_is_the_one_of_the_review() {
+    const ZEROS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    const SAME: &str = "This is the same plan as in the review.";
+    const ANOTHER: &str = "**This is another plan than in the review** (was ";
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let says = |planned: &Ended| {
+            let comment = comment(&scene);
+            assert!(comment.contains(&planned.summary), "{comment}");
+            if platform != Platform::GitLab {
+                assert_eq!(planned.summary, comment);
+            }
+            (comment.contains(SAME), comment.contains(ANOTHER), comment)
+        };
+        let forged = format!("{MARKER}<!-- reviewed: {ZEROS} -->\n");
+        scene.forge.comment("somebody", &forged);
+        let (run, planned) = platform.plan(&scene, Event::PullRequest).await;
+        let reviewed = kept_plan_id(&run);
+        assert!(matches!(says(&planned), (false, false, _)), "{platform:?}");
+        for _ in 0..2 {
+            let (run, planned) = platform.plan(&scene, Event::Push).await;
+            assert_eq!(kept_plan_id(&run), reviewed);
+            assert!(matches!(says(&planned), (true, false, _)), "{platform:?}");
+        }
+        append(&scene, "# Not reviewed.");
+        for _ in 0..2 {
+            let (run, planned) = platform.plan(&scene, Event::Push).await;
+            assert_ne!(kept_plan_id(&run), reviewed);
+            let (same, another, comment) = says(&planned);
+            assert!(!same && another, "{platform:?}: {comment}");
+            assert!(
+                comment.contains(&format!("{ANOTHER}{reviewed}).")),
+                "{comment}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_a_comment_is_taken_for_a_plan_id_only_where_it_is_one() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let digest = "a".repeat(64);
+        for line in [
+            format!("<!-- reviewed: sha256:{digest}a -->"),
+            format!("<!-- reviewed: sha256:{} -->", &digest[1..]),
+            format!("<!-- reviewed: sha256:{} -->", digest.to_uppercase()),
+            format!("<!-- reviewed: sha256:{digest} --> @everybody"),
+            format!("\n<!-- reviewed: sha256:{digest} -->"),
+            "<!-- reviewed: $(id) -->".to_owned(),
+        ] {
+            scene.forge.forget_comments();
+            let body = format!("{MARKER}{line}\nAll is well.");
+            scene.forge.comment(forge::PIPELINE, &body);
+            let (_, planned) = platform.plan(&scene, Event::Push).await;
+            assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+            let comment = comment(&scene);
+            assert!(!comment.contains("in the review"), "{line}: {comment}");
+            assert!(!comment.contains("reviewed:"), "{line}: {comment}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn drift_is_an_alarm_at_night_and_applied_once_somebody_has_looked() {
     for platform in PLATFORMS {
         let Some(scene) = Scene::new().await else {
