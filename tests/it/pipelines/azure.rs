@@ -7,8 +7,8 @@ use serde_yaml::Value;
 use super::condition::{holds, interpolate};
 use super::forge::{COMMIT, NUMBER};
 use super::scene::{
-    Ended, Event, ISSUER_OF_AZURE, Run, Scene, Variables, entries, federated_token, items, keep,
-    read, subject_of_azure, text,
+    Ended, Event, ISSUER_OF_AZURE, Run, Scene, Variables, entries, federated_token, files_of,
+    items, keep, read, subject_of_azure, text,
 };
 
 const PIPELINE: &str = "azure/azure-pipelines.yml";
@@ -203,13 +203,7 @@ impl<'a> Job<'a> {
         if step["checkout"] == "self" {
             self.scene.check_out(&self.folder);
         } else if let Some(path) = step["publish"].as_str() {
-            let path = PathBuf::from(self.expand(path));
-            let files = if path.is_dir() {
-                let entries = path.read_dir().unwrap();
-                entries.map(|entry| entry.unwrap().path()).collect()
-            } else {
-                vec![path]
-            };
+            let files = files_of(PathBuf::from(self.expand(path)));
             let folder = self.scene.new_folder();
             keep(&files, &folder);
             let artifact = artifact.unwrap();

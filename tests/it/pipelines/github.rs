@@ -6,7 +6,9 @@ use serde_yaml::{Mapping, Value};
 
 use super::condition::{holds, interpolate, value};
 use super::forge::{COMMIT, NUMBER};
-use super::scene::{Ended, Event, Run, Scene, Variables, entries, items, keep, read, text};
+use super::scene::{
+    Ended, Event, Run, Scene, Variables, entries, files_of, items, keep, read, text,
+};
 
 const WORKFLOW: &str = "github/keycloak-to-azure.yml";
 
@@ -176,8 +178,8 @@ impl Job<'_> {
             "actions/upload-artifact" => {
                 let folder = self.scene.new_folder();
                 let files = what(&with["path"]);
-                let files: Vec<PathBuf> = files.lines().map(PathBuf::from).collect();
-                keep(&files, &folder);
+                let files = files.lines().map(PathBuf::from).flat_map(files_of);
+                keep(&files.collect::<Vec<_>>(), &folder);
                 let artifact = what(&with["name"]);
                 self.scene.forge.keep(&run.id, &artifact, &folder);
                 run.kept.insert(artifact.clone(), folder);

@@ -57,6 +57,14 @@ impl Platform {
         Some((run, planned.unwrap()))
     }
 
+    async fn audit(self, scene: &Scene, event: Event) -> (Run, Option<Ended>) {
+        let mut run = Run::default();
+        let validated = self.job(scene, event, &mut run, "validate").await;
+        assert!(validated.unwrap().succeeded);
+        let audited = self.job(scene, event, &mut run, "audit").await;
+        (run, audited)
+    }
+
     /// The rest of a run, once somebody has approved its plan.
     async fn apply(self, scene: &Scene, event: Event, run: &mut Run) -> Option<Ended> {
         self.job(scene, event, run, "apply").await
@@ -536,6 +544,57 @@ async fn an_apply_that_could_not_do_everything_fails_and_its_report_is_kept() {
             assert!(outcome.lines().any(|other| other == line), "{outcome}");
         }
         assert_eq!(named_in(&shown(&applied, &scene), &everybody), None);
+    }
+}
+
+#[tokio::test]
+async fn every_night_there_is_an_audit_that_is_read_by_nobody_else() {
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        let everybody = everybody(&scene.stage);
+        for event in [Event::PullRequest, Event::Push, Event::ByHand, Event::Fork] {
+            assert_eq!(
+                platform.audit(&scene, event).await.1,
+                None,
+                "{platform:?}: {event:?}"
+            );
+        }
+        let (run, audited) = platform.audit(&scene, Event::Schedule).await;
+        let audited = audited.unwrap();
+        assert!(audited.succeeded, "{platform:?}: {}", audited.log);
+        let said = shown(&audited, &scene);
+        assert!(said.contains("Something is to be looked into"), "{said}");
+        assert_eq!(named_in(&said, &everybody), None);
+        for (name, begins) in [
+            ("audit.html", "<!DOCTYPE html>"),
+            ("audit.csv", ""),
+            ("audit.json", "{"),
+        ] {
+            let audit = run.file("audit", name).unwrap();
+            assert!(audit.starts_with(begins), "{audit}");
+            assert!(audit.contains("jon@partner.example"), "{audit}");
+        }
+        assert!(!has_logged_in(&scene, "entra-apply"));
+        assert_eq!(scene.stage.writes(), Vec::<String>::new());
+
+        // Why there is none is said where the audit would be.
+        scene.stage.set("KEYCLOAK_CLIENT_SECRET", "another one");
+        let (run, audited) = platform.audit(&scene, Event::Schedule).await;
+        let audited = audited.unwrap();
+        assert!(!audited.succeeded, "{platform:?}: {}", audited.log);
+        let said = shown(&audited, &scene);
+        assert!(said.contains("There is no audit"), "{said}");
+        let why = run.file("audit", "audit.log").unwrap();
+        assert!(why.contains("Keycloak refused"), "{why}");
+
+        scene.forge.make_public();
+        let (run, audited) = platform.audit(&scene, Event::Schedule).await;
+        if platform != Platform::GitLab {
+            assert!(audited.unwrap().succeeded);
+            assert_eq!(run.kept.keys().next(), None);
+        }
     }
 }
 

@@ -365,6 +365,16 @@ pub fn items(value: &Value) -> &[Value] {
     value.as_sequence().map_or(&[], Vec::as_slice)
 }
 
+/// A file, or those of a folder.
+pub fn files_of(path: PathBuf) -> Vec<PathBuf> {
+    if path.is_dir() {
+        let entries = path.read_dir().unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    } else {
+        vec![path]
+    }
+}
+
 /// Copies files into a folder that keeps them, those that are there, by the last part of their path.
 pub fn keep(files: &[PathBuf], folder: &Path) {
     for file in files.iter().filter(|file| file.exists()) {
