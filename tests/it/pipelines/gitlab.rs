@@ -15,11 +15,11 @@ use super::scene::{
 const PIPELINE: &str = "gitlab/.gitlab-ci.yml";
 
 /// The pipeline with what was typed for its inputs, unless that is refused.
-fn read(run: &Run) -> Option<Value> {
+pub fn read(run: &Run) -> Option<Value> {
     let file = read_text(PIPELINE);
     let (head, pipeline) = file.split_once("\n---\n").unwrap();
-    let mut pipeline = pipeline.to_owned();
-    let head: Value = serde_yaml::from_str(head).unwrap();
+    let (head, mut pipeline): (Value, _) =
+        (serde_yaml::from_str(head).unwrap(), pipeline.to_owned());
     for (name, input) in head["spec"]["inputs"].as_mapping().unwrap() {
         let name = text(name);
         let typed = run.input(&name);

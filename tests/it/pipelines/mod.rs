@@ -5,6 +5,7 @@ mod condition;
 mod forge;
 mod github;
 mod gitlab;
+mod rules;
 mod scene;
 
 use std::collections::BTreeMap;
