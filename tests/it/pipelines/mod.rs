@@ -116,9 +116,18 @@ fn kept_plan_id(run: &Run) -> String {
 
 /// Where a run keeps its plan.
 fn plan_file(run: &Run) -> PathBuf {
+    kept(run, "plan").join("plan.json")
+}
+
+/// Where a run keeps its report.
+fn report_file(run: &Run) -> PathBuf {
+    kept(run, "report").join("report.jsonl")
+}
+
+fn kept(run: &Run, artifact: &str) -> PathBuf {
     let mut kept = run.kept.iter();
-    let (_, folder) = kept.find(|(name, _)| name.starts_with("plan")).unwrap();
-    folder.join("plan.json")
+    let (_, folder) = kept.find(|(name, _)| name.starts_with(artifact)).unwrap();
+    folder.clone()
 }
 
 fn append(scene: &Scene, line: &str) {
@@ -614,8 +623,12 @@ async fn an_apply_that_is_run_again_goes_on_with_its_report() {
         });
         let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
         assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
-        let first = run.file("report", "report.jsonl").unwrap();
-        // It was there before in a plan that is not this one.
+        let kept = report_file(&run);
+        let mut first = std::fs::read_to_string(&kept).unwrap();
+        // As if it had been killed at the end.
+        first.push_str("{\"type\":\"outc");
+        std::fs::write(&kept, &first).unwrap();
+        // A later report is of a plan that is not this one.
         let other = first.replace("\"plan_id\":\"sha256:", "\"plan_id\":\"sha256:0");
         let folder = scene.new_folder();
         std::fs::write(folder.join("report.jsonl"), &other).unwrap();
@@ -635,7 +648,17 @@ async fn an_apply_that_is_run_again_goes_on_with_its_report() {
         assert!(report.starts_with(&first), "{report}");
         let lines = |kind: &str| report.matches(&format!("{{\"type\":\"{kind}\"")).count();
         assert_eq!((lines("start"), lines("end")), (2, 2));
-        assert!(comment(&scene).contains("## Keycloak → Entra: applied"));
+        // What became of it is what the last run says.
+        let comment = comment(&scene);
+        for line in [
+            "## Keycloak → Entra: applied",
+            "- add: 1 done",
+            "- add: 2 already done",
+            "- remove: 3 already done",
+        ] {
+            assert!(comment.lines().any(|other| other == line), "{comment}");
+        }
+        assert!(!comment.contains("conflict"), "{comment}");
     }
 }
 
