@@ -2,6 +2,7 @@
 //!
 //! It reads one file and environment variables, and says everything that is wrong with them. It asks neither service anything.
 
+mod characters;
 mod credentials;
 mod entra_credentials;
 mod keys;
@@ -76,6 +77,7 @@ impl Config {
     ) -> Result<Self, ConfigErrors> {
         let text = decode(bytes)
             .map_err(|(position, message)| ConfigErrors::one(shown_path, position, message))?;
+        characters::check(text, shown_path)?;
         let document = Document::parse(text).map_err(|unreadable| {
             ConfigErrors::one(shown_path, unreadable.position, unreadable.message)
         })?;

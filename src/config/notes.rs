@@ -9,7 +9,7 @@ use super::table::Declared;
 use super::yaml::{Document, Place, Position};
 
 /// The number of mistakes that are shown: nobody reads more at once, and finding each one's position reads the file once more.
-const MOST_SHOWN: usize = 50;
+pub(super) const MOST_SHOWN: usize = 50;
 
 /// What is noted while a file is read.
 pub(super) struct Notes<'a, 't> {

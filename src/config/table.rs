@@ -55,6 +55,11 @@ impl Value<'_, '_> {
         self.notes.document.is_written(number, &self.place)
     }
 
+    /// Whether a character stands in the file as itself, not as an escape.
+    pub fn is_in_file(&self, character: char) -> bool {
+        self.notes.document.holds(character)
+    }
+
     /// Parses the elements of a list; those that are wrong are noted and left out.
     pub fn parse_list<T>(
         &self,

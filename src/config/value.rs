@@ -12,6 +12,7 @@ use crate::model::{Address, GroupPath, Language, ObjectId, UserType, fold};
 use crate::render::escape;
 use crate::settings::{DisplayNameTemplate, Limit};
 
+use super::characters::{self, IN_LANGUAGES};
 use super::mistake::{Wrong, suggest};
 use super::table::{Value, describe};
 use super::yaml::Node;
@@ -47,6 +48,15 @@ pub(super) fn name(value: &Value<'_, '_>) -> Result<String, Wrong> {
     }
     if text.chars().any(char::is_control) {
         return Err(Wrong::value("must be one line without control characters"));
+    }
+    let is_shown_otherwise =
+        |character: &char| escape::is_hidden(*character) && value.is_in_file(*character);
+    if let Some(character) = text.chars().find(is_shown_otherwise) {
+        return Err(Wrong::value(format!(
+            "holds U+{:04X}, which shows nothing or changes how others are shown; leave it out, or write it in double quotes as `{}`",
+            u32::from(character),
+            characters::as_escape(character)
+        )));
     }
     Ok(text)
 }
@@ -343,11 +353,6 @@ pub(super) fn message(value: &Value<'_, '_>) -> Result<String, Wrong> {
     }
     Ok(text.to_owned())
 }
-
-/// No-break space, soft hyphen, joiners and marks of direction, and what chooses the picture of an emoji.
-const IN_LANGUAGES: [char; 7] = [
-    '\u{a0}', '\u{ad}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{fe0f}',
-];
 
 /// The tag of a language.
 pub(super) fn language(value: &Value<'_, '_>) -> Result<Language, Wrong> {
