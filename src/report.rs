@@ -370,64 +370,123 @@ impl Run {
     }
 
     /// The numbers of the changes of the plan that have no outcome.
-    pub fn without_outcome(&self) -> BTreeSet<usize> {
-        let settled: BTreeSet<usize> = self
-            .outcomes
-            .iter()
-            .map(|reported| reported.outcome.change)
-            .collect();
-        (1..=self.start.changes)
-            .filter(|number| !settled.contains(number))
-            .collect()
+    pub fn without_outcome(&self) -> WithoutOutcome {
+        let changes = self.start.changes;
+        let numbers = self.outcomes.iter().map(|it| it.outcome.change);
+        WithoutOutcome {
+            changes,
+            settled: numbers
+                .filter(|number| (1..=changes).contains(number))
+                .collect(),
+        }
     }
 
     /// Returns why the lines of the run do not fit together, if so: some are missing, or were changed. A run that was killed has fewer
     /// lines, and those fit.
     pub fn contradiction(&self) -> Option<String> {
-        let is_change = |number: usize| (1..=self.start.changes).contains(&number);
+        self.check().err()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let written = self.check_steps()?;
+        let settled = self.check_outcomes(&written)?;
+        let Some(end) = &self.end else {
+            return Ok(());
+        };
+        if end.totals != self.totals() || settled.len() != self.start.changes {
+            return Err("its lines are not those that it counted at its end".to_owned());
+        }
+        if end.time < self.start.time {
+            return Err("it ended before it began".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_steps(&self) -> Result<BTreeMap<usize, Vec<&Step>>, String> {
+        let changes = self.start.changes;
         let mut written: BTreeMap<usize, Vec<&Step>> = BTreeMap::new();
         for step in &self.steps {
-            if !is_change(step.change) {
-                return Some(format!(
-                    "it wrote change {} of {}",
-                    step.change, self.start.changes
-                ));
+            let number = step.change;
+            if !(1..=changes).contains(&number) {
+                return Err(format!("it wrote change {number} of {changes}"));
             }
             if !step.is_complete() {
-                return Some(format!(
-                    "a write for change {} lacks its object",
-                    step.change
-                ));
+                return Err(format!("a write for change {number} lacks its object"));
             }
-            let steps = written.entry(step.change).or_default();
+            let steps = written.entry(number).or_default();
             if steps.iter().any(|earlier| earlier.write == step.write) {
-                return Some(format!("it wrote change {} twice", step.change));
+                return Err(format!("it wrote change {number} twice"));
+            }
+            if !steps.iter().all(|earlier| step.is_about_object_of(earlier)) {
+                return Err(format!(
+                    "the writes for change {number} are about different accounts"
+                ));
             }
             steps.push(step);
         }
         if self.start.dry_run && !self.steps.is_empty() {
-            return Some("it was a dry run, and wrote".to_owned());
+            return Err("it was a dry run, and wrote".to_owned());
         }
+        Ok(written)
+    }
+
+    fn check_outcomes(
+        &self,
+        written: &BTreeMap<usize, Vec<&Step>>,
+    ) -> Result<BTreeSet<usize>, String> {
         let mut settled = BTreeSet::new();
-        for ReportedOutcome { outcome, .. } in &self.outcomes {
+        for reported in &self.outcomes {
+            let outcome = &reported.outcome;
             let number = outcome.change;
-            if !is_change(number) || !settled.insert(number) {
-                return Some(format!("change {number} has an outcome too many"));
+            if !(1..=self.start.changes).contains(&number) || !settled.insert(number) {
+                return Err(format!("change {number} has an outcome too many"));
             }
             let steps = written.get(&number).map_or(&[][..], Vec::as_slice);
-            let of_action = steps
-                .iter()
-                .all(|step| step.write.belongs_to(outcome.action));
             let is_done = outcome.outcome == Outcome::Done && !self.start.dry_run;
-            if !of_action || is_done && steps.is_empty() {
-                return Some(format!(
+            if is_done && steps.is_empty() || !steps.iter().all(|step| step.leads_to(outcome)) {
+                return Err(format!(
                     "what it wrote for change {number} is not its outcome"
                 ));
             }
+            if !steps
+                .iter()
+                .all(|step| step.is_about_object_of_outcome(reported))
+            {
+                return Err(format!(
+                    "what it wrote for change {number} is about another account or group than its outcome"
+                ));
+            }
         }
-        let end = self.end.as_ref()?;
-        (end.totals != self.totals() || settled.len() != self.start.changes)
-            .then(|| "its lines are not those that it counted at its end".to_owned())
+        Ok(settled)
+    }
+}
+
+/// The numbers of the changes of a plan that have no outcome. A report may state any number of changes, so they are never listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithoutOutcome {
+    changes: usize,
+    settled: BTreeSet<usize>,
+}
+
+impl WithoutOutcome {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.changes.saturating_sub(self.settled.len())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the change with this number has no outcome.
+    pub fn contains(&self, number: &usize) -> bool {
+        (1..=self.changes).contains(number) && !self.settled.contains(number)
+    }
+
+    /// The numbers, in their order and as they are asked for.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        (1..=self.changes).filter(|number| !self.settled.contains(number))
     }
 }
 
@@ -439,6 +498,35 @@ impl Step {
             Write::Added | Write::Removed => self.group.is_some(),
         };
         self.account.id.is_some() && has_group
+    }
+
+    /// Whether it is about the same object as another write.
+    fn is_about_object_of(&self, other: &Self) -> bool {
+        self.account == other.account && self.group == other.group
+    }
+
+    /// Whether it is about the object of an outcome. An outcome does not name the account that an invitation made.
+    fn is_about_object_of_outcome(&self, reported: &ReportedOutcome) -> bool {
+        let Subject {
+            id,
+            email,
+            display_name,
+        } = &reported.account;
+        self.account.email == *email
+            && self.account.display_name == *display_name
+            && self.group == reported.group
+            && (id.is_none() || self.account.id == *id)
+    }
+
+    /// Whether a change for which it was written can have an outcome. Only an invitation can have gone through and its change have
+    /// failed, or have been left: the account was not yet as the plan says.
+    fn leads_to(&self, outcome: &ChangeOutcome) -> bool {
+        let is_possible = match outcome.outcome {
+            Outcome::Done => true,
+            Outcome::Failed | Outcome::NotAttempted => self.write == Write::Invited,
+            Outcome::AlreadyDone | Outcome::NotWanted | Outcome::Conflict => false,
+        };
+        is_possible && self.write.belongs_to(outcome.action)
     }
 
     /// Whether it belongs to an invitation: only the updates of a plan name their fields.
@@ -528,6 +616,9 @@ impl Report {
                 .get(&run_id)
                 .and_then(|&place| report.runs.get_mut(place))
                 .ok_or_else(|| refused("the beginning of its run is missing".to_owned()))?;
+            if run.end.is_some() {
+                return Err(refused("its run ended before".to_owned()));
+            }
             match line {
                 Line::Start(_) => {}
                 Line::Step(step) => run.steps.push(step),

@@ -95,7 +95,7 @@ pub(super) fn cut_off(run: &Run) -> Option<Problem> {
     let shown: Vec<String> = missing
         .iter()
         .take(SHOWN_CHANGES)
-        .map(ToString::to_string)
+        .map(|number| number.to_string())
         .collect();
     let more = if missing.len() > SHOWN_CHANGES {
         " and more"

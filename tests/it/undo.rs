@@ -418,11 +418,70 @@ fn replace(lines: &mut [String], in_lines_with: &str, word: &str, other: &str) {
     }
 }
 
+fn number_of(line: &str, key: &str) -> usize {
+    let rest = line.split(key).nth(1).unwrap();
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+    digits.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_line_behind_the_end_of_its_run_is_refused() {
+    let (stage, _) = applied().await;
+    let path = stage.path("plan.report.jsonl");
+    let whole = std::fs::read(&path).unwrap();
+    for word in [r#""totals""#, r#""removed""#, r#""action":"add""#] {
+        std::fs::write(&path, &whole).unwrap();
+        tampered(&stage, |lines| {
+            lines.push(lines[line_with(lines, word)].clone())
+        });
+        for command in [
+            "report @plan.report.jsonl",
+            "undo @plan.report.jsonl --out @undo.json",
+        ] {
+            let refused = stage.run(command).await;
+            assert_eq!(refused.status, 1, "{word}: {}", refused.out);
+            assert!(
+                refused.err.contains("its run ended before"),
+                "{word}: {}",
+                refused.err
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_may_state_more_changes_than_fit_into_memory() {
+    let (stage, _) = applied().await;
+    tampered(&stage, |lines| {
+        replace(
+            lines,
+            r#""start""#,
+            r#""changes":"#,
+            r#""changes":400000000000"#,
+        );
+        lines.pop();
+    });
+    let shown = stage.run("report @plan.report.jsonl").await;
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    assert!(
+        shown.out.contains("changes of its plan have no outcome"),
+        "{}",
+        shown.out
+    );
+    let undone = undo(&stage, "").await;
+    assert!(
+        undone.out.contains(" and more)"),
+        "{}{}",
+        undone.out,
+        undone.err
+    );
+}
+
 #[tokio::test]
 async fn a_report_whose_lines_do_not_fit_together_is_refused() {
     const DONE: &str = r#""outcome":"done""#;
     type Tampering = fn(&mut Vec<String>);
-    let tamperings: [(&str, Tampering); 8] = [
+    let tamperings: [(&str, Tampering); 15] = [
         ("a write is missing", |lines| {
             lines.remove(line_with(lines, r#""removed""#));
         }),
@@ -446,6 +505,56 @@ async fn a_report_whose_lines_do_not_fit_together_is_refused() {
         }),
         ("a write is of no change of the plan", |lines| {
             replace(lines, r#""removed""#, r#""change":"#, r#""change":9"#);
+        }),
+        ("a write is about another person", |lines| {
+            let step = line_with(lines, r#""added""#);
+            let name = lines[step].split(r#""display_name":""#).nth(1).unwrap();
+            let name = name.split('"').next().unwrap().to_owned();
+            lines[step] = lines[step].replace(&name, "Mallory");
+        }),
+        ("a write is about another account", |lines| {
+            let step = line_with(lines, r#""removed""#);
+            let account = lines[step].split(r#""account":{"id":""#).nth(1).unwrap();
+            let account = account.split('"').next().unwrap().to_owned();
+            lines[step] = lines[step].replace(&account, "99999999-9999-4999-8999-999999999999");
+        }),
+        ("a write is about another group", |lines| {
+            let step = line_with(lines, r#""added""#);
+            let group = lines[step].split(r#""group":{"id":""#).nth(1).unwrap();
+            let group = group.split('"').next().unwrap().to_owned();
+            lines[step] = lines[step].replace(&group, "99999999-9999-4999-8999-999999999999");
+        }),
+        ("an outcome is about another person", |lines| {
+            let outcome = line_with(lines, r#""action":"remove""#);
+            lines[outcome] = lines[outcome].replace(r#""email":""#, r#""email":"x"#);
+        }),
+        ("what was written is not wanted", |lines| {
+            let outcome = line_with(lines, r#""action":"remove""#);
+            lines[outcome] = lines[outcome].replace(DONE, r#""outcome":"not_wanted""#);
+            replace(
+                lines,
+                r#""totals""#,
+                r#""not_wanted":0"#,
+                r#""not_wanted":1"#,
+            );
+            let end = line_with(lines, r#""totals""#);
+            let done = number_of(&lines[end], r#""done":"#);
+            lines[end] = lines[end].replace(
+                &format!(r#""done":{done}"#),
+                &format!(r#""done":{}"#, done - 1),
+            );
+        }),
+        ("the plan has more changes than fit into memory", |lines| {
+            replace(
+                lines,
+                r#""start""#,
+                r#""changes":"#,
+                r#""changes":400000000000"#,
+            );
+        }),
+        ("it ended before it began", |lines| {
+            let end = line_with(lines, r#""totals""#);
+            lines[end] = lines[end].replace(r#""time":"2"#, r#""time":"1"#);
         }),
         ("a dry run wrote", |lines| {
             replace(
