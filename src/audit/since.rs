@@ -71,11 +71,14 @@ fn doubts(report: &Report) -> Vec<Doubt> {
         let settled: BTreeSet<usize> = later
             .iter()
             .flat_map(|later| &later.outcomes)
-            .filter(|it| !it.outcome.uncertain && it.outcome.outcome != Outcome::NotAttempted)
+            .filter(|it| is_settling(it.outcome.outcome))
             .map(|it| it.outcome.change)
             .collect();
         let is_finished = later.iter().any(|later| later.end.is_some())
-            && run.without_outcome().is_subset(&settled);
+            && run
+                .without_outcome()
+                .iter()
+                .all(|change| settled.contains(&change));
         if run.end.is_none() && !is_finished {
             doubts.push(Doubt::NoEnd(reported(run)));
         }
@@ -84,6 +87,12 @@ fn doubts(report: &Report) -> Vec<Doubt> {
         doubts.extend(uncertain.map(|it| Doubt::Uncertain(reported(run), it.change)));
     }
     doubts
+}
+
+/// Whether a later run that says this of a change has seen to it that its object is as the plan says. A change that is not wanted, or in
+/// conflict, may be so for a reason that comes before its object: no mapping leads to the group any more.
+fn is_settling(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Done | Outcome::AlreadyDone)
 }
 
 /// What became of something that a run did.

@@ -401,6 +401,13 @@ fn what_a_report_leaves_open_is_named_until_a_later_run_of_the_plan_ended() {
     // Interrupted before it came to what is not known.
     report.runs[1].outcomes[0].outcome.outcome = Outcome::NotAttempted;
     assert_eq!(doubts(&report), 1);
+    // Said without a look at the object.
+    for unseen in [Outcome::Conflict, Outcome::NotWanted, Outcome::Failed] {
+        report.runs[1].outcomes[0].outcome.outcome = unseen;
+        assert_eq!(doubts(&report), 1, "{unseen}");
+    }
+    report.runs[1].outcomes[0].outcome.outcome = Outcome::AlreadyDone;
+    assert_eq!(doubts(&report), 0);
     // What the first run said nothing of, and the later one neither.
     report.runs[1] = later.clone();
     let left_out = report.runs[0].outcomes.pop().unwrap();
