@@ -1,6 +1,6 @@
 //! Plans on disk: written whole or not at all, and refused with a sentence when they are not what they say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -12,8 +12,8 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use crate::model::ObjectId;
 use crate::plan::{
-    Change, FORMAT_VERSION, FieldChange, Fields, Overrides, Plan, PlanKind, RemovalReason, Summary,
-    UndoneRun,
+    Block, BlockCode, Change, FORMAT_VERSION, FieldChange, Fields, GroupName, Overrides, Plan,
+    PlanKind, PlannedGroup, RemovalReason, Summary, UndoneRun, movements,
 };
 use crate::render::escape;
 use crate::report;
@@ -348,6 +348,8 @@ fn write_privately(
 /// A plan is read by people at its top and carried out from its list: both have to say the same.
 fn check_consistency(plan: &Plan) -> Result<(), String> {
     check_kind(plan)?;
+    check_groups(plan)?;
+    plan.blocks.iter().try_for_each(check_flag)?;
     let counted = Summary {
         unchanged: plan.summary.unchanged,
         problems: plan.problems.len(),
@@ -378,7 +380,7 @@ fn check_consistency(plan: &Plan) -> Result<(), String> {
                 None
             }
             Change::Update(update) => {
-                if update.fields.is_empty() {
+                if update.fields.is_empty() || !values_differ(&update.fields) {
                     return Err(format!(
                         "the update of {} changes nothing",
                         update.account.id
@@ -410,6 +412,61 @@ fn check_consistency(plan: &Plan) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Each group stands once in its list, goes by one name everywhere, and has the members that the changes leave it.
+fn check_groups(plan: &Plan) -> Result<(), String> {
+    let mut names: BTreeMap<&ObjectId, &str> = BTreeMap::new();
+    for PlannedGroup { azure, .. } in &plan.groups {
+        if names.insert(&azure.id, &azure.name).is_some() {
+            return Err(format!(
+                "the group {} stands twice among its groups",
+                azure.id
+            ));
+        }
+    }
+    let of_scope = plan.scope.iter().flatten().map(|mapping| &mapping.azure);
+    let of_blocks = plan.blocks.iter().filter_map(|block| block.group.as_ref());
+    for group in of_scope.chain(of_blocks) {
+        if *names.entry(&group.id).or_insert(&group.name) != group.name {
+            return Err(format!("the group {} goes by two names", group.id));
+        }
+    }
+    let movements = movements(&plan.changes);
+    for group in &plan.groups {
+        let (joining, losing) = movements.get(&group.azure.id).copied().unwrap_or_default();
+        let after = (group.members_before + joining).saturating_sub(losing);
+        if group.members_after != after {
+            return Err(format!(
+                "{} ({}) is to have {} members, and its changes make {after} of {}",
+                group.azure.name, group.azure.id, group.members_after, group.members_before
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the flag of a block is the one that lifts it. People copy it into a shell.
+fn check_flag(block: &Block) -> Result<(), String> {
+    let (name, value) = block.flag.split_once(' ').unwrap_or((&block.flag, ""));
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u32>().is_ok();
+    let is_called = |group: &GroupName| value == group.name || value == group.id.as_str();
+    let fits = match (block.code, &block.group) {
+        (BlockCode::TooManyRemovals, Some(_)) => name == "--max-removals" && is_number,
+        (BlockCode::TooManyInvitations, None) => name == "--max-invitations" && is_number,
+        (BlockCode::WouldEmptyGroup | BlockCode::EmptySource, Some(group)) => {
+            name == "--allow-empty" && is_called(group)
+        }
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
+            "the flag {:?} does not lift the limit that is said to be exceeded",
+            block.flag
+        ))
+    }
 }
 
 /// Whether the plan holds only what its kind of plan can hold.
@@ -482,4 +539,21 @@ fn fields_fit(fields: &Fields, is_undo: bool) -> bool {
     user_type.as_ref().is_none_or(|it| it.after.is_some())
         && has_value(display_name)
         && (is_undo || has_value(given_name) && has_value(surname))
+}
+
+/// Whether every field gets another value than it has.
+fn values_differ(fields: &Fields) -> bool {
+    fn differs<T: PartialEq>(change: Option<&FieldChange<T>>) -> bool {
+        change.is_none_or(|change| change.before != change.after)
+    }
+    let Fields {
+        user_type,
+        display_name,
+        given_name,
+        surname,
+    } = fields;
+    differs(user_type.as_ref())
+        && [display_name, given_name, surname]
+            .into_iter()
+            .all(|change| differs(change.as_ref()))
 }

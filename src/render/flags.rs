@@ -143,8 +143,8 @@ pub(super) fn override_flags(overrides: &Overrides) -> Vec<(String, String)> {
 /// Returns a flag and its value, quoted for a shell where the value needs it.
 pub(super) fn shell_flag(flag: &str) -> String {
     match flag.split_once(' ') {
-        Some((name, value)) => format!("{} {}", plain(name), shell_word(value)),
-        None => plain(flag),
+        Some((name, value)) => format!("{} {}", shell_word(name), shell_word(value)),
+        None => shell_word(flag),
     }
 }
 
@@ -178,6 +178,18 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(shell_word(word), quoted);
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_flag_is_obeyed_by_a_shell() {
+        for (flag, quoted) in [
+            ("--max-removals 40%", "--max-removals 40%"),
+            ("--allow-empty it's", "--allow-empty 'it'\"'\"'s'"),
+            ("$(touch${IFS}/tmp/pwn) 5", "'$(touch${IFS}/tmp/pwn)' 5"),
+            ("`x`", "'`x`'"),
+        ] {
+            assert_eq!(shell_flag(flag), quoted);
         }
     }
 

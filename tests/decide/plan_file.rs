@@ -1,6 +1,6 @@
 //! Plans as bytes: what is written is read, and what is not a plan as it was made is refused.
 
-use keycloak_to_azure::plan::Plan;
+use keycloak_to_azure::plan::{Block, BlockCode, Change, Plan, ScopeMapping};
 use keycloak_to_azure::plan_file::{
     Refusal, check_writable, from_bytes, read, to_bytes, write, write_private,
 };
@@ -169,6 +169,31 @@ fn a_forged_plan_that_contradicts_itself_is_refused() {
             plan.changes.remove(0);
             plan.summary.invite = 0;
         }),
+        forged(|plan| plan.groups.push(plan.groups[0].clone())),
+        forged(|plan| {
+            let mut other = plan.groups[0].clone();
+            other.azure.name = "harmless".to_owned();
+            (other.members_before, other.members_after) = (0, 0);
+            plan.groups.push(other);
+        }),
+        forged(|plan| {
+            let mut azure = plan.groups[0].azure.clone();
+            azure.name = "harmless".to_owned();
+            plan.scope = Some(vec![ScopeMapping {
+                keycloak: "/team".parse().unwrap(),
+                azure,
+            }]);
+        }),
+        forged(|plan| plan.groups[0].members_after += 1),
+        forged(|plan| plan.groups[0].members_before += 1),
+        forged(|plan| {
+            for change in &mut plan.changes {
+                if let Change::Update(update) = change {
+                    let surname = update.fields.surname.as_mut().unwrap();
+                    surname.before = surname.after.clone();
+                }
+            }
+        }),
     ];
     for (number, bytes) in cases.iter().enumerate() {
         assert!(
@@ -179,13 +204,65 @@ fn a_forged_plan_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn the_flag_of_a_block_is_the_one_that_lifts_it() {
+    let with_flag = |code: BlockCode, flag: &str| {
+        forged(|plan| {
+            let group = plan.groups[0].azure.clone();
+            plan.blocks.push(Block {
+                code,
+                group: (code != BlockCode::TooManyInvitations).then_some(group),
+                message: "too much".to_owned(),
+                flag: flag.to_owned(),
+            });
+            plan.summary.blocks = 1;
+        })
+    };
+    let group = sample().groups[0].azure.clone();
+    let by_name = format!("--allow-empty {}", group.name);
+    let by_id = format!("--allow-empty {}", group.id);
+    for (code, flag) in [
+        (BlockCode::TooManyRemovals, "--max-removals 7"),
+        (BlockCode::TooManyInvitations, "--max-invitations 101"),
+        (BlockCode::WouldEmptyGroup, &by_name),
+        (BlockCode::EmptySource, &by_id),
+    ] {
+        assert_eq!(
+            from_bytes(&with_flag(code, flag)).map(drop),
+            Ok(()),
+            "{flag}"
+        );
+    }
+    for (code, flag) in [
+        (BlockCode::TooManyRemovals, "$(touch${IFS}/tmp/pwn) 5"),
+        (BlockCode::TooManyRemovals, "--max-removals $(x)"),
+        (BlockCode::TooManyRemovals, "--max-removals +5"),
+        (BlockCode::TooManyRemovals, "--max-removals"),
+        (BlockCode::TooManyRemovals, "--max-invitations 5"),
+        (BlockCode::TooManyInvitations, "--max-invitations off"),
+        (BlockCode::WouldEmptyGroup, "--allow-empty another"),
+        (BlockCode::EmptySource, "--without-witness team"),
+        (BlockCode::EmptySource, ""),
+    ] {
+        let refused = from_bytes(&with_flag(code, flag)).unwrap_err().to_string();
+        assert!(
+            refused.contains("does not lift the limit"),
+            "{flag}: {refused}"
+        );
+    }
+}
+
+#[test]
 fn a_number_that_the_digest_does_not_tell_from_the_next_is_refused() {
     for number in [1 << 53, (1 << 53) + 1] {
         let bytes = forged(|plan| plan.groups[0].members_before = number);
         assert!(matches!(from_bytes(&bytes), Err(Refusal::Inconsistent(_))));
     }
-    let largest = forged(|plan| plan.groups[0].members_before = (1 << 53) - 1);
-    assert!(from_bytes(&largest).is_ok());
+    let largest = forged(|plan| {
+        let before = (1 << 53) - 1;
+        // One joins and one leaves.
+        (plan.groups[0].members_before, plan.groups[0].members_after) = (before, before);
+    });
+    assert_eq!(from_bytes(&largest).map(drop), Ok(()));
 }
 
 #[test]

@@ -506,6 +506,9 @@ async fn a_change_that_no_directory_wants_is_never_carried_out() {
             greedy.groups.push(more);
         }
     }
+    for group in &mut greedy.groups {
+        (group.members_before, group.members_after) = (users.len(), 0);
+    }
     greedy.summary = Summary {
         remove: greedy.changes.len(),
         problems: greedy.problems.len(),
