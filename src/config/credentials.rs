@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{EntraCredentials, KeycloakCredentials, entra_credentials};
 use crate::render::RedactionKey;
@@ -94,12 +94,28 @@ impl Credentials {
 
 /// Reads the key that `--redact` makes tokens with. There is no default: tokens that everybody can make hide nobody.
 pub fn redaction_key(lookup: impl Fn(&str) -> Option<String>) -> anyhow::Result<RedactionKey> {
-    const HOW: &str = "\nSet it to a long random text, for instance from `openssl rand -hex 32`, and keep it as a secret of the pipeline.";
+    const HOW: &str = "set it to a long random text, for instance from `openssl rand -hex 32`, and keep it as a secret of the pipeline";
     let Some(secret) = secret(lookup, REDACT_KEY) else {
-        anyhow::bail!("--redact needs a key, and {REDACT_KEY} is not set{HOW}");
+        anyhow::bail!("--redact needs a key, and {REDACT_KEY} is not set: {HOW}");
     };
+    anyhow::ensure!(
+        !is_unexpanded(secret.expose_secret()),
+        "--redact needs a key, and {REDACT_KEY} holds the name of a variable that the pipeline did not replace, which everybody can read: \
+         give the job that variable, and {HOW}"
+    );
     RedactionKey::new(&secret)
-        .map_err(|weak| anyhow::anyhow!("the key in {REDACT_KEY} is easy to guess: {weak}{HOW}"))
+        .map_err(|weak| anyhow::anyhow!("the key in {REDACT_KEY} is easy to guess: {weak}; {HOW}"))
+}
+
+/// Whether a pipeline left the reference to a secret as it is: `$(NAME)` where the variable is not there, or `${NAME}` in quotes that
+/// no shell reads.
+fn is_unexpanded(key: &str) -> bool {
+    let key = key.trim();
+    let is_reference = |open: &str, close: &str| key.starts_with(open) && key.ends_with(close);
+    key.contains(REDACT_KEY)
+        || is_reference("$(", ")")
+        || is_reference("${", "}")
+        || is_reference("%", "%")
 }
 
 /// Returns a variable of this process, if it is set to text.

@@ -22,7 +22,7 @@
 //! applied. The id is a digest of the complete plan. Whoever guesses *all* of a plan, to the last object id, can see in it that the
 //! guess is right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -58,15 +58,22 @@ impl RedactionKey {
     /// The characters that a key has at least. A shorter one is found by trying, and then everybody's token is.
     pub const LEAST: usize = 16;
 
+    /// How many of its characters are different ones, at least.
+    pub const LEAST_DIFFERENT: usize = 8;
+
     /// Takes a text for a key.
     pub fn new(secret: &SecretString) -> Result<Self, WeakKey> {
         let secret = secret.expose_secret();
         if secret.chars().count() < Self::LEAST {
-            return Err(WeakKey);
+            return Err(WeakKey::Short);
+        }
+        let different: BTreeSet<char> = secret.chars().collect();
+        if different.len() < Self::LEAST_DIFFERENT {
+            return Err(WeakKey::Repetitive);
         }
         Hmac::new_from_slice(secret.as_bytes())
             .map(Self)
-            .map_err(|_| WeakKey)
+            .map_err(|_| WeakKey::Short)
     }
 
     /// Returns the digest of a value, in hexadecimal. What the value is goes into it, so that digests of different kinds of values
@@ -83,13 +90,25 @@ impl fmt::Debug for RedactionKey {
     }
 }
 
-/// The key is shorter than [`RedactionKey::LEAST`].
+/// Why a key is easy to guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WeakKey;
+pub enum WeakKey {
+    /// It is shorter than [`RedactionKey::LEAST`].
+    Short,
+    /// It has fewer different characters than [`RedactionKey::LEAST_DIFFERENT`].
+    Repetitive,
+}
 
 impl fmt::Display for WeakKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fewer than {} characters", RedactionKey::LEAST)
+        match self {
+            Self::Short => write!(f, "it has fewer than {} characters", RedactionKey::LEAST),
+            Self::Repetitive => write!(
+                f,
+                "fewer than {} of its characters are different ones",
+                RedactionKey::LEAST_DIFFERENT
+            ),
+        }
     }
 }
 
@@ -645,7 +664,6 @@ fn digits_that_tell_apart<'t>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -1003,8 +1021,17 @@ mod tests {
     #[test]
     fn a_short_key_is_none() {
         let short = SecretString::from("x".repeat(RedactionKey::LEAST - 1));
-        assert_eq!(RedactionKey::new(&short).map(drop), Err(WeakKey));
+        assert_eq!(RedactionKey::new(&short).map(drop), Err(WeakKey::Short));
         assert_eq!(format!("{:?}", some_key()), "RedactionKey");
+    }
+
+    #[test]
+    fn a_key_of_few_different_characters_is_none() {
+        for weak in ["a".repeat(32), "0123456".repeat(5)] {
+            let weak = SecretString::from(weak);
+            assert_eq!(RedactionKey::new(&weak).map(drop), Err(WeakKey::Repetitive));
+        }
+        assert!(RedactionKey::new(&SecretString::from("01234567".repeat(4))).is_ok());
     }
 
     #[test]
