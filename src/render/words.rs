@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::model::{GroupPath, ObjectId, UserType};
 use crate::plan::{
     Add, Block, BlockCode, Change, Federation, FederationSource, FieldChange, Fields, GroupName,
@@ -228,23 +230,21 @@ impl<'a> GroupLabels<'a> {
         names: BTreeMap<&'a ObjectId, &'a str>,
         keycloak: BTreeMap<&'a ObjectId, Vec<&'a GroupPath>>,
     ) -> Self {
-        let mut bearers: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in names.values() {
-            *bearers.entry(name).or_default() += 1;
-        }
-        let labels = names
+        // An accented letter and a letter with its accent are two names, and look like one.
+        let as_read = |shown: &str| shown.nfc().collect::<String>();
+        let shown: BTreeMap<&ObjectId, String> = names
             .into_iter()
-            .map(|(id, name)| {
-                let shown = shortened(name, GROUP);
-                let is_shared = bearers.get(name).is_some_and(|number| *number > 1);
-                (
-                    id,
-                    if is_shared {
-                        format!("{shown} ({id})")
-                    } else {
-                        shown
-                    },
-                )
+            .map(|(id, name)| (id, shortened(name, GROUP)))
+            .collect();
+        let mut bearers: BTreeMap<String, usize> = BTreeMap::new();
+        for name in shown.values() {
+            *bearers.entry(as_read(name)).or_default() += 1;
+        }
+        let labels = shown
+            .into_iter()
+            .map(|(id, name)| match bearers.get(&as_read(&name)) {
+                Some(2..) => (id, format!("{name} ({id})")),
+                _ => (id, name),
             })
             .collect();
         Self { labels, keycloak }
@@ -736,5 +736,17 @@ mod tests {
             labels.of_group(&plan.groups[2].azure),
             plan.groups[2].azure.name
         );
+    }
+
+    #[test]
+    fn groups_whose_names_look_the_same_are_told_apart_by_their_ids() {
+        let mut plan = samples::every_kind();
+        plan.groups[0].azure.name = "\u{c9}quipe".to_owned();
+        plan.groups[1].azure.name = "E\u{301}quipe".to_owned();
+        let labels = GroupLabels::of(&plan);
+        for group in &plan.groups[..2] {
+            let GroupName { id, name } = &group.azure;
+            assert_eq!(labels.of_group(&group.azure), format!("{name} ({id})"));
+        }
     }
 }
