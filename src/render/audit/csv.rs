@@ -4,9 +4,9 @@ use crate::audit::Audit;
 
 use super::{Document, List};
 
-/// What a spreadsheet takes a cell for a formula by that begins with it
+/// What a spreadsheet takes a cell for a formula by that begins with it, the full-width forms included, which some take for the same
 /// (<https://owasp.org/www-community/attacks/CSV_Injection>).
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r'];
 
 const HEAD: [&str; 8] = [
     "list",
@@ -86,6 +86,15 @@ fn line(fields: &[&str; 8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn full_width_signs_begin_a_formula_as_well() {
+        let fields = ["＝1+1", "－1", "＠sum", "a;＝b", "＋1", "a＝b", " ＝1", ""];
+        assert_eq!(
+            line(&fields),
+            "\"'＝1+1\",\"'－1\",\"'＠sum\",\"'a,'＝b\",\"'＋1\",\"a＝b\",\"' ＝1\",\"\"\r\n"
+        );
+    }
 
     #[test]
     fn no_field_is_a_formula_or_leaves_its_place() {
