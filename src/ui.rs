@@ -7,8 +7,8 @@ pub use self::progress::Progress;
 use std::error::Error;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -30,6 +30,8 @@ pub struct Ui {
     err_is_terminal: bool,
     verbose: bool,
     log: Option<File>,
+    /// Files that are no log, with what each is.
+    not_logs: Vec<(&'static str, PathBuf)>,
 }
 
 impl Ui {
@@ -56,6 +58,7 @@ impl Ui {
             err: Box::new(err),
             verbose,
             log: None,
+            not_logs: Vec::new(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Ui {
             err_is_terminal: false,
             verbose: false,
             log: None,
+            not_logs: Vec::new(),
         }
     }
 
@@ -86,8 +90,20 @@ impl Ui {
         self.err_style
     }
 
+    /// Names files that are not to be taken for the log, with what each is: `the plan`.
+    pub fn keep_log_out_of(&mut self, files: Vec<(&'static str, PathBuf)>) {
+        self.not_logs = files;
+    }
+
     /// Opens the log file, which only its owner can read.
     pub fn open_log(&mut self, path: &Path) -> anyhow::Result<()> {
+        if let Some(what) = self.something_else(path) {
+            anyhow::bail!(
+                "refused to write the log to {}: it is {what}, which the lines of a log would spoil; name another file as `logfile` in the \
+                 configuration",
+                path.display()
+            );
+        }
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
@@ -97,6 +113,17 @@ impl Ui {
             .with_context(|| format!("failed to open the log file {}", path.display()))?;
         self.log = Some(file);
         Ok(())
+    }
+
+    /// What a file is, if it is no log.
+    fn something_else(&self, path: &Path) -> Option<&'static str> {
+        let file = in_full(path);
+        let known = self.not_logs.iter();
+        let known = known.filter(|(_, other)| file.is_some() && in_full(other) == file);
+        known
+            .map(|(what, _)| *what)
+            .next()
+            .or_else(|| begins_json(path).then_some("a plan or a report"))
     }
 
     /// Prints a result to stdout. Whoever reads it may stop reading.
@@ -216,6 +243,26 @@ fn lines_of(cause: &(dyn Error + 'static)) -> Vec<String> {
 fn indented(line: &str) -> String {
     let text = line.trim_start_matches(' ');
     line[..line.len() - text.len()].to_owned() + &escape::plain(text)
+}
+
+/// The path of a file that may not be there yet, without links on the way to it.
+fn in_full(path: &Path) -> Option<PathBuf> {
+    if let Ok(there) = path.canonicalize() {
+        return Some(there);
+    }
+    let folder = match path.parent()? {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
+}
+
+/// Whether a file is JSON, or lines of it. Of a pipe nothing is read.
+fn begins_json(path: &Path) -> bool {
+    let mut first = [0];
+    path.is_file()
+        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut first).is_ok())
+        && first == *b"{"
 }
 
 /// `--color` before `NO_COLOR` before `CLICOLOR_FORCE` before what the terminal is.

@@ -289,7 +289,7 @@ fn print_outcomes(
 }
 
 /// `plan.json` → `plan.report.jsonl`.
-fn beside(plan: &Path) -> PathBuf {
+pub(super) fn beside(plan: &Path) -> PathBuf {
     plan.with_extension("report.jsonl")
 }
 

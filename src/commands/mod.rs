@@ -17,6 +17,7 @@ mod validate;
 
 pub use session::UnusableMappings;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -85,6 +86,7 @@ pub struct Context {
 
 /// Runs a command.
 pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> {
+    context.ui.keep_log_out_of(files_of(&cli));
     match cli.command {
         Command::Plan(args) => plan::run(&cli.config, &args, context).await,
         Command::Show(args) => show::run(&args, context),
@@ -110,4 +112,27 @@ pub async fn run(cli: Cli, context: &mut Context) -> anyhow::Result<ExitStatus> 
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(&args, context).await,
     }
+}
+
+/// The files that an invocation reads or writes, with what each is to it.
+fn files_of(cli: &Cli) -> Vec<(&'static str, PathBuf)> {
+    const PLAN: &str = "the plan";
+    const REPORT: &str = "the report";
+    let mut files = vec![("the configuration", cli.config.clone())];
+    match &cli.command {
+        Command::Plan(args) => files.push((PLAN, args.out.clone())),
+        Command::Apply(args) => {
+            let report = args.report.clone();
+            files.push((PLAN, args.plan.clone()));
+            files.push((REPORT, report.unwrap_or_else(|| apply::beside(&args.plan))));
+        }
+        Command::Undo(args) => {
+            files.push((REPORT, args.report.clone()));
+            files.push((PLAN, args.out.clone()));
+        }
+        Command::Explain(args) => files.extend(args.plan.clone().map(|plan| (PLAN, plan))),
+        Command::Audit(args) => files.extend(args.since.clone().map(|report| (REPORT, report))),
+        _ => {}
+    }
+    files
 }

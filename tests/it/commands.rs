@@ -310,6 +310,57 @@ async fn a_plan_is_refused_before_anything_is_asked() {
 }
 
 #[tokio::test]
+async fn no_log_is_written_to_a_file_that_is_something_else() {
+    let stage = Stage::company().await;
+    let configuration = stage.configuration();
+    let with_log = |name: &str| {
+        let log = format!("logfile: {}\n", stage.path(name).display());
+        stage.configure(&(log + &configuration));
+    };
+    let refuses = async |command: &str, log: &str, what: &str| {
+        with_log(log);
+        let before = std::fs::read(stage.path(log)).ok();
+        let refused = stage.run(command).await;
+        assert_eq!(refused.status, 1, "{command} {log}: {}", refused.out);
+        assert!(
+            refused.err.contains("refused to write the log to")
+                && refused.err.contains(what)
+                && refused.err.contains("name another file as `logfile`"),
+            "{command} {log}: {}",
+            refused.err
+        );
+        assert_eq!(
+            std::fs::read(stage.path(log)).ok(),
+            before,
+            "{command} {log}"
+        );
+    };
+    refuses("plan --out @plan.json", "plan.json", "it is the plan").await;
+    refuses(
+        "plan --out @plan.json",
+        "config.yaml",
+        "it is the configuration",
+    )
+    .await;
+    stage.configure(&configuration);
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    refuses("apply @plan.json", "plan.json", "it is the plan").await;
+    refuses("apply @plan.json", "plan.report.jsonl", "it is the report").await;
+    refuses("apply @plan.json --report @r", "r", "it is the report").await;
+    refuses("check", "plan.json", "it is a plan or a report").await;
+    stage.configure(&configuration);
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    refuses("audit", "plan.report.jsonl", "it is a plan or a report").await;
+    refuses("undo @plan.report.jsonl --out @u", "u", "it is the plan").await;
+
+    with_log("sync.log");
+    for _ in 0..2 {
+        assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    }
+    assert!(stage.path("sync.log").exists());
+}
+
+#[tokio::test]
 async fn a_plan_that_is_older_than_allowed_is_refused_before_anything_is_asked() {
     let stage = Stage::company().await;
     assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
@@ -859,13 +910,23 @@ async fn a_redacted_plan_needs_a_key_and_is_no_json() {
             refused.err
         );
     }
-    for key in ["", "\n", "a short one"] {
+    for key in [
+        "",
+        "\n",
+        "a short one",
+        &"a".repeat(32),
+        "$(KEYCLOAK_TO_AZURE_REDACT_KEY)",
+        "${{ secrets.REDACTION_KEY }}",
+        "$(redaction-key-of-the-team)",
+    ] {
         stage.set(REDACT_KEY, key);
         for command in ["plan --out @plan.json --redact", "show @plan.json --redact"] {
             let refused = stage.run(command).await;
             assert_eq!((refused.status, refused.out.as_str()), (1, ""));
             assert!(
-                refused.err.contains(REDACT_KEY) && refused.err.contains("openssl rand -hex 32"),
+                refused.err.contains(REDACT_KEY)
+                    && refused.err.contains("openssl rand -hex 32")
+                    && !refused.err.contains("\\n"),
                 "{}",
                 refused.err
             );
