@@ -282,12 +282,28 @@ impl FromStr for Language {
     }
 }
 
+/// The one character beyond ASCII whose lower case is within it: `k`.
+const KELVIN_SIGN: char = '\u{212a}';
+
 /// Returns the text as it is compared: trimmed and case folded.
 ///
 /// A sigma is one letter wherever it stands. As lower case alone it would depend on what stands around it, so that an address would be
-/// another one behind its `SMTP:`.
+/// another one behind its `SMTP:`. The Kelvin sign stays what it is: whoever may choose their address could take that of somebody else
+/// with it, which no service takes for the same.
 pub fn fold(text: &str) -> String {
-    text.trim().to_lowercase().replace('ς', "σ")
+    let text = text.trim();
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            'ς' => folded.push('σ'),
+            KELVIN_SIGN => folded.push(character),
+            _ => folded.extend(character.to_lowercase()),
+        }
+    }
+    folded
 }
 
 /// The user type of an account, which decides what its owner sees of the directory by default.
@@ -384,6 +400,15 @@ mod tests {
         ] {
             assert!(text.parse::<Language>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn no_other_letter_is_folded_to_one_of_ascii() {
+        for character in ('\u{80}'..=char::MAX).filter(|character| !character.is_whitespace()) {
+            let folded = fold(&character.to_string());
+            assert!(!folded.is_ascii(), "{character:?} is folded to {folded:?}");
+        }
+        assert_eq!(fold(" ΝΙΚΟΣ@X.example "), "νικοσ@x.example");
     }
 
     #[test]

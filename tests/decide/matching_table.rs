@@ -179,7 +179,7 @@ const CASES: &[(&str, &[Case])] = &[
                 "",
             ),
             case(
-                "the Kelvin sign is k",
+                "the Kelvin sign is not k",
                 &["\u{212a}im@partner.example"],
                 &["mail kim@partner.example"],
                 "",

@@ -10,12 +10,14 @@ use keycloak_to_azure::snapshot::{Account, EntraGroup, Person};
 
 use crate::world::World;
 
-/// "Trimmed, case folded": letter by letter, whatever stands beside it.
+/// "Trimmed, case folded": letter by letter, whatever stands beside it, and none to a letter of ASCII that is not one itself.
 pub fn folded(text: &str) -> String {
-    let lower = text.trim().chars().flat_map(char::to_lowercase);
-    lower
-        .map(|letter| if letter == 'ς' { 'σ' } else { letter })
-        .collect()
+    let lower = |letter: char| match letter.to_lowercase().collect::<Vec<char>>()[..] {
+        [folded] if folded.is_ascii() && !letter.is_ascii() => vec![letter],
+        ['ς'] => vec!['σ'],
+        ref folded => folded.to_vec(),
+    };
+    text.trim().chars().flat_map(lower).collect()
 }
 
 /// A person's address as Keycloak has it.

@@ -564,9 +564,11 @@ async fn addresses_in_odd_forms_do_not_make_anybody_leave() {
         moe.proxy_addresses.clear();
         let stage = house.stage().await;
         let plan = planned(&stage).await;
+        // Keycloak keeps k for the Kelvin sign, and an account that has the sign in its address is nobody's here.
+        let invited = usize::from(address.contains('\u{212a}'));
         assert_eq!(
             (plan.summary.remove, plan.summary.invite),
-            (0, 0),
+            (0, invited),
             "{address:?} {:?}",
             plan.changes
         );
