@@ -432,7 +432,7 @@ async fn a_line_behind_the_end_of_its_run_is_refused() {
     for word in [r#""totals""#, r#""removed""#, r#""action":"add""#] {
         std::fs::write(&path, &whole).unwrap();
         tampered(&stage, |lines| {
-            lines.push(lines[line_with(lines, word)].clone())
+            lines.push(lines[line_with(lines, word)].clone());
         });
         for command in [
             "report @plan.report.jsonl",
