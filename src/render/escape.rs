@@ -116,7 +116,7 @@ fn isolated(visible: String) -> String {
     }
 }
 
-/// Whether a character is in a block of scripts that are written from right to left (Unicode, DerivedBidiClass: R, AL and AN by block).
+/// Whether a character is in a block of scripts that are written from right to left (Unicode, `DerivedBidiClass`: R, AL and AN by block).
 fn is_written_from_right_to_left(c: char) -> bool {
     matches!(u32::from(c), 0x590..=0x8FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF)
 }
