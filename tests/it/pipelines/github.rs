@@ -212,6 +212,7 @@ impl Job<'_> {
             ("CI", "true".to_owned()),
             ("PATH", self.path.clone()),
             ("GITHUB_ACTOR", "octocat".to_owned()),
+            ("GITHUB_TRIGGERING_ACTOR", "hubot".to_owned()),
             ("GITHUB_RUN_ID", self.run_id.clone()),
             ("GITHUB_EVENT_NAME", self.event_name().to_owned()),
             ("GITHUB_REPOSITORY", "acme/sync".to_owned()),

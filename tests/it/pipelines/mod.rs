@@ -513,14 +513,39 @@ async fn where_nobody_has_to_approve_nothing_is_applied() {
         return;
     };
     let (mut run, _) = Platform::GitHub.plan(&scene, Event::Push).await;
-    scene.forge.approve_as("octocat");
-    let applied = Platform::GitHub
-        .apply(&scene, Event::Push, &mut run)
-        .await
-        .unwrap();
+    // Who has started it, and who has run it again.
+    for login in ["octocat", "hubot"] {
+        scene.forge.approve_as(login);
+        let applied = Platform::GitHub
+            .apply(&scene, Event::Push, &mut run)
+            .await
+            .unwrap();
+        assert!(!applied.succeeded, "{}", applied.log);
+        assert!(
+            applied.log.contains("title=Not approved"),
+            "{}",
+            applied.log
+        );
+        assert_eq!(scene.stage.writes(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_was_made_after_the_approval_is_not_applied() {
+    let Some(scene) = Scene::new().await else {
+        return;
+    };
+    let (mut run, planned) = Platform::GitLab.plan(&scene, Event::Push).await;
+    assert!(planned.succeeded, "{}", planned.log);
+    let again = Platform::GitLab
+        .job(&scene, Event::Push, &mut run, "plan")
+        .await;
+    assert!(again.unwrap().succeeded);
+    let applied = Platform::GitLab.apply(&scene, Event::Push, &mut run).await;
+    let applied = applied.unwrap();
     assert!(!applied.succeeded, "{}", applied.log);
     assert!(
-        applied.log.contains("title=Not approved"),
+        applied.log.contains("planned more than once"),
         "{}",
         applied.log
     );
