@@ -227,7 +227,7 @@ pub(super) fn what_became(
         let group = group
             .as_ref()
             .map_or_else(|| "its group".to_owned(), |group| labels.of_group(group));
-        format!("{who} {}", fate(outcome, &group, is_dry_run))
+        format!("{who} {}", became(outcome, &group, is_dry_run))
     };
     if !outcome.message.is_empty() && outcome.outcome != Outcome::Done {
         sentence_about.push_str(": ");
@@ -237,7 +237,7 @@ pub(super) fn what_became(
 }
 
 /// What became of a change, of whoever it was about: "was removed from acme-support".
-pub(super) fn fate(outcome: &ChangeOutcome, group: &str, is_dry_run: bool) -> String {
+pub(super) fn became(outcome: &ChangeOutcome, group: &str, is_dry_run: bool) -> String {
     if outcome.message.starts_with(INVITED_ONLY) {
         return INVITED_ONLY.to_owned();
     }

@@ -3,7 +3,7 @@
 
 mod by_group;
 mod by_person;
-mod fates;
+mod entries;
 
 use crate::plan::Action;
 use crate::render::report::{
@@ -14,7 +14,7 @@ use crate::report::{Outcome, Report, ReportedOutcome, Run};
 
 use self::by_group::by_group;
 use self::by_person::by_person;
-use self::fates::fates;
+use self::entries::entries;
 use super::markup::{Anchor, Html};
 use super::page::{Kind, Page, Section, facts};
 use super::table::Table;
@@ -27,7 +27,7 @@ pub fn report_html(report: &Report) -> String {
         [run] => facts_of(run).totals,
         runs => counted(runs.len(), "run", "runs"),
     };
-    let (fates, labels) = (fates(report), GroupLabels::of_runs(&report.runs));
+    let (entries, labels) = (entries(report), GroupLabels::of_runs(&report.runs));
     let runs = report.runs.iter().enumerate();
     Page {
         title: format!("{heading}: {answer}"),
@@ -35,7 +35,7 @@ pub fn report_html(report: &Report) -> String {
             .and(&Html::element("p class=\"answer\"", Html::text(&answer))),
         sections: runs
             .map(|(at, run)| section(run, (at + 1, report.runs.len())))
-            .chain([by_group(&fates, &labels), by_person(&fates, &labels)])
+            .chain([by_group(&entries, &labels), by_person(&entries, &labels)])
             .collect(),
         foot: Html::default(),
     }

@@ -210,16 +210,28 @@ fn what_failed_and_who_lost_something_come_first_by_group_and_by_person() {
             "<p>1 not done.</p>",
             "was not removed from it: conflict",
             ">acme-platform<",
-            "<p>1 added, 1 not done, 1 nothing done.</p>",
+            "<p>1 added, 1 not done, 1 with nothing to do any more.</p>",
             "stays in it",
             "was not added to it: not attempted",
             "was added to it",
             ">acme-support<",
-            "<p>1 removed, 1 nothing done.</p>",
+            "<p>1 removed, 1 with nothing to do any more.</p>",
             "was removed from it",
             "is in it already",
         ],
     );
+}
+
+#[test]
+fn what_a_dry_run_says_of_a_group_is_not_counted_as_done() {
+    let mut report = samples::report();
+    let mut rehearsal = report.runs.swap_remove(0);
+    rehearsal.start.dry_run = true;
+    rehearsal.steps.clear();
+    report.runs = vec![rehearsal];
+    let page = report_html(&report);
+    assert!(page.contains("<p>3 in dry runs.</p>"), "{page}");
+    assert!(!page.contains("<p>1 removed") && !page.contains("was removed from"));
 }
 
 /// A run with so many outcomes, each of somebody else, but for a removal and a failure at its end.

@@ -5,66 +5,72 @@ use std::collections::BTreeMap;
 use crate::model::ObjectId;
 use crate::render::words::{GroupLabels, address, grouped, name};
 
-use super::fates::Fate;
+use super::entries::Entry;
 use crate::render::html::group_list::{self, Group};
 use crate::render::html::markup::Html;
 use crate::render::html::page::{Kind, OPEN, Section};
 use crate::render::html::table::Table;
 
 /// Returns the groups: those first where something is not done, then those that somebody left.
-pub(super) fn by_group(fates: &[Fate<'_>], labels: &GroupLabels<'_>) -> Section {
-    let mut groups: BTreeMap<&ObjectId, Vec<&Fate<'_>>> = BTreeMap::new();
-    for fate in fates {
-        if let Some(group) = fate.group {
-            groups.entry(&group.id).or_default().push(fate);
+pub(super) fn by_group(entries: &[Entry<'_>], labels: &GroupLabels<'_>) -> Section {
+    let mut groups: BTreeMap<&ObjectId, Vec<&Entry<'_>>> = BTreeMap::new();
+    for entry in entries {
+        if let Some(group) = entry.group {
+            groups.entry(&group.id).or_default().push(entry);
         }
     }
-    let mut groups: Vec<(String, Vec<&Fate<'_>>)> = groups
+    let mut groups: Vec<(String, Vec<&Entry<'_>>)> = groups
         .into_values()
-        .map(|mut fates| {
+        .map(|mut entries| {
             // Of what is as urgent, the runs stay in their order.
-            fates.sort_by_key(|fate| fate.urgency);
-            let group = fates.first().and_then(|fate| fate.group);
+            entries.sort_by_key(|entry| entry.urgency);
+            let group = entries.first().and_then(|entry| entry.group);
             (
                 group
                     .map(|group| labels.of_group(group))
                     .unwrap_or_default(),
-                fates,
+                entries,
             )
         })
         .collect();
-    groups.sort_by_cached_key(|(label, fates)| {
-        let has = |kind| fates.iter().any(|fate| fate.kind == kind);
+    groups.sort_by_cached_key(|(label, entries)| {
+        let has = |kind| entries.iter().any(|entry| entry.kind == kind);
         (!has(Kind::Warning), !has(Kind::Out), label.clone())
     });
-    let groups = groups.into_iter().map(|(label, fates)| Group {
-        about: numbers(&fates),
-        table: table(&label, &fates),
+    let groups = groups.into_iter().map(|(label, entries)| Group {
+        about: numbers(&entries),
+        table: table(&label, &entries),
         label,
         summary: "What became of whom",
-        rows: fates.len(),
+        rows: entries.len(),
     });
-    group_list::by_group(groups.collect(), fates.len() > OPEN)
+    group_list::by_group(groups.collect(), entries.len() > OPEN)
 }
 
 /// "1 removed, 2 added, 3 not done."
-fn numbers(fates: &[&Fate<'_>]) -> String {
-    let count = |is: &dyn Fn(&Fate<'_>) -> bool| fates.iter().filter(|fate| is(fate)).count();
-    let removed = count(&|fate| fate.is_made() && fate.is_removal());
-    let added = count(&|fate| fate.is_made() && !fate.is_removal());
-    let not_done = count(&|fate| fate.kind == Kind::Warning && !fate.is_made());
+fn numbers(entries: &[&Entry<'_>]) -> String {
+    let (rehearsed, real): (Vec<&Entry<'_>>, Vec<&Entry<'_>>) =
+        entries.iter().partition(|entry| entry.is_dry_run);
+    let count = |is: fn(&Entry<'_>) -> bool| real.iter().filter(|entry| is(entry)).count();
+    let removed = count(|entry| entry.is_made() && entry.is_removal());
+    let added = count(|entry| entry.is_made() && !entry.is_removal());
+    let not_done = count(|entry| entry.kind == Kind::Warning && !entry.is_made());
     let numbers = [
         (removed, "removed"),
         (added, "added"),
         (not_done, "not done"),
-        (fates.len() - removed - added - not_done, "nothing done"),
+        (
+            real.len() - removed - added - not_done,
+            "with nothing to do any more",
+        ),
+        (rehearsed.len(), "in dry runs"),
     ];
     let words: Vec<String> = numbers
         .iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("{} {word}", grouped(*number)))
         .collect();
-    let where_from = if fates.iter().any(|fate| fate.is_of_several()) {
+    let where_from = if entries.iter().any(|entry| entry.is_of_several()) {
         "Over all runs: "
     } else {
         ""
@@ -72,21 +78,21 @@ fn numbers(fates: &[&Fate<'_>]) -> String {
     format!("{where_from}{}.", words.join(", "))
 }
 
-fn table(label: &str, fates: &[&Fate<'_>]) -> Html {
+fn table(label: &str, entries: &[&Entry<'_>]) -> Html {
     let mut table = Table::new(
-        "table class=\"movements fates\"",
+        "table class=\"movements entries\"",
         &format!("What became of whom in {label}"),
         &["Who", "Address", "Change", "What became of it"],
     );
-    for fate in fates {
+    for entry in entries {
         let cells = [
-            name(fate.account.display_name.as_deref()),
-            address(&fate.account.email),
-            fate.number(),
-            fate.words("it"),
+            name(entry.account.display_name.as_deref()),
+            address(&entry.account.email),
+            entry.number(),
+            entry.words("it"),
         ];
         table.row_of(
-            fate.kind.row(),
+            entry.kind.row(),
             cells.iter().map(|cell| Html::text(cell)).collect(),
         );
     }

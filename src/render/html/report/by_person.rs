@@ -2,16 +2,16 @@
 
 use crate::render::words::{GroupLabels, address, name};
 
-use super::fates::Fate;
+use super::entries::Entry;
 use crate::render::html::markup::Html;
 use crate::render::html::page::{Kind, OPEN, Section};
 use crate::render::html::people::{self, Everybody, Shown};
 
 /// Returns everybody, those first of whom something is not done, then those who left a group.
-pub(super) fn by_person(fates: &[Fate<'_>], labels: &GroupLabels<'_>) -> Section {
+pub(super) fn by_person(entries: &[Entry<'_>], labels: &GroupLabels<'_>) -> Section {
     let mut everybody = Everybody::default();
-    for fate in fates {
-        let account = fate.account;
+    for entry in entries {
+        let account = entry.account;
         let who = || {
             let cells = [
                 name(account.display_name.as_deref()),
@@ -19,10 +19,10 @@ pub(super) fn by_person(fates: &[Fate<'_>], labels: &GroupLabels<'_>) -> Section
             ];
             cells.iter().map(|cell| Html::text(cell)).collect()
         };
-        let group = fate.group.map(|group| labels.of_group(group));
-        let words = fate.words(&group.unwrap_or_default());
-        let line = Html::text(&format!("{words} (change {})", fate.number()));
-        everybody.say(&account.email, who, fate.kind, line);
+        let group = entry.group.map(|group| labels.of_group(group));
+        let words = entry.words(&group.unwrap_or_default());
+        let line = Html::text(&format!("{words} (change {})", entry.number()));
+        everybody.say(&account.email, who, entry.kind, line);
     }
     let shown = Shown {
         caption: "What became of whom",
@@ -32,7 +32,7 @@ pub(super) fn by_person(fates: &[Fate<'_>], labels: &GroupLabels<'_>) -> Section
             ("Removal from a group", Kind::Out),
         ],
         others: "Everybody else",
-        folds: fates.len() > OPEN,
+        folds: entries.len() > OPEN,
     };
     people::by_person(&everybody, &shown)
 }

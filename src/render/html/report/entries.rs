@@ -1,7 +1,7 @@
 //! What became of everybody and of every group, over all runs of a report.
 
 use crate::plan::{Action, GroupName};
-use crate::render::apply::fate;
+use crate::render::apply::became;
 use crate::render::report::{UNSETTLED, unsettled_steps, urgency, written};
 use crate::render::words::grouped;
 use crate::report::{Outcome, Report, ReportedOutcome, Run, Step, Subject, Write};
@@ -10,7 +10,7 @@ use super::kind_of;
 use crate::render::html::page::Kind;
 
 /// What became of one change in one run, or what a write did of which a run could not say more.
-pub(super) struct Fate<'r> {
+pub(super) struct Entry<'r> {
     /// Whom it is about.
     pub account: &'r Subject,
     /// Which group, if it is about one.
@@ -19,8 +19,9 @@ pub(super) struct Fate<'r> {
     pub kind: Kind,
     /// How soon it has to be read: the smallest number first.
     pub urgency: u8,
+    /// Whether nothing was written.
+    pub is_dry_run: bool,
     event: Event<'r>,
-    is_dry_run: bool,
     /// The number of the run, where there are several.
     run: Option<usize>,
 }
@@ -30,21 +31,21 @@ enum Event<'r> {
     Write(&'r Step),
 }
 
-/// Returns the fates of a report, run by run.
-pub(super) fn fates(report: &Report) -> Vec<Fate<'_>> {
+/// Returns the entries of a report, run by run.
+pub(super) fn entries(report: &Report) -> Vec<Entry<'_>> {
     let runs = report.runs.iter().enumerate();
     runs.flat_map(|(at, run)| {
         let number = (report.runs.len() > 1).then_some(at + 1);
-        fates_of(run, number)
+        entries_of(run, number)
     })
     .collect()
 }
 
-fn fates_of(run: &Run, number: Option<usize>) -> Vec<Fate<'_>> {
+fn entries_of(run: &Run, number: Option<usize>) -> Vec<Entry<'_>> {
     let is_dry_run = run.start.dry_run;
     let mut reported: Vec<&ReportedOutcome> = run.outcomes.iter().collect();
     reported.sort_by_key(|reported| reported.outcome.change);
-    let outcomes = reported.into_iter().map(|reported| Fate {
+    let outcomes = reported.into_iter().map(|reported| Entry {
         account: &reported.account,
         group: reported.group.as_ref(),
         kind: kind_of(reported),
@@ -53,7 +54,7 @@ fn fates_of(run: &Run, number: Option<usize>) -> Vec<Fate<'_>> {
         is_dry_run,
         run: number,
     });
-    let writes = unsettled_steps(run).into_iter().map(|step| Fate {
+    let writes = unsettled_steps(run).into_iter().map(|step| Entry {
         account: &step.account,
         group: step.group.as_ref(),
         kind: Kind::Warning,
@@ -65,16 +66,16 @@ fn fates_of(run: &Run, number: Option<usize>) -> Vec<Fate<'_>> {
     outcomes.chain(writes).collect()
 }
 
-impl Fate<'_> {
+impl Entry<'_> {
     /// What became of it, in words: "was not removed from acme-support: failed".
     pub fn words(&self, group: &str) -> String {
         match self.event {
             Event::Outcome(ReportedOutcome { outcome, .. }) => {
-                let fate = fate(outcome, group, self.is_dry_run);
+                let became = became(outcome, group, self.is_dry_run);
                 if outcome.outcome.is_unfinished() {
-                    format!("{fate}: {}", outcome.outcome)
+                    format!("{became}: {}", outcome.outcome)
                 } else {
-                    fate
+                    became
                 }
             }
             Event::Write(step) => {
@@ -99,13 +100,12 @@ impl Fate<'_> {
         self.run.is_some()
     }
 
-    /// Whether it was carried out, so that the group has another member or one less.
+    /// Whether it was carried out: in a dry run, would be.
     pub fn is_made(&self) -> bool {
-        let is_written = match self.event {
+        match self.event {
             Event::Outcome(reported) => reported.outcome.outcome == Outcome::Done,
             Event::Write(_) => true,
-        };
-        is_written && !self.is_dry_run
+        }
     }
 
     /// Whether it takes somebody out of a group.
