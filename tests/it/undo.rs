@@ -552,10 +552,6 @@ async fn a_report_whose_lines_do_not_fit_together_is_refused() {
                 r#""changes":400000000000"#,
             );
         }),
-        ("it ended before it began", |lines| {
-            let end = line_with(lines, r#""totals""#);
-            lines[end] = lines[end].replace(r#""time":"2"#, r#""time":"1"#);
-        }),
         ("a dry run wrote", |lines| {
             replace(
                 lines,
