@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -276,8 +276,13 @@ impl<R: Read> Read for Numbers<R> {
 /// Reads the plan file at a path.
 pub fn read(path: &Path) -> anyhow::Result<Plan> {
     let shown = path.display();
-    let file =
-        std::fs::metadata(path).with_context(|| format!("failed to read the plan {shown}"))?;
+    let file = std::fs::metadata(path).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "; `keycloak-to-azure plan` writes one",
+            _ => "",
+        };
+        anyhow::Error::new(error).context(format!("failed to read the plan {shown}{hint}"))
+    })?;
     anyhow::ensure!(
         !file.is_dir(),
         "failed to read the plan {shown}: it is a folder"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write as _};
+use std::io::{self, ErrorKind, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -124,19 +124,28 @@ fn earlier_runs(report: &Report, of: &OfPlan<'_>) -> EarlierRuns {
 
 /// Reads a report that no run is writing.
 pub fn read_ended(path: &Path) -> anyhow::Result<Report> {
-    let shown = path.display();
-    let file = File::open(path).with_context(|| format!("failed to read the report {shown}"))?;
+    let file = File::open(path).map_err(|error| cannot_read(path, error))?;
     lock(&file, path)?;
     let report = read(path);
     let _ = file.unlock();
     report
 }
 
+fn cannot_read(path: &Path, error: io::Error) -> anyhow::Error {
+    let hint = match error.kind() {
+        ErrorKind::NotFound => "; `keycloak-to-azure apply` writes one beside its plan",
+        _ => "",
+    };
+    anyhow::Error::new(error).context(format!(
+        "failed to read the report {}{hint}",
+        path.display()
+    ))
+}
+
 /// Reads a report, also of a run that is still going.
 pub fn read(path: &Path) -> anyhow::Result<Report> {
     let shown = path.display();
-    let bytes =
-        std::fs::read(path).with_context(|| format!("failed to read the report {shown}"))?;
+    let bytes = std::fs::read(path).map_err(|error| cannot_read(path, error))?;
     Report::parse(&bytes).with_context(|| format!("{shown} is not a report of this program"))
 }
 

@@ -459,7 +459,7 @@ pub fn refuse_other_places(
 ) -> anyhow::Result<()> {
     let differs = |what: &str, made_for: &str, here: &str| {
         anyhow::bail!(
-            "refused the {file}: it was made for the {what} {made_for}, and here it is {here}"
+            "refused the {file}: it was made for the {what} {made_for}, and here it is {here}; use it where it was made, or make a new one"
         )
     };
     if !is_same_keycloak(url, &config.keycloak.url) {

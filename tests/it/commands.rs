@@ -1105,3 +1105,24 @@ async fn a_plan_is_shown_against_an_older_one() {
     }
     assert_eq!(stage.sandbox.requests(), []);
 }
+
+#[tokio::test]
+async fn where_there_is_no_file_it_is_said_what_writes_one() {
+    let stage = Stage::company().await;
+    for (line, writer) in [
+        ("show @plan.json", "`keycloak-to-azure plan` writes one"),
+        ("apply @plan.json", "`keycloak-to-azure plan` writes one"),
+        (
+            "report @plan.report.jsonl",
+            "`keycloak-to-azure apply` writes one beside its plan",
+        ),
+        (
+            "undo @plan.report.jsonl",
+            "`keycloak-to-azure apply` writes one beside its plan",
+        ),
+    ] {
+        let ended = stage.run(line).await;
+        assert_eq!(ended.status, 1, "{line}");
+        assert!(ended.err.contains(writer), "{line}: {}", ended.err);
+    }
+}
