@@ -53,7 +53,7 @@ pub fn json(json: &str) -> String {
 }
 
 /// Returns text for a place between the tags of an HTML page. What is hidden is made visible here as well, for text that did not come
-/// through [`plain`]. What is [`isolated`] is so in the page.
+/// through [`plain`]. What [`shortened`] isolates is isolated in the page.
 pub fn html(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     let is_isolated = holds_pairs_of_isolates(text);

@@ -613,7 +613,7 @@ pub fn invited_account(id: &ObjectId, address: &Address) -> Account {
         surname: None,
         user_type: Some(UserType::Guest),
         created_by_invitation: true,
-        created: Some(jiff::Timestamp::MAX),
+        created: "2030-01-01T00:00:00Z".parse().ok(),
         pending: true,
         enabled: true,
         on_premises: false,
