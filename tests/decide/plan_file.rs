@@ -281,3 +281,17 @@ fn whatever_is_no_plan_is_refused() {
     let cut = to_bytes(&sample()).unwrap();
     assert!(from_bytes(&cut[..cut.len() / 2]).is_err());
 }
+
+#[test]
+fn where_there_is_no_plan_it_is_said_what_writes_one() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("plan.json");
+    let missing = read(&path).unwrap_err().to_string();
+    assert!(
+        missing.ends_with("plan.json; `keycloak-to-azure plan` writes one"),
+        "{missing}"
+    );
+    std::fs::write(&path, "a file and no folder").unwrap();
+    let elsewhere = read(&path.join("plan.json")).unwrap_err().to_string();
+    assert!(!elsewhere.contains("writes one"), "{elsewhere}");
+}
