@@ -298,7 +298,7 @@ pub struct UnmappedAccount {
 /// What became of what the runs of a report did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SinceReport {
-    /// The runs, in their order.
+    /// The runs that were no dry runs, in their order.
     pub runs: Vec<ReportedRun>,
     /// What the report leaves open.
     pub doubts: Vec<Doubt>,

@@ -22,7 +22,7 @@ pub(super) fn since_report(
         .chain(matched.iter().map(|(id, account)| (*id, *account)))
         .collect();
     let mut since = SinceReport {
-        runs: report.runs.iter().map(reported).collect(),
+        runs: runs_that_wrote(report).map(reported).collect(),
         doubts: doubts(report),
         unchanged: 0,
         not_read: 0,
@@ -44,6 +44,10 @@ pub(super) fn since_report(
         }
     }
     since
+}
+
+fn runs_that_wrote(report: &Report) -> impl Iterator<Item = &Run> {
+    report.runs.iter().filter(|run| !run.start.dry_run)
 }
 
 fn reported(run: &Run) -> ReportedRun {
@@ -144,7 +148,7 @@ struct LeftState<'r> {
 /// What the runs of a report wrote: of each object the last. What a run wrote that was killed is among it.
 fn last_states(report: &Report) -> Vec<LeftState<'_>> {
     let mut states: BTreeMap<_, LeftState<'_>> = BTreeMap::new();
-    for run in report.runs.iter().filter(|run| !run.start.dry_run) {
+    for run in runs_that_wrote(report) {
         for step in &run.steps {
             let action = match step.write {
                 Write::Invited => Action::Invite,

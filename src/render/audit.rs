@@ -617,8 +617,14 @@ fn asked(audit: &Audit) -> String {
                 place(&run.plan_id)
             )
         });
-        asked.push_str(", and what is not so any more of what these runs wrote: ");
-        asked.push_str(&listed(&runs.collect::<Vec<_>>(), "and"));
+        let runs: Vec<String> = runs.collect();
+        asked.push_str(", and what is not so any more of ");
+        if runs.is_empty() {
+            asked.push_str("a report of dry runs, which wrote nothing");
+        } else {
+            asked.push_str("what these runs wrote: ");
+            asked.push_str(&listed(&runs, "and"));
+        }
     }
     asked
 }

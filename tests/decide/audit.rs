@@ -361,6 +361,11 @@ fn of_several_runs_the_last_word_counts_and_dry_runs_say_nothing() {
     assert_eq!((unchanged, &changed[..]), (5, &[][..]));
 
     report.runs[1].start.dry_run = true;
+    let audit = audited_since(&gone, Some(&report), &dated(&gone));
+    let [wrote] = &audit.since.as_ref().unwrap().runs[..] else {
+        panic!("{audit:?}");
+    };
+    assert_eq!(wrote.run_id, report.runs[0].start.run_id);
     let (_, changed) = since(&gone, &report);
     assert_eq!(
         changed,
