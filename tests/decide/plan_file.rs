@@ -253,7 +253,7 @@ fn the_flag_of_a_block_is_the_one_that_lifts_it() {
 
 #[test]
 fn a_number_that_the_digest_does_not_tell_from_the_next_is_refused() {
-    for number in [1 << 53, (1 << 53) + 1] {
+    for number in [1 << 53, (1 << 53) + 1, usize::MAX] {
         let bytes = forged(|plan| plan.groups[0].members_before = number);
         assert!(matches!(from_bytes(&bytes), Err(Refusal::Inconsistent(_))));
     }
