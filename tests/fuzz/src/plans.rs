@@ -72,16 +72,25 @@ pub fn check(plan: &Plan, width: usize) -> bool {
     true
 }
 
-/// Nothing in the text moves the cursor, changes the direction of writing or takes no room.
+/// Nothing in the text moves the cursor, takes no room or changes the direction of writing, but for the isolates around what is written
+/// from right to left: each ends on its line, and none is in another.
 pub fn assert_harmless(text: &str) {
     let harmful = text.chars().find(|&c| {
         c != '\n'
             && (c.is_control()
                 || matches!(c,
                     '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                    | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'))
+                    | '\u{2060}'..='\u{2067}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'))
     });
     assert_eq!(harmful, None, "in {text:?}");
+    for line in text.lines() {
+        let isolates: String = line.matches(['\u{2068}', '\u{2069}']).collect();
+        assert_eq!(
+            isolates.replace("\u{2068}\u{2069}", ""),
+            "",
+            "in {line:?} of {text:?}"
+        );
+    }
 }
 
 /// Whether two plans say the same, whenever and under whatever id they were made.

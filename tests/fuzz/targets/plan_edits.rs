@@ -42,6 +42,8 @@ const HOSTILE: &[&str] = &[
     "~~",
     "[a](b)",
     "&lt;",
+    "דנה אלון",
+    "\u{2069}دانة\u{2068}",
 ];
 
 fuzz_target!(init: plant(), |bytes: &[u8]| {
