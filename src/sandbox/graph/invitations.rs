@@ -1,16 +1,17 @@
 //! Invitations: who may be invited, and what becomes of an address that the directory knows already.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::Graph;
+use super::account_index::{AccountIndex, addresses_of};
 use super::behaviour::{ContactAddress, DeletedGuest, MemberInvitation, RefusalStatus};
 use super::call::{Body, Call, Reply};
 use super::clock::{guid, property_date};
 use super::refusal::{Refusal, bad_request};
-use super::world::{EntraWorld, InvitesFrom, IssuedInvitation, User};
+use super::world::{InvitesFrom, IssuedInvitation, User};
 
 /// What invites.
 const INVITE: &[&str] = &[
@@ -34,53 +35,6 @@ const FIELDS: &[&str] = &[
     "resetRedemption",
     "sendInvitationMessage",
 ];
-
-/// Which accounts have which address, in lower case, in any of their attributes.
-#[derive(Debug, Clone, Default)]
-pub(super) struct AddressIndex {
-    users: HashMap<String, BTreeSet<String>>,
-}
-
-impl AddressIndex {
-    fn of(world: &EntraWorld) -> Self {
-        let mut index = Self::default();
-        for user in world.users.values() {
-            index.note(user);
-        }
-        index
-    }
-
-    fn note(&mut self, user: &User) {
-        for address in addresses_of(user) {
-            self.users
-                .entry(address)
-                .or_default()
-                .insert(user.id.clone());
-        }
-    }
-}
-
-fn addresses_of(user: &User) -> BTreeSet<String> {
-    let invited = user
-        .user_principal_name
-        .split_once("#EXT#")
-        .and_then(|(local, _)| local.rsplit_once('_'))
-        .map(|(local, domain)| format!("{local}@{domain}"));
-    let proxies = user
-        .proxy_addresses
-        .iter()
-        .filter_map(|address| address.split_once(':'))
-        .filter(|(kind, _)| kind.eq_ignore_ascii_case("smtp"))
-        .map(|(_, address)| address);
-    [user.user_principal_name.as_str()]
-        .into_iter()
-        .chain(invited.as_deref())
-        .chain(user.mail.as_deref())
-        .chain(user.other_mails.iter().map(String::as_str))
-        .chain(proxies)
-        .map(str::to_lowercase)
-        .collect()
-}
 
 /// What an invitation asks for, checked.
 struct Wanted {
@@ -215,15 +169,12 @@ impl Graph {
     /// The guest that has this address already. An account of the tenant that has it is a refusal.
     fn known_guest(&mut self, address: &str) -> Result<Option<String>, Refusal> {
         let folded = address.to_lowercase();
-        let index = self
-            .addresses
-            .get_or_insert_with(|| AddressIndex::of(&self.world));
-        let known: Vec<&User> = index
-            .users
-            .get(&folded)
-            .into_iter()
-            .flatten()
+        let known: Vec<&User> = self
+            .accounts
+            .get_or_insert_with(|| AccountIndex::of(&self.world))
+            .named(&folded)
             .filter_map(|id| self.world.users.get(id))
+            .filter(|user| addresses_of(user).contains(&folded))
             .collect();
         let Some(internal) = known.iter().find(|user| !user.is_external()) else {
             return Ok(known.first().map(|user| user.id.clone()));
@@ -312,7 +263,7 @@ impl Graph {
                 .map(|user| user.id.clone())
         {
             self.world.restore_user(&id);
-            self.addresses = None;
+            self.accounts = None;
             return Ok(id);
         }
         let is_taken = self.world.other_objects.values().any(|object| {
@@ -338,7 +289,7 @@ impl Graph {
         if is_taken {
             user.proxy_addresses.clear();
         }
-        if let Some(index) = &mut self.addresses {
+        if let Some(index) = &mut self.accounts {
             index.note(&user);
         }
         self.world.insert_user(user);

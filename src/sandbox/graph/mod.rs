@@ -6,6 +6,7 @@
 //!
 //! Where the words of an error are not documented or reported anywhere, the comment beside them says so.
 
+mod account_index;
 mod assertion;
 mod batch;
 mod behaviour;
@@ -50,9 +51,9 @@ pub use self::world::{
     IssuedInvitation, ManagedIdentity, OtherKind, OtherObject, PlannedFault, User,
 };
 
+use self::account_index::AccountIndex;
 use self::call::{Body, Call, Caller, Query, Reply, split_path};
 use self::clock::{error_date, guid, http_date, moment};
-use self::invitations::AddressIndex;
 use self::login::Tokens;
 use self::quotas::Buckets;
 use self::refusal::{Refusal, bad_request, method_not_allowed};
@@ -70,8 +71,8 @@ pub struct Graph {
     tokens: Tokens,
     buckets: Buckets,
     newcomers: Newcomers,
-    /// Built when first needed, and dropped when accounts change in another way than by invitation.
-    addresses: Option<AddressIndex>,
+    /// Built when first needed, and dropped when accounts change behind the service's back.
+    accounts: Option<AccountIndex>,
     /// How many ids of requests were given out.
     requests: u64,
     /// How often the tenant may have changed.
@@ -108,7 +109,7 @@ impl Graph {
             tokens: Tokens::default(),
             buckets: Buckets::default(),
             newcomers: Newcomers::default(),
-            addresses: None,
+            accounts: None,
             requests: 0,
             revision: 0,
             membership_writes: 0,
@@ -140,7 +141,7 @@ impl Graph {
 
     /// The tenant, to change it behind the service's back.
     pub fn world_mut(&mut self) -> &mut EntraWorld {
-        self.addresses = None;
+        self.accounts = None;
         self.revision += 1;
         &mut self.world
     }

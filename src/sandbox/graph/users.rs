@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::Graph;
+use super::account_index::AccountIndex;
 use super::call::{Call, Reply};
 use super::clock::property_date;
 use super::filter::holds;
-use super::filter_rules::filter_of;
+use super::filter_rules::{Filter, filter_of};
 use super::properties::{Object, READ_USERS, Resource, Selection};
 use super::refusal::{
     Refusal, directory_bad_request, insufficient_privileges, invalid_value, mastered_on_premises,
@@ -45,49 +46,66 @@ fn require_read(call: &Call) -> Result<(), Refusal> {
 }
 
 impl Graph {
-    pub(super) fn list_users(&self, call: &Call) -> Result<Reply, Refusal> {
+    pub(super) fn list_users(&mut self, call: &Call) -> Result<Reply, Refusal> {
         require_read(call)?;
-        self.list(call, &self.world.users)
+        let filter = self.user_filter(call)?;
+        if filter.is_some() && self.accounts.is_none() {
+            self.accounts = Some(AccountIndex::of(&self.world));
+        }
+        let search = self.accounts.as_ref().zip(filter.as_ref());
+        match search.and_then(|(index, filter)| index.candidates(&filter.condition)) {
+            None => self.list(call, filter.as_ref(), entries(&self.world.users)),
+            Some(ids) => {
+                let users = &self.world.users;
+                let found = ids.into_iter().filter_map(|id| users.get_key_value(id));
+                self.list(call, filter.as_ref(), found.map(entry))
+            }
+        }
     }
 
     /// <https://learn.microsoft.com/graph/api/directory-deleteditems-list>: it takes what a list of accounts takes.
     pub(super) fn list_deleted_users(&self, call: &Call) -> Result<Reply, Refusal> {
         call.require(READ_USERS)?;
-        self.list(call, &self.world.deleted_users)
+        let filter = self.user_filter(call)?;
+        self.list(call, filter.as_ref(), entries(&self.world.deleted_users))
     }
 
-    fn list(&self, call: &Call, users: &BTreeMap<String, User>) -> Result<Reply, Refusal> {
+    fn list<'a>(
+        &'a self,
+        call: &Call,
+        filter: Option<&Filter>,
+        users: impl Iterator<Item = (&'a str, &'a User)>,
+    ) -> Result<Reply, Refusal> {
         let selection = Selection::of(call, Resource::User)?;
-        let fits = self.users_that_fit(call)?;
         let context = format!("users{}", Selection::in_context(selection.as_ref()));
-        let items = users.iter().map(|(id, user)| (id.as_str(), user));
-        self.page(call, &context, items, fits, |user| {
+        let fits = |user: &User| self.is_listed(call, filter, user);
+        self.page(call, &context, users, fits, |user| {
             Object::User(user).render(call, selection.as_ref())
         })
     }
 
     pub(super) fn count_users(&self, call: &Call) -> Result<Reply, Refusal> {
         require_read(call)?;
-        let fits = self.users_that_fit(call)?;
-        let count = self.world.users.values().filter(|user| fits(user)).count();
-        count_reply(call, count)
+        let filter = self.user_filter(call)?;
+        let users = self.world.users.values();
+        let listed = users.filter(|user| self.is_listed(call, filter.as_ref(), user));
+        count_reply(call, listed.count())
     }
 
-    fn users_that_fit(&self, call: &Call) -> Result<impl Fn(&User) -> bool + use<'_>, Refusal> {
-        let reading = &self.world.behaviour.reading;
-        let filter = filter_of(call, Resource::User, reading)?;
-        let now = call.now;
-        Ok(move |user: &User| {
-            self.has_arrived(&user.id, View::List, now)
-                && filter.as_ref().is_none_or(|filter| {
-                    !filter.matches_nothing
-                        && holds(
-                            &filter.condition,
-                            &|name| Object::User(user).property(name),
-                            reading.filters_ignore_case,
-                        )
-                })
-        })
+    fn user_filter(&self, call: &Call) -> Result<Option<Filter>, Refusal> {
+        filter_of(call, Resource::User, &self.world.behaviour.reading)
+    }
+
+    fn is_listed(&self, call: &Call, filter: Option<&Filter>, user: &User) -> bool {
+        self.has_arrived(&user.id, View::List, call.now)
+            && filter.is_none_or(|filter| {
+                !filter.matches_nothing
+                    && holds(
+                        &filter.condition,
+                        &|name| Object::User(user).property(name),
+                        self.world.behaviour.reading.filters_ignore_case,
+                    )
+            })
     }
 
     pub(super) fn get_user(&self, call: &Call, key: &str) -> Result<Reply, Refusal> {
@@ -134,11 +152,14 @@ impl Graph {
         if before.on_premises_sync_enabled == Some(true) {
             return Err(mastered_on_premises());
         }
-        let mut after = before;
+        let mut after = before.clone();
         for (name, value) in &changes {
             set_property(&mut after, name, value)?;
         }
-        self.addresses = None;
+        if let Some(index) = &mut self.accounts {
+            index.forget(&before);
+            index.note(&after);
+        }
         self.world.users.insert(id, after);
         Ok(Reply::no_content())
     }
@@ -160,9 +181,17 @@ impl Graph {
         }
         let at = property_date(self.moment(call.now));
         self.world.delete_user(id, &at);
-        self.addresses = None;
+        self.accounts = None;
         Ok(Reply::no_content())
     }
+}
+
+fn entries(users: &BTreeMap<String, User>) -> impl Iterator<Item = (&str, &User)> {
+    users.iter().map(entry)
+}
+
+fn entry<'a>((id, user): (&'a String, &'a User)) -> (&'a str, &'a User) {
+    (id, user)
 }
 
 /// A count as text, for which the header is needed.
