@@ -305,7 +305,7 @@ impl Http {
             // What is throttled was not tried, and takes nothing from the tries of what fails.
             throttled += u32::from(is_throttled);
             if is_throttled {
-                self.was_throttled(class, wait);
+                self.note_throttled(class, wait);
             }
             let tried = if is_throttled {
                 throttled
@@ -337,16 +337,16 @@ impl Http {
 
     /// Keeps every clone of this client from sending anything for so long, and from then on what counts against the same limit further
     /// apart: requests that are throttled count as well.
-    pub fn was_throttled(&self, class: Class, wait: Duration) {
+    pub fn note_throttled(&self, class: Class, wait: Duration) {
         let (now, unit) = (self.timing.clock.now(), self.timing.first_wait);
-        self.pacing().was_throttled(class, now, wait, unit);
+        self.pacing().note_throttled(class, now, wait, unit);
         self.pause(wait);
     }
 
     /// A request went through in such a time, and the service said how much of a limit is used, 1 being all of it, or did not.
-    pub fn went_through(&self, class: Class, share: Option<f64>, took: Duration) {
+    pub fn note_went_through(&self, class: Class, share: Option<f64>, took: Duration) {
         let unit = self.timing.first_wait;
-        self.pacing().went_through(class, share, took, unit);
+        self.pacing().note_went_through(class, share, took, unit);
     }
 
     /// Keeps every clone of this client from sending anything for so long. If that is longer than this program waits, their requests

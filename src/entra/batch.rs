@@ -248,7 +248,7 @@ impl Graph {
             .await?;
         if answer.status != StatusCode::TOO_MANY_REQUESTS {
             let share = share_in(answer.header(THROTTLE_SHARE));
-            self.http.went_through(Class::Read, share, answer.took);
+            self.http.note_went_through(Class::Read, share, answer.took);
         }
         if answer.status.is_success() {
             Ok(answer)
@@ -406,7 +406,7 @@ impl Graph {
                 });
             }
             if is_throttled {
-                self.http.was_throttled(class, longest_wait);
+                self.http.note_throttled(class, longest_wait);
             } else if !again.is_empty() {
                 self.http.timing().clock.sleep(longest_wait).await;
             }
@@ -491,7 +491,7 @@ impl Graph {
                 .chain(shares)
                 .reduce(f64::max);
             if answers.any_went_through() {
-                self.http.went_through(class, largest, answer.took);
+                self.http.note_went_through(class, largest, answer.took);
             }
         }
         Batch {

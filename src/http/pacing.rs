@@ -97,7 +97,7 @@ impl Pacing {
     /// The distance grows the faster the nearer the limit is, so that somewhere below it no more goes out than what becomes free
     /// meanwhile, whatever the limit is. Where a service that has warned before does not warn, one answer is waited for and then less
     /// and less.
-    pub(super) fn went_through(
+    pub(super) fn note_went_through(
         &mut self,
         class: Class,
         share: Option<f64>,
@@ -118,7 +118,7 @@ impl Pacing {
     /// A request was refused because a limit is reached: those after it come further apart, even where the service does not say how
     /// near its limits are, and there the first after the wait as well: what the service asks to wait lets one through and not a whole
     /// batch. Those that were on their way meanwhile tell nothing new.
-    pub(super) fn was_throttled(
+    pub(super) fn note_throttled(
         &mut self,
         class: Class,
         now: Instant,
@@ -197,7 +197,7 @@ mod tests {
     fn a_pause_without_end_is_a_long_one() {
         let now = Instant::now();
         let mut pacing = Pacing::default();
-        pacing.was_throttled(Class::RepeatableWrite, now, Duration::MAX, UNIT);
+        pacing.note_throttled(Class::RepeatableWrite, now, Duration::MAX, UNIT);
         pacing.pause(now, Duration::MAX, LONGEST);
         let clearance = pacing.clear(Class::Read, now);
         assert_eq!(clearance, Clearance::ComeBackLater(LONGEST_PAUSE));
@@ -209,7 +209,7 @@ mod tests {
         let mut pacing = Pacing::default();
         let mut distances = Vec::new();
         for share in [0.5, 0.8, 0.9, 0.95, 1.0, 1.8] {
-            pacing.went_through(Class::Invitation, Some(share), TOOK, UNIT);
+            pacing.note_went_through(Class::Invitation, Some(share), TOOK, UNIT);
             distances.push(pacing.invitations.distance.as_millis());
         }
         assert_eq!(distances, [0, 0, 500, 1_500, 4_500, 4_500]);
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(pacing.clear(Class::RepeatableWrite, now), Clearance::Now);
         assert_eq!(pacing.clear(Class::RepeatableWrite, now), Clearance::Now);
         // Far from the limit again, an answer is waited for and no more.
-        pacing.went_through(Class::Invitation, None, TOOK, UNIT);
+        pacing.note_went_through(Class::Invitation, None, TOOK, UNIT);
         assert_eq!(pacing.invitations.distance.as_millis(), 180);
     }
 
@@ -231,10 +231,10 @@ mod tests {
         let mut distances = Vec::new();
         let mut now = Instant::now();
         for _ in 0..6 {
-            pacing.was_throttled(Class::RepeatableWrite, now, seconds(7), UNIT);
+            pacing.note_throttled(Class::RepeatableWrite, now, seconds(7), UNIT);
             pacing.pause(now, seconds(7), LONGEST);
             // Another of the same kind that was on its way meanwhile.
-            pacing.was_throttled(Class::RepeatableWrite, now, seconds(7), UNIT);
+            pacing.note_throttled(Class::RepeatableWrite, now, seconds(7), UNIT);
             distances.push(pacing.writes.distance.as_millis());
             now += seconds(7);
         }
@@ -243,7 +243,7 @@ mod tests {
             pacing.clear(Class::RepeatableWrite, now),
             Clearance::NotBefore(now + Duration::from_millis(4_500))
         );
-        pacing.went_through(Class::RepeatableWrite, None, TOOK, UNIT);
+        pacing.note_went_through(Class::RepeatableWrite, None, TOOK, UNIT);
         assert_eq!(pacing.writes.distance.as_millis(), 4_050);
     }
 }

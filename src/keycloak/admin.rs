@@ -1,6 +1,7 @@
 //! One reading request to the Admin REST API of the realm, with every answer that is not data told apart.
 
 use anyhow::Context;
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -129,6 +130,10 @@ impl Admin {
             .build()
             .context("failed to build a request")?;
         let mut answer = self.http.send(Class::Read, request).await?;
+        if answer.status != StatusCode::TOO_MANY_REQUESTS {
+            // Keycloak and the proxies before it say nothing of how near their limits are.
+            self.http.note_went_through(Class::Read, None, answer.took);
+        }
         if let Some(token) = pass.token() {
             answer.strike_out(token);
         }

@@ -365,3 +365,28 @@ async fn beyond_the_longest_wait_the_run_ends_and_says_when_to_come_back_and_the
     });
     assert_eq!(members, adds.count());
 }
+
+#[tokio::test]
+async fn keycloak_is_soon_asked_as_often_as_before_it_was_throttled() {
+    let mut house = newcomers(5);
+    for number in 10..100 {
+        house.map(&format!("group-{number}"), &format!("acme-group-{number}"));
+    }
+    let stage = planned(house).await;
+    let took = async || {
+        let begun = stage.clock.now();
+        let planned = stage.run_patiently("plan --out @again.json").await;
+        assert_eq!(planned.status, 0, "{}", planned.err);
+        stage.clock.now() - begun
+    };
+    let undisturbed = took().await;
+    stage.sandbox.faults().add(
+        When::to(Service::Keycloak).path("/members"),
+        1,
+        Fault::throttled(Some("1")),
+    );
+    let disturbed = took().await;
+    let lost = disturbed.saturating_sub(undisturbed);
+    assert!(lost >= Duration::from_secs(1), "it was throttled: {lost:?}");
+    assert!(lost < Duration::from_secs(8), "{lost:?}");
+}
