@@ -116,12 +116,25 @@ fn names_of<'a>(
     [path, mapping.azure.as_str(), azure.name.as_str()]
         .into_iter()
         .chain(path.strip_prefix('/'))
+        .filter(|name| !is_an_id(name))
+}
+
+/// Whether a name can only be meant as an object id. A group may be called what another one's id is, and whoever names the other one
+/// does not mean it.
+pub fn is_an_id(name: &str) -> bool {
+    name.parse::<ObjectId>().is_ok()
+}
+
+/// Whether the groups that a plan names, for which a rule is lifted, include this one.
+pub fn is_among(names: &BTreeSet<String>, group: &EntraGroup) -> bool {
+    names.contains(group.id.as_str()) || (names.contains(&group.name) && !is_an_id(&group.name))
 }
 
 /// Whether a mapping leads to a group, going by what the file calls it: for groups that were read by their id, whether or not a mapping still
 /// leads to them.
 pub fn leads_to(mapping: &Mapping, group: &GroupName) -> bool {
-    mapping.azure == group.name || mapping.azure.eq_ignore_ascii_case(group.id.as_str())
+    (mapping.azure == group.name && !is_an_id(&group.name))
+        || mapping.azure.eq_ignore_ascii_case(group.id.as_str())
 }
 
 /// The Azure groups of the mappings, and what these are called.
@@ -156,10 +169,8 @@ impl<'a> Directory<'a> {
     fn flag_name(&self, group: &'a EntraGroup) -> &'a str {
         let is_another = |id: &ObjectId| *id != group.id;
         let by_name = self.named.get(group.name.as_str());
-        let by_id = group.name.parse::<ObjectId>().ok();
-        let means_another = by_name.is_some_and(|ids| ids.iter().any(|id| is_another(id)))
-            || by_id.is_some_and(|id| is_another(&id) && self.groups.contains_key(&id));
-        if means_another {
+        let means_another = by_name.is_some_and(|ids| ids.iter().any(|id| is_another(id)));
+        if means_another || is_an_id(&group.name) {
             group.id.as_str()
         } else {
             &group.name
@@ -207,15 +218,8 @@ pub fn mapped_groups<'a>(inputs: &Inputs<'a>) -> Vec<MappedGroup<'a>> {
     }
     let mut groups: Vec<_> = groups.into_values().collect();
     for group in &mut groups {
-        let named = |names: &BTreeSet<String>| {
-            names.contains(&group.azure.name) || names.contains(group.azure.id.as_str())
-        };
-        let (allow_empty, without_witness) = (
-            named(&inputs.overrides.allow_empty),
-            named(&inputs.overrides.without_witness),
-        );
-        group.allow_empty |= allow_empty;
-        group.without_witness = without_witness;
+        group.allow_empty |= is_among(&inputs.overrides.allow_empty, group.azure);
+        group.without_witness = is_among(&inputs.overrides.without_witness, group.azure);
         group.rows = group
             .sources
             .values()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mapping::{is_named, leads_to};
+use crate::mapping::{is_an_id, is_named, leads_to};
 use crate::matching::listed;
 use crate::model::ObjectId;
 use crate::plan::{GroupName, Overrides, ScopeMapping};
@@ -82,7 +82,7 @@ fn groups_named<'e>(
         .collect()
 }
 
-/// Returns what was set for the plan with each group by its Azure name, or by its id where two share the name. A name that means
+/// Returns what was set for the plan with each group by its Azure name, or by its id where the name could mean another. A name that means
 /// several groups is refused, because a rule is lifted for one group at a time.
 pub fn name_groups(
     overrides: &Overrides,
@@ -109,7 +109,7 @@ pub fn name_run_groups(
             name: group.name.clone(),
         };
         let mut mappings = settings.mappings.iter();
-        name == group.name
+        (name == group.name && !is_an_id(name))
             || name.eq_ignore_ascii_case(group.id.as_str())
             || mappings.any(|mapping| leads_to(mapping, &azure) && is_named(name, mapping, group))
     };
@@ -136,9 +136,9 @@ fn named_with<'e>(
     entra: &'e EntraSnapshot,
     meant: impl Fn(&str) -> BTreeMap<&'e ObjectId, &'e EntraGroup>,
 ) -> anyhow::Result<Overrides> {
-    let is_shared = |name: &str| {
+    let could_mean_another = |name: &str| {
         let bearers = entra.groups.iter().filter(|group| group.name == name);
-        bearers.count() > 1
+        bearers.count() > 1 || is_an_id(name)
     };
     let one = |name: &String| {
         let groups = meant(name);
@@ -152,7 +152,7 @@ fn named_with<'e>(
         );
         let group = groups.into_values().next();
         Ok(group.map_or_else(String::new, |group| {
-            if is_shared(&group.name) {
+            if could_mean_another(&group.name) {
                 group.id.to_string()
             } else {
                 group.name.clone()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups_of_run;
 use crate::guard::{check_last_member, check_number_of_removals, limits_in_force};
-use crate::mapping::leads_to;
+use crate::mapping::{is_among, is_an_id, leads_to};
 use crate::matching::{addresses_of, comparable, is_protected};
 use crate::model::{Address, ObjectId, UserType, fold};
 use crate::plan::{
@@ -230,8 +230,7 @@ impl<'a> Present<'a> {
     }
 
     fn may_become_empty(&self, group: &EntraGroup) -> bool {
-        let allowed = &self.overrides.allow_empty;
-        if allowed.contains(&group.name) || allowed.contains(group.id.as_str()) {
+        if is_among(&self.overrides.allow_empty, group) {
             return true;
         }
         let name = name_of(group);
@@ -299,10 +298,10 @@ impl<'a> Present<'a> {
         blocks
     }
 
-    /// What a flag calls a group: its name, or its id where two share the name.
+    /// What a flag calls a group: its name, or its id where the name could mean another.
     fn flag_name(&self, group: &'a EntraGroup) -> &'a str {
         let bearers = self.groups.values().filter(|it| it.name == group.name);
-        if bearers.count() > 1 {
+        if bearers.count() > 1 || is_an_id(&group.name) {
             group.id.as_str()
         } else {
             &group.name

@@ -1,6 +1,7 @@
 //! The safety limits, at every size.
 
 use keycloak_to_azure::guard::allowed_removals;
+use keycloak_to_azure::mapping::{is_among, is_named};
 use keycloak_to_azure::plan::{BlockCode, Overrides};
 use keycloak_to_azure::render::{Style, html, markdown, text};
 use keycloak_to_azure::settings::{Limit, Limits, RemovalPolicy};
@@ -396,6 +397,30 @@ fn a_group_keeps_its_last_member() {
     world.overrides.allow_empty.insert("acme-team".to_owned());
     let plan = world.plan();
     assert_eq!((plan.blocks.len(), plan.summary.remove), (0, 2));
+}
+
+#[test]
+fn who_names_a_group_by_its_id_does_not_mean_another_that_is_called_so() {
+    let mut world = team_of(1);
+    world.map("/ops", "acme-ops");
+    world.member_on_both_sides("olga", "/ops", "acme-ops");
+    world.person("p0").enabled = false;
+    world.person("olga").enabled = false;
+    let [team, ops] = ["acme-team", "acme-ops"].map(|name| world.azure[name].id.clone());
+    world.azure.get_mut("acme-ops").unwrap().name = team.to_string();
+    world.overrides.allow_empty.insert(team.to_string());
+    world.overrides.without_witness.insert(team.to_string());
+    let plan = world.plan();
+    let blocks = plan.blocks.iter();
+    let blocked: Vec<_> = blocks
+        .map(|block| (block.group.as_ref().unwrap().id.clone(), block.flag.clone()))
+        .collect();
+    assert_eq!(blocked, [(ops.clone(), format!("--allow-empty {ops}"))]);
+    let mapping = &world.settings.mappings[1];
+    let group = world.group_of(mapping);
+    assert!(is_named(ops.as_str(), mapping, group));
+    assert!(!is_named(team.as_str(), mapping, group));
+    assert!(!is_among(&world.overrides.without_witness, group));
 }
 
 /// Two members have to go; somebody with an account of their own is in the Keycloak group and no member.

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use crate::carry_out::apply_and_report;
 use crate::generate::world;
 use crate::properties::config;
-use crate::world::{World, changes, codes, team_of};
+use crate::world::{World, changes, codes, empty, team_of};
 
 /// Carries out the plan of a world, and returns the world then and the report of the run.
 fn carried_out(world: &World) -> (World, Run) {
@@ -296,6 +296,24 @@ fn a_group_keeps_its_last_member_unless_its_mappings_allow_otherwise() {
     allowed.settings.mappings[0].allow_empty = true;
     assert!(allowed.undo(&run).blocks.is_empty());
     after.overrides.allow_empty.insert("acme-team".to_owned());
+    assert!(after.undo(&run).blocks.is_empty());
+}
+
+#[test]
+fn who_names_a_group_by_its_id_does_not_mean_one_that_is_called_so_when_a_run_is_taken_back() {
+    let id_of_another = "00000000-0000-4000-8000-0000000000ff";
+    let mut world = empty();
+    world.map("/team", id_of_another);
+    world.person("ann");
+    world.join("ann", "/team");
+    world.account("ann");
+    let (mut after, run) = carried_out(&world);
+    after.settings.mappings[0].allow_empty = true;
+    after.overrides.allow_empty = [id_of_another.to_owned()].into();
+    let blocked = after.undo(&run);
+    let id = &after.azure[id_of_another].id;
+    assert_eq!(blocked.blocks[0].flag, format!("--allow-empty {id}"));
+    after.overrides.allow_empty = [id.to_string()].into();
     assert!(after.undo(&run).blocks.is_empty());
 }
 
