@@ -10,11 +10,13 @@ pub struct Run {
     pub took: Duration,
     /// The most memory that it held at once, in bytes.
     pub peak: u64,
+    /// How long this process, in which the simulated services run, kept processors busy meanwhile.
+    pub served_for: Duration,
 }
 
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Run {
-    let begun = Instant::now();
+    let (begun, served_before) = (Instant::now(), busy_time());
     let mut child = command.spawn().expect("the program starts");
     let mut peak = 0;
     loop {
@@ -25,10 +27,21 @@ pub fn run(command: &mut Command) -> Run {
                 status: status.code().unwrap_or(-1),
                 took: begun.elapsed(),
                 peak,
+                served_for: busy_time().saturating_sub(served_before),
             };
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// How long this process has kept processors busy so far, on Linux, in hundredths of seconds (`proc_pid_stat(5)`).
+fn busy_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // What comes before the last parenthesis is the name, which may hold anything.
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = after_name.split(' ').skip(11).take(2);
+    let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The most memory that a process has held so far, on Linux.

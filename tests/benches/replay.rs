@@ -189,6 +189,8 @@ struct Account {
     creation_type: Option<String>,
     external_user_state: Option<String>,
     account_enabled: Option<bool>,
+    on_premises_sync_enabled: Option<bool>,
+    created_date_time: Option<String>,
 }
 
 #[derive(Deserialize)]

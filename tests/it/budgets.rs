@@ -1,12 +1,17 @@
-//! How many requests a run may take: within a twentieth of what the best strategy takes, at any size.
+//! How many requests a run may take: within a twentieth of what the best strategy takes, at any size, and so many at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use keycloak_to_azure::plan::Change;
+use keycloak_to_azure::plan_file;
+use keycloak_to_azure::sandbox::keycloak::{ProviderKind, Version};
 use keycloak_to_azure::sandbox::{RecordedRequest, Service};
 
 use crate::budget::Budget;
 use crate::crowd::Crowd;
+use crate::house::{House, LATENCY};
 use crate::program::Stage;
+use crate::throttling::{newcomers, planned};
 
 /// Requests to Keycloak for whatever the number of groups: where it answers, the login, how many groups there are, the list of them, and
 /// the providers.
@@ -91,4 +96,78 @@ async fn a_first_sync_takes_the_requests_that_it_has_to() {
     for budget in of_up_to(1_000) {
         syncs_within_budget(budget).await;
     }
+}
+
+#[tokio::test]
+async fn a_plan_asks_keycloak_twice_about_whom_it_removes_and_once_more_for_each_group_that_loses_somebody()
+ {
+    let crowd = Crowd {
+        people: 300,
+        groups: 10,
+        memberships: 3,
+    };
+    let mut world = crowd.settled();
+    for realm in &mut world.keycloak.realms {
+        let people = &mut realm.people;
+        people.retain(|person| !matches!(person.username.as_str(), "person-1" | "person-2"));
+        for person in people {
+            match person.username.as_str() {
+                "person-0" => person.groups.clear(),
+                "person-3" => person.enabled = false,
+                _ => {}
+            }
+        }
+    }
+    let stage = Stage::with(world).await;
+    stage
+        .configure(&crowd.configuration(&stage.sandbox.keycloak_url(), &stage.sandbox.graph_url()));
+    let planned = stage
+        .run("plan --out @plan.json --max-removals off --max-removals off%")
+        .await;
+    assert_eq!(planned.status, 0, "{}{}", planned.out, planned.err);
+    let plan = plan_file::read(&stage.path("plan.json")).unwrap();
+    let removals = || {
+        plan.changes.iter().filter_map(|change| match change {
+            Change::Remove(remove) => Some(remove),
+            _ => None,
+        })
+    };
+    let leaving: BTreeSet<_> = removals().map(|remove| &remove.account.id).collect();
+    let losing: BTreeSet<_> = removals().map(|remove| &remove.group).collect();
+    assert_eq!((leaving.len(), removals().count()), (4, 12));
+    let needed = crowd.groups + HANDFUL + losing.len() + 2 * leaving.len();
+    assert_eq!(counted(&stage)[&Service::Keycloak], needed);
+}
+
+/// How many requests to a service were under way at once, where each takes as long as the others.
+fn most_at_once(stage: &Stage, service: Service) -> usize {
+    let requests = stage.sandbox.requests();
+    let begun = || {
+        let to_it = requests.iter().filter(|request| request.service == service);
+        to_it.map(|request| request.at)
+    };
+    let under_way = |moment| {
+        let others = begun().filter(|at| *at <= moment && moment < *at + LATENCY);
+        others.count()
+    };
+    begun().map(under_way).max().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn no_more_requests_are_under_way_at_once_than_are_good_for_the_services() {
+    let mut house = House::new(Version::V26_7_4, ProviderKind::ReadOnly);
+    for number in 0..300 {
+        house.map(&format!("group-{number}"), &format!("acme-group-{number}"));
+    }
+    let stage = planned(house).await;
+    let again = stage.run_patiently("plan --out @again.json").await;
+    assert_eq!(again.status, 0, "{}", again.err);
+    assert_eq!(most_at_once(&stage, Service::Keycloak), 4);
+    assert_eq!(most_at_once(&stage, Service::Graph), 10);
+
+    let stage = planned(newcomers(600)).await;
+    let applied = stage.run_patiently("apply @plan.json").await;
+    assert_eq!(applied.status, 0, "{}", applied.err);
+    let writing = most_at_once(&stage, Service::Graph);
+    assert!((2..=10).contains(&writing), "{writing}");
 }
