@@ -247,7 +247,7 @@ pub struct MissingMember {
     pub name: String,
     /// The person.
     pub person: PersonName,
-    /// Their address as Entra should know it; `None` where they have none that could be used, or it is not clear.
+    /// Their address as Entra should know it; `None` where they have none that could be used.
     pub email: Option<Address>,
     /// Why they should be.
     pub because: Vec<Reason>,

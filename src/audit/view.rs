@@ -9,7 +9,7 @@ use super::{
 use crate::diff::Decision;
 use crate::explain::{Staying, staying};
 use crate::mapping::MappedGroup;
-use crate::matching::{Standing, is_protected, is_protected_address, name_of};
+use crate::matching::{Standing, address_of, is_protected, is_protected_address, name_of};
 use crate::model::{Address, ObjectId, PersonId};
 use crate::plan::{Change, GroupName, PersonName, Problem, ProblemCode, RemovalReason};
 use crate::snapshot::{Account, DatedAccount, Person};
@@ -175,17 +175,21 @@ impl<'d, 'a> View<'d, 'a> {
                 return None;
             }
             Standing::HasAccount(address, account) if is_protected_account(account) => {
-                (Some(address), Missing::Protected)
+                (Some(address.clone()), Missing::Protected)
             }
-            Standing::HasAccount(address, _) | Standing::HasNone(address) => {
-                (Some(address), self.what_of(group, matched.person, address))
-            }
-            Standing::LeftAlone => (None, self.left_alone(group, matched.person)),
+            Standing::HasAccount(address, _) | Standing::HasNone(address) => (
+                Some(address.clone()),
+                self.what_of(group, matched.person, address),
+            ),
+            Standing::LeftAlone => (
+                address_of(matched.person, draft.inputs.settings),
+                self.left_alone(group, matched.person),
+            ),
         };
         Some(MissingMember {
             name: name_of(matched.person),
             person: person_name(matched.person),
-            email: email.cloned(),
+            email,
             because,
             as_configured: what == Missing::Protected,
             what,
