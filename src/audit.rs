@@ -291,8 +291,20 @@ pub struct UnmappedAccount {
     pub account: AuditedAccount,
     /// When it was made; `None` where Entra does not say.
     pub created: Option<jiff::Timestamp>,
-    /// Whether there is nothing to look into: nobody can sign in with it, or it is protected.
-    pub as_configured: bool,
+    /// Why there is nothing to look into; `None` if there is.
+    pub no_matter: Option<NoMatter>,
+}
+
+/// Why an invited account in no mapped group is no matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoMatter {
+    /// Nobody can sign in with it.
+    Disabled,
+    /// It is protected.
+    Protected,
+    /// `invitations.allowed_domains` leaves out every domain that it has an address at: it was invited for something else.
+    OtherDomain,
 }
 
 /// What became of what the runs of a report did.
@@ -412,7 +424,7 @@ pub fn audit(decision: &Decision<'_>, material: Material<'_>, evidence: Evidence
             .filter(|member| !member.as_configured)
             .count(),
         pending: pending.len(),
-        unmapped: unmapped.iter().filter(|it| !it.as_configured).count(),
+        unmapped: unmapped.iter().filter(|it| it.no_matter.is_none()).count(),
         updates: updates.len(),
         changed: since.as_ref().map_or(0, |since| since.changed.len()),
         doubts: since.as_ref().map_or(0, |since| since.doubts.len()),

@@ -495,12 +495,7 @@ pub fn invitation_obstacle(
             "create the account in Entra, or correct the address in Keycloak".to_owned(),
         ));
     }
-    if !rules.allowed_domains.is_empty()
-        && !rules
-            .allowed_domains
-            .iter()
-            .any(|allowed| allowed == domain)
-    {
+    if !rules.allows(domain) {
         return Some((
             ProblemCode::DomainNotAllowed,
             format!(

@@ -214,6 +214,14 @@ pub struct InvitationRules {
     pub allowed_domains: Vec<String>,
 }
 
+impl InvitationRules {
+    /// Whether people of a domain, case folded, may be invited.
+    pub fn allows(&self, domain: &str) -> bool {
+        self.allowed_domains.is_empty()
+            || self.allowed_domains.iter().any(|allowed| allowed == domain)
+    }
+}
+
 /// The safety limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

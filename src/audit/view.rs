@@ -3,15 +3,18 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    AuditedAccount, AuditedGroup, Extent, Missing, MissingMember, PendingInvitation, Reason,
-    ReasonedMember, UnmappedAccount, Unreasoned, UnreasonedMember,
+    AuditedAccount, AuditedGroup, Extent, Missing, MissingMember, NoMatter, PendingInvitation,
+    Reason, ReasonedMember, UnmappedAccount, Unreasoned, UnreasonedMember,
 };
 use crate::diff::Decision;
 use crate::explain::{Staying, staying};
 use crate::mapping::MappedGroup;
-use crate::matching::{Standing, address_of, is_protected, is_protected_address, name_of};
+use crate::matching::{
+    Standing, address_of, addresses_of, is_protected, is_protected_address, name_of,
+};
 use crate::model::{Address, ObjectId, PersonId};
 use crate::plan::{Change, GroupName, PersonName, Problem, ProblemCode, RemovalReason};
+use crate::settings::Settings;
 use crate::snapshot::{Account, DatedAccount, Person};
 
 /// A decision, with what is looked for in it over and over.
@@ -274,12 +277,26 @@ impl<'d, 'a> View<'d, 'a> {
             .map(|DatedAccount { account, .. }| UnmappedAccount {
                 account: AuditedAccount::new(account, None),
                 created: account.created,
-                as_configured: !account.enabled
-                    || is_protected(account, &draft.inputs.settings.protected),
+                no_matter: no_matter(account, draft.inputs.settings),
             })
             .collect();
         unmapped.sort_by(|a, b| a.account.cmp(&b.account));
         unmapped
+    }
+}
+
+/// Returns why an invited account in no mapped group is no matter.
+fn no_matter(account: &Account, settings: &Settings) -> Option<NoMatter> {
+    let is_allowed = |address: &Address| settings.invitations.allows(address.domain());
+    let addresses = addresses_of(account);
+    if !account.enabled {
+        Some(NoMatter::Disabled)
+    } else if is_protected(account, &settings.protected) {
+        Some(NoMatter::Protected)
+    } else if !addresses.is_empty() && !addresses.iter().any(is_allowed) {
+        Some(NoMatter::OtherDomain)
+    } else {
+        None
     }
 }
 

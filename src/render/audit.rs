@@ -12,9 +12,9 @@ pub use text::audit_text;
 use std::collections::BTreeMap;
 
 use crate::audit::{
-    Audit, AuditedAccount, AuditedGroup, Deviation, Doubt, Findings, Missing, MissingMember, Now,
-    PendingInvitation, Reason, ReasonedMember, SinceReport, UnmappedAccount, Unreasoned,
-    UnreasonedMember,
+    Audit, AuditedAccount, AuditedGroup, Deviation, Doubt, Findings, Missing, MissingMember,
+    NoMatter, Now, PendingInvitation, Reason, ReasonedMember, SinceReport, UnmappedAccount,
+    Unreasoned, UnreasonedMember,
 };
 use crate::model::{GroupPath, ObjectId, UserType};
 use crate::plan::{Action, GroupName, ProblemCode};
@@ -427,18 +427,19 @@ fn unmapped_list(audit: &Audit) -> Option<List> {
         let UnmappedAccount {
             account,
             created,
-            as_configured,
+            no_matter,
         } = unmapped;
         let made = match created {
             Some(created) => format!("made on {}", time_with_seconds(*created)),
             None => "Entra does not say when it was made".to_owned(),
         };
-        let protected = if *as_configured && account.enabled {
-            ", protected"
-        } else {
-            ""
+        let note = match no_matter {
+            // The column of the account says so.
+            None | Some(NoMatter::Disabled) => "",
+            Some(NoMatter::Protected) => ", protected",
+            Some(NoMatter::OtherDomain) => ", of a domain that nobody is invited from here",
         };
-        row(account, !as_configured, made + protected)
+        row(account, no_matter.is_none(), made + note)
     });
     list(
         Finding::Unmapped,

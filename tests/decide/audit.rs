@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keycloak_to_azure::audit::{
-    Audit, Evidence, Findings, Material, Missing, Now, Unreasoned, audit,
+    Audit, Evidence, Findings, Material, Missing, NoMatter, Now, Unreasoned, audit,
 };
 use keycloak_to_azure::explain::Staying;
 use keycloak_to_azure::model::{ObjectId, UserType};
@@ -261,17 +261,52 @@ fn invited_accounts_in_no_mapped_group_are_named_unless_somebody_is_about_to_be_
     let unmapped: Vec<_> = audit
         .unmapped
         .iter()
-        .map(|it| (it.account.email.as_str(), it.as_configured))
+        .map(|it| (it.account.email.as_str(), it.no_matter))
         .collect();
     assert_eq!(
         unmapped,
         [
-            ("glass@partner.example", true),
-            ("lost@partner.example", false),
-            ("off@partner.example", true)
+            ("glass@partner.example", Some(NoMatter::Protected)),
+            ("lost@partner.example", None),
+            ("off@partner.example", Some(NoMatter::Disabled))
         ]
     );
     assert_eq!(audit.findings.unmapped, 1);
+}
+
+#[test]
+fn who_was_invited_from_another_domain_than_the_configuration_allows_is_no_matter() {
+    let mut world = team_of(2);
+    world.account("lost");
+    for (username, other_mail) in [("guest", None), ("both", Some("both@partner.example"))] {
+        let account = world.account(username);
+        account.mail = Some(format!("{username}@elsewhere.example"));
+        account.user_principal_name =
+            format!("{username}_elsewhere.example#EXT#@acme.onmicrosoft.com");
+        account.other_mails = other_mail.map(str::to_owned).into_iter().collect();
+        account.proxy_addresses.clear();
+    }
+    let nameless = world.account("nameless");
+    nameless.mail = None;
+    nameless.user_principal_name = "nameless".to_owned();
+    nameless.other_mails.clear();
+    nameless.proxy_addresses.clear();
+    let no_matter = |world: &World| -> Vec<_> {
+        let unmapped = audited(world).unmapped.into_iter();
+        unmapped
+            .map(|it| (it.account.display_name, it.no_matter))
+            .collect()
+    };
+    assert!(no_matter(&world).iter().all(|(_, why)| why.is_none()));
+    world.settings.invitations.allowed_domains = vec!["partner.example".to_owned()];
+    let found = no_matter(&world);
+    let of_another: Vec<_> = found
+        .iter()
+        .filter(|(_, why)| *why == Some(NoMatter::OtherDomain))
+        .map(|(name, _)| name.as_deref().unwrap())
+        .collect();
+    assert_eq!((found.len(), of_another), (4, vec!["Guest Example"]));
+    assert_eq!(audited(&world).findings.unmapped, 3);
 }
 
 /// A world after a run of every kind of change, and the report of it.

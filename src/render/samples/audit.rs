@@ -161,7 +161,7 @@ pub(in crate::render) fn audit() -> Audit {
         unmapped: vec![UnmappedAccount {
             account: account(21, "Ned North", "ned@old-partner.example"),
             created: None,
-            as_configured: false,
+            no_matter: None,
         }],
         updates: vec![match &plan.changes[1] {
             crate::plan::Change::Update(update) => update.clone(),
