@@ -320,6 +320,30 @@ pub struct SinceReport {
     pub not_read: usize,
     /// What is not as the runs left it, in their order.
     pub changed: Vec<Deviation>,
+    /// What became of invited accounts after the last of the runs began and by none of them, in the order of time. Entra does not say when
+    /// somebody came into a group.
+    pub by_others: Vec<Happening>,
+}
+
+/// Something that became of an invited account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Happening {
+    /// When.
+    pub time: jiff::Timestamp,
+    /// Which account.
+    pub account: AuditedAccount,
+    /// What.
+    pub what: Happened,
+}
+
+/// What became of an invited account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happened {
+    /// It was made.
+    Made,
+    /// Its invitation was accepted.
+    Accepted,
 }
 
 /// A run of a report.

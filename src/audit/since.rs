@@ -1,9 +1,9 @@
 //! What the runs of a report wrote, held against what is so now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::view::View;
-use super::{Deviation, Doubt, Now, ReportedRun, SinceReport};
+use super::view::{View, invited};
+use super::{AuditedAccount, Deviation, Doubt, Happened, Happening, Now, ReportedRun, SinceReport};
 use crate::model::ObjectId;
 use crate::plan::{Action, FieldChange, Fields, GroupName};
 use crate::report::{Outcome, Report, Run, Subject, Write};
@@ -13,9 +13,9 @@ use crate::snapshot::{Account, DatedAccount};
 pub(super) fn since_report(
     report: &Report,
     view: &View<'_, '_>,
-    accounts: &[DatedAccount],
+    dated: &[DatedAccount],
 ) -> SinceReport {
-    let listed = accounts.iter().map(|it| (&it.account.id, &it.account));
+    let listed = dated.iter().map(|it| (&it.account.id, &it.account));
     // Lists lag, so a member need not be among them.
     let matched = &view.decision.draft.matching.accounts;
     let accounts: HashMap<&ObjectId, &Account> = listed
@@ -27,6 +27,7 @@ pub(super) fn since_report(
         unchanged: 0,
         not_read: 0,
         changed: Vec::new(),
+        by_others: by_others(report, dated),
     };
     for left in last_states(report) {
         match now(&left, view, &accounts) {
@@ -48,6 +49,35 @@ pub(super) fn since_report(
 
 fn runs_that_wrote(report: &Report) -> impl Iterator<Item = &Run> {
     report.runs.iter().filter(|run| !run.start.dry_run)
+}
+
+/// What became of invited accounts after the last run began, but for those that a run made.
+fn by_others(report: &Report, accounts: &[DatedAccount]) -> Vec<Happening> {
+    let Some(began) = runs_that_wrote(report).map(|run| run.start.time).max() else {
+        return Vec::new();
+    };
+    let made_by_runs: HashSet<&ObjectId> = runs_that_wrote(report)
+        .flat_map(|run| &run.steps)
+        .filter(|step| step.write == Write::Invited)
+        .filter_map(|step| step.account.id.as_ref())
+        .collect();
+    let mut happened = Vec::new();
+    for dated in invited(accounts) {
+        let account = &dated.account;
+        let made = account
+            .created
+            .filter(|_| !made_by_runs.contains(&account.id));
+        let accepted = dated.state_changed.filter(|_| !account.pending);
+        for (time, what) in [(made, Happened::Made), (accepted, Happened::Accepted)] {
+            happened.extend(time.filter(|time| *time > began).map(|time| Happening {
+                time,
+                account: AuditedAccount::new(account, None),
+                what,
+            }));
+        }
+    }
+    happened.sort();
+    happened
 }
 
 fn reported(run: &Run) -> ReportedRun {

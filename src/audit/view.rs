@@ -323,7 +323,7 @@ fn because(person: &PersonId, reasons: &Reasons<'_>) -> Vec<Reason> {
     reasons.get(person).into_iter().flatten().cloned().collect()
 }
 
-fn invited(accounts: &[DatedAccount]) -> impl Iterator<Item = &DatedAccount> {
+pub(super) fn invited(accounts: &[DatedAccount]) -> impl Iterator<Item = &DatedAccount> {
     accounts.iter().filter(|it| it.account.is_invited())
 }
 

@@ -12,9 +12,9 @@ pub use text::audit_text;
 use std::collections::BTreeMap;
 
 use crate::audit::{
-    Audit, AuditedAccount, AuditedGroup, Deviation, Doubt, Findings, Missing, MissingMember,
-    NoMatter, Now, PendingInvitation, Reason, ReasonedMember, SinceReport, UnmappedAccount,
-    Unreasoned, UnreasonedMember,
+    Audit, AuditedAccount, AuditedGroup, Deviation, Doubt, Findings, Happened, Missing,
+    MissingMember, NoMatter, Now, PendingInvitation, Reason, ReasonedMember, SinceReport,
+    UnmappedAccount, Unreasoned, UnreasonedMember,
 };
 use crate::model::{GroupPath, ObjectId, UserType};
 use crate::plan::{Action, GroupName, ProblemCode};
@@ -68,6 +68,8 @@ pub(super) enum Finding {
     Updated,
     /// What a report says of them is not so any more.
     Changed,
+    /// Their account was made by others since, or they accepted their invitation.
+    Happened,
 }
 
 /// A list of people.
@@ -132,6 +134,7 @@ impl Document {
             unmapped_list(audit),
             updates_list(audit),
             audit.since.as_ref().map(|since| since_list(since, &labels)),
+            audit.since.as_ref().and_then(by_others_list),
         ];
         let blocks = audit.blocks.iter().map(|block| ProblemWords {
             subject: "A plan made now is blocked:".to_owned(),
@@ -486,6 +489,22 @@ fn since_list(since: &SinceReport, labels: &GroupLabels<'_>) -> List {
         ),
         rows: doubts.chain(changed).collect(),
     }
+}
+
+fn by_others_list(since: &SinceReport) -> Option<List> {
+    let rows = since.by_others.iter().map(|happening| {
+        let on = time_with_seconds(happening.time);
+        let words = match happening.what {
+            Happened::Made => format!("was made on {on}, by no run of the report"),
+            Happened::Accepted => format!("the invitation was accepted on {on}"),
+        };
+        row(&happening.account, false, words)
+    });
+    list(
+        Finding::Happened,
+        "Since the report: invited accounts that others made, and invitations accepted",
+        rows,
+    )
 }
 
 fn doubt_row(doubt: &Doubt) -> Row {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use keycloak_to_azure::audit::{
-    Audit, Evidence, Findings, Material, Missing, NoMatter, Now, Unreasoned, audit,
+    Audit, Evidence, Findings, Happened, Material, Missing, NoMatter, Now, Unreasoned, audit,
 };
 use keycloak_to_azure::explain::Staying;
 use keycloak_to_azure::model::{ObjectId, UserType};
 use keycloak_to_azure::plan::{Change, ProblemCode, RemovalReason, Target};
-use keycloak_to_azure::report::{End, Outcome, Realm, Report};
+use keycloak_to_azure::report::{End, Outcome, Realm, Report, Write};
 use keycloak_to_azure::settings::RemovalPolicy;
 use keycloak_to_azure::snapshot::{Account, DatedAccount};
 use proptest::prelude::*;
@@ -334,6 +335,52 @@ fn since(world: &World, report: &Report) -> (usize, Vec<(String, Now)>) {
         since.unchanged,
         changed.map(|it| (it.account.email, it.now)).collect(),
     )
+}
+
+#[test]
+fn what_became_of_invited_accounts_after_the_last_run_and_by_none_is_named() {
+    let (mut world, report) = after_a_run();
+    let run = &report.runs[0];
+    let made_by_it = run.steps.iter().find(|step| step.write == Write::Invited);
+    let made_by_it = made_by_it.unwrap().account.id.clone().unwrap();
+    for username in ["early", "late", "open"] {
+        world.account(username);
+    }
+    let [before, after] = [-1, 1].map(|hours| run.start.time + SignedDuration::from_hours(hours));
+    let accounts: Vec<DatedAccount> = dated(&world)
+        .into_iter()
+        .map(|mut it| {
+            let name = it.account.display_name.clone().unwrap();
+            (it.account.created, it.state_changed) = match name.as_str() {
+                "Early Example" => (Some(before), Some(after)),
+                "Late Example" => (Some(after), None),
+                "Open Example" => (Some(before), Some(after)),
+                _ if it.account.id == made_by_it => (Some(after), Some(before)),
+                _ => (it.account.created, it.state_changed),
+            };
+            it.account.pending = name == "Open Example";
+            it
+        })
+        .collect();
+    let since = audited_since(&world, Some(&report), &accounts)
+        .since
+        .unwrap();
+    let happened: Vec<_> = since
+        .by_others
+        .iter()
+        .map(|it| (it.account.email.as_str(), it.what))
+        .collect();
+    assert_eq!(
+        happened,
+        [
+            ("early@partner.example", Happened::Accepted),
+            ("late@partner.example", Happened::Made)
+        ]
+    );
+    let mut of_dry_run = report;
+    of_dry_run.runs[0].start.dry_run = true;
+    let since = audited_since(&world, Some(&of_dry_run), &accounts).since;
+    assert_eq!(since.unwrap().by_others, []);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::audit::{
     Audit, AuditedAccount, AuditedGroup, Deviation, Doubt, Evidence, Extent, FORMAT_VERSION,
-    Findings, Missing, MissingMember, Now, PendingInvitation, Reason, ReasonedMember, ReportedRun,
-    SinceReport, UnmappedAccount, Unreasoned, UnreasonedMember,
+    Findings, Happened, Happening, Missing, MissingMember, Now, PendingInvitation, Reason,
+    ReasonedMember, ReportedRun, SinceReport, UnmappedAccount, Unreasoned, UnreasonedMember,
 };
 use crate::explain::Staying;
 use crate::model::UserType;
@@ -184,6 +184,11 @@ pub(in crate::render) fn audit() -> Audit {
                 },
                 group: Some(platform()),
                 now: Now::MemberAgain,
+            }],
+            by_others: vec![Happening {
+                time: began,
+                account: account(22, "Olga Other", "olga@partner.example"),
+                what: Happened::Made,
             }],
         }),
         blocks: blocked().blocks,

@@ -79,7 +79,7 @@ fn beside_groups(finding: Finding) -> &'static str {
         Finding::Pending => "has not accepted the invitation",
         Finding::Unmapped => "has an invited account and is in no mapped group",
         Finding::Updated => "a plan made now updates the account",
-        Finding::Changed => "since the report",
+        Finding::Changed | Finding::Happened => "since the report",
         Finding::Unreasoned | Finding::Missing | Finding::Reasoned => "in a group",
     }
 }
