@@ -61,13 +61,30 @@ fn module_of(path: &str) -> &str {
     path.split('/').next().unwrap_or(path)
 }
 
-/// The code of a file: without its tests and comments.
+/// The code of a file: without its tests and comments. A file ends with its module of tests; one that is only declared in it is in a
+/// file of its own, and what follows the declaration is code.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
-    text.lines()
+    const TESTS: &str = "#[cfg(test)]\nmod ";
+    let mut rest = text;
+    let mut code = String::new();
+    while let Some((before, declaration)) = rest.split_once(TESTS) {
+        code.push_str(before);
+        let (line, after) = declaration.split_once('\n').unwrap_or((declaration, ""));
+        rest = if line.ends_with(';') { after } else { "" };
+    }
+    code.push_str(rest);
+    code.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[test]
+fn only_tests_are_cut_off() {
+    let declared = "mod a;\n#[cfg(test)]\nmod tests;\nfn code() {} // said\n// not said\n";
+    assert_eq!(code(declared), "mod a;\nfn code() {} // said");
+    let written = "fn code() {}\n#[cfg(test)]\nmod tests {\n    fn test() {}\n}\n";
+    assert_eq!(code(written), "fn code() {}");
 }
 
 #[test]
