@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::mapping::MappedGroup;
 use crate::plan::{Block, BlockCode, GroupName, Overrides};
 use crate::settings::{Limit, Limits};
+use crate::wording::{counted, grouped};
 
 /// The limits that hold for one plan: those of the configuration, with what was lifted on the command line.
 pub fn limits_in_force(limits: &Limits, overrides: &Overrides) -> Limits {
@@ -81,8 +82,10 @@ pub fn check_removals(
             code: BlockCode::EmptySource,
             group: Some(group.name()),
             message: format!(
-                "Keycloak names nobody in {}, and {name} would lose {losing} of its {members} members",
-                sources_of(group)
+                "Keycloak names nobody in {}, and {name} would lose {} of its {} members",
+                sources_of(group),
+                grouped(losing),
+                grouped(members)
             ),
             flag: format!("--allow-empty {}", group.flag_name),
         });
@@ -116,8 +119,9 @@ pub fn check_last_member(
         code: BlockCode::WouldEmptyGroup,
         group: Some(group.clone()),
         message: format!(
-            "{} would lose the last of its {members} members",
-            group.name
+            "{} would lose the last of its {} members",
+            group.name,
+            grouped(members)
         ),
         flag: format!("--allow-empty {flag_name}"),
     })
@@ -136,8 +140,11 @@ pub fn check_number_of_removals(
         code: BlockCode::TooManyRemovals,
         group: Some(group.clone()),
         message: format!(
-            "{} would lose {losing} of {members} members; at most {allowed} ({}) may go in one plan{note}",
+            "{} would lose {} of {} members; at most {} ({}) may go in one plan{note}",
             group.name,
+            grouped(losing),
+            grouped(members),
+            grouped(allowed),
             limit_in_words(members, limits)
         ),
         flag: format!("--max-removals {losing}"),
@@ -153,12 +160,9 @@ pub fn check_invitations(invitations: usize, limits: &Limits) -> Option<Block> {
         code: BlockCode::TooManyInvitations,
         group: None,
         message: format!(
-            "{} would be invited; at most {allowed} may be in one plan",
-            if invitations == 1 {
-                "1 person".to_owned()
-            } else {
-                format!("{invitations} people")
-            }
+            "{} would be invited; at most {} may be in one plan",
+            counted(invitations, "person", "people"),
+            grouped(allowed as usize)
         ),
         flag: format!("--max-invitations {invitations}"),
     })

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The core ([`model`], [`settings`], [`snapshot`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`compare`], [`guard`], [`verify`], [`report`],
-//! [`undo`], [`explain`], [`audit`], [`render`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
+//! [`undo`], [`explain`], [`audit`], [`render`], [`wording`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
 //! reads, writes and never decides.
 
 pub mod audit;
@@ -44,3 +44,4 @@ pub mod snapshot;
 pub mod ui;
 pub mod undo;
 pub mod verify;
+pub mod wording;

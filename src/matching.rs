@@ -6,7 +6,6 @@
 mod left_alone;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt::Write;
 use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
@@ -18,6 +17,8 @@ use crate::settings::{
     DisabledPolicy, InvitationRules, MatchAttribute, Settings, UnverifiedPolicy,
 };
 use crate::snapshot::{Account, KeycloakSnapshot, Person, Tenant};
+
+pub use crate::wording::first_ten as listed;
 
 /// The people who count in any mapped group, and which accounts they have.
 #[derive(Debug, Clone)]
@@ -372,16 +373,6 @@ impl<'a> Matching<'a> {
         }
         self.people.insert(&person.id, Matched { person, standing });
     }
-}
-
-/// Returns a list for a sentence, without end for a person to read: the first ten, and how many more.
-pub fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
-    let total = items.len();
-    let mut text = items.take(10).collect::<Vec<_>>().join(", ");
-    if total > 10 {
-        let _ = write!(text, " and {} more", total - 10);
-    }
-    text
 }
 
 /// The accounts by the values of their attributes.

@@ -27,6 +27,7 @@ use crate::render::escape;
 use crate::settings::Settings;
 use crate::snapshot::{Account, EntraSnapshot, KeycloakSnapshot};
 use crate::verify::misfit;
+use crate::wording::counted;
 
 /// Where the directories are and how to log in, before anything is connected.
 pub struct Setup {
@@ -361,11 +362,6 @@ fn entra_line(snapshot: &EntraSnapshot, took: Duration) -> String {
         counted(snapshot.accounts.len(), "account", "accounts"),
         took.as_secs_f64()
     )
-}
-
-/// A number with its noun.
-pub fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Reads some groups and accounts, by id. What is not there is left out.

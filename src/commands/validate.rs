@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cli::ValidateArgs;
-use crate::commands::session::counted;
 use crate::commands::{Context, ExitStatus};
 use crate::config::{Config, schema};
 use crate::model::fold;
 use crate::render::escape::plain;
+use crate::wording::counted;
 
 pub fn run(
     config: &Path,

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    Matching, PersonProblem, Standing, addresses_of, can_be_invited, listed, name_of,
-    name_of_account,
+    Matching, PersonProblem, Standing, addresses_of, can_be_invited, name_of, name_of_account,
 };
 use crate::mapping::Inputs;
 use crate::model::Address;
 use crate::plan::{Problem, ProblemCode};
 use crate::snapshot::{Account, DeletedAccount, Person};
+use crate::wording::first_ten;
 
 impl<'a> Matching<'a> {
     /// Leaves everybody as they are who would be invited under the address of a deleted account. Who has that account back needs no
@@ -99,7 +99,7 @@ impl<'a> Matching<'a> {
                 message: format!(
                     "is the address of {} people in Keycloak: {}",
                     people.len(),
-                    listed(people.iter().map(|person| name_of(person)))
+                    first_ten(people.iter().map(|person| name_of(person)))
                 ),
                 hint: Some("give each their own address there, or take all but one out of the mapped groups".to_owned()),
             },
@@ -120,7 +120,7 @@ impl<'a> Matching<'a> {
                 message: format!(
                     "fits {} accounts: {}",
                     accounts.len(),
-                    listed(accounts.iter().map(|account| format!(
+                    first_ten(accounts.iter().map(|account| format!(
                         "{} ({})",
                         account.id,
                         name_of_account(account)
@@ -149,7 +149,7 @@ impl<'a> Matching<'a> {
                 subject: address.to_string(),
                 message: format!(
                     "is known to an account, but by an attribute that `users.match` leaves out: {}",
-                    listed(accounts)
+                    first_ten(accounts)
                 ),
                 hint: Some(
                     "add the attribute to `users.match`, or take the address off the account"
@@ -168,11 +168,11 @@ impl<'a> Matching<'a> {
             .iter()
             .map(|(person, address, _)| format!("{} with {address}", name_of(person)));
         let message = if owners.len() > 1 {
-            format!("fits {} people: {}", owners.len(), listed(fits))
+            format!("fits {} people: {}", owners.len(), first_ten(fits))
         } else {
             format!(
                 "fits {}, and the address of somebody else who is not clear",
-                listed(fits)
+                first_ten(fits)
             )
         };
         self.leave(
@@ -188,7 +188,7 @@ impl<'a> Matching<'a> {
 }
 
 fn problem_of_deleted(address: &Address, accounts: &[&DeletedAccount]) -> Problem {
-    let which = listed(accounts.iter().map(|DeletedAccount { account, deleted }| {
+    let which = first_ten(accounts.iter().map(|DeletedAccount { account, deleted }| {
         let when = deleted.map_or_else(String::new, |deleted| {
             deleted.strftime(", deleted on %-d %B %Y").to_string()
         });

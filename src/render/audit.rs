@@ -405,8 +405,9 @@ fn pending_list(audit: &Audit, labels: &GroupLabels<'_>) -> Option<List> {
         } = pending;
         let since = match since {
             Some(since) => {
-                let days = now.duration_since(*since).as_hours().max(0) / 24;
-                format!("open since {}, {days} days ago", time_with_seconds(*since))
+                let days = now.duration_since(*since).as_hours() / 24;
+                let days = counted(usize::try_from(days).unwrap_or(0), "day", "days");
+                format!("open since {}, {} ago", time_with_seconds(*since), days)
             }
             None => "Entra does not say since when".to_owned(),
         };
@@ -668,5 +669,30 @@ impl<'a> GroupLabels<'a> {
                 .map(|group| (&group.azure.id, paths(group).collect()))
                 .collect(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn days_are_counted_in_whole_ones_and_with_their_noun() {
+        for (hours, days) in [
+            (-5, "0 days ago"),
+            (23, "0 days ago"),
+            (47, "1 day ago"),
+            (48, "2 days ago"),
+            (24 * 1_204, "1,204 days ago"),
+        ] {
+            let mut audit = samples::audit();
+            let since = audit.pending[0].since.unwrap();
+            audit.evidence.ended = since + SignedDuration::from_hours(hours);
+            let markdown = audit_markdown(&audit);
+            assert!(markdown.contains(&format!(" UTC, {days}")), "{markdown}");
+        }
     }
 }

@@ -16,6 +16,8 @@ use crate::report::Run;
 use super::escape::shortened;
 use super::redact::token_of;
 
+pub(super) use crate::wording::{counted, grouped, listed};
+
 const NAME: usize = 60;
 const GROUP: usize = 80;
 const PATH: usize = 120;
@@ -29,28 +31,6 @@ const MAIL_LINE: usize = 4_000;
 
 /// Paths that are named one by one; of more, the number says more.
 const NAMED_PATHS: usize = 4;
-
-/// Returns a number with its noun: "1 change", "1,204 changes".
-pub(super) fn counted(number: usize, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        grouped(number),
-        if number == 1 { one } else { many }
-    )
-}
-
-/// Returns a number with its thousands set off.
-pub(super) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// The changes of a plan by kind, each kind in the plan's order.
 #[derive(Default)]
@@ -313,15 +293,6 @@ pub(super) fn addition_reason(add: &Add) -> String {
         0 => "was removed by the run".to_owned(),
         1..=NAMED_PATHS => format!("is in {}", listed(&paths, "and")),
         number => format!("is in {number} of its Keycloak groups"),
-    }
-}
-
-/// Returns "a", "a and b" or "a, b and c".
-pub(super) fn listed(items: &[String], and: &str) -> String {
-    match items {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} {and} {last}", first.join(", ")),
     }
 }
 
@@ -698,15 +669,6 @@ pub(super) fn time(time: jiff::Timestamp) -> String {
 mod tests {
     use super::*;
     use crate::render::samples;
-
-    #[test]
-    fn numbers_have_their_noun_and_their_thousands() {
-        assert_eq!(counted(0, "group", "groups"), "0 groups");
-        assert_eq!(counted(1, "group", "groups"), "1 group");
-        assert_eq!(counted(1_204, "group", "groups"), "1,204 groups");
-        assert_eq!(grouped(1_000_000), "1,000,000");
-        assert_eq!(grouped(100), "100");
-    }
 
     #[test]
     fn a_value_cannot_pass_for_the_words_around_it() {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The core, by the paths of its modules.
-const CORE: [&str; 16] = [
+const CORE: [&str; 17] = [
     "audit", "compare", "diff", "explain", "guard", "mapping", "matching", "model", "plan",
-    "removal", "render", "report", "settings", "snapshot", "undo", "verify",
+    "removal", "render", "report", "settings", "snapshot", "undo", "verify", "wording",
 ];
 
 /// Crates and modules that only the shell uses.
