@@ -164,22 +164,11 @@ impl Reads {
 
     /// Reads members that no list showed. Lists lag, so a new account can be a member before it is listed.
     async fn read_members(&self, ids: &[&ObjectId]) -> Result<Accounts, Failure> {
-        let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
-        let mut accounts = Accounts::new();
-        for (id, answer) in ids.iter().zip(self.get_all(&gets).await) {
-            let account = match answer {
-                Ok(body) => asked_for(id, Account::try_from(body.parse::<WireAccount>()?)?)?,
-                Err(Failure::Refused(refusal)) if refusal.status == 404 => {
-                    return Err(Failure::Garbled(format!(
-                        "account {id} is listed as a member of a group and does not exist; \
-                         if it has just been deleted, run this again in a few minutes"
-                    )));
-                }
-                Err(failure) => return Err(failure),
-            };
-            accounts.insert(account.id.clone(), account);
+        let accounts = self.accounts(ids).await?;
+        match ids.iter().find(|id| !accounts.contains_key(**id)) {
+            Some(gone) => Err(Failure::MemberGone((*gone).clone())),
+            None => Ok(accounts),
         }
-        Ok(accounts)
     }
 }
 

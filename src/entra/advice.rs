@@ -32,12 +32,14 @@ pub(super) struct By<'a> {
     pub(super) has_permission: Option<bool>,
 }
 
-/// The permission that an operation needs.
-pub(super) fn permission_for(operation: Operation) -> &'static Permission {
+/// The permission that a write needs.
+pub(super) fn permission_for(operation: Operation) -> Option<&'static Permission> {
     match operation {
-        Operation::Invite => &INVITE,
-        Operation::Update => &UPDATE_ACCOUNTS,
-        Operation::Add | Operation::Remove | Operation::Read => &CHANGE_MEMBERS,
+        Operation::Invite => Some(&INVITE),
+        Operation::Update => Some(&UPDATE_ACCOUNTS),
+        Operation::Add | Operation::Remove => Some(&CHANGE_MEMBERS),
+        // What it needs depends on what is read, which whoever reads knows.
+        Operation::Read => None,
     }
 }
 
@@ -58,7 +60,9 @@ pub(super) fn write_error(
                 "{failure}, so whether it was carried out is not known; running the same command again is safe"
             ),
         ),
-        Failure::Withheld => (WriteErrorKind::Refused, failure.to_string()),
+        Failure::MemberGone(_) | Failure::Withheld => {
+            (WriteErrorKind::Refused, failure.to_string())
+        }
     };
     let is_uncertain = kind == WriteErrorKind::Unknown || outcome.after_unknown;
     let message = if is_uncertain && kind != WriteErrorKind::Unknown {
@@ -129,7 +133,6 @@ fn is_for_everything(operation: Operation, by: By<'_>) -> bool {
 }
 
 fn advice(about: About<'_>, by: By<'_>, meaning: &Meaning) -> Option<String> {
-    let permission = permission_for(about.operation);
     let who = by.who;
     let advice = match meaning {
         Meaning::TokenRefused => "a new token was not accepted either".to_owned(),
@@ -137,7 +140,7 @@ fn advice(about: About<'_>, by: By<'_>, meaning: &Meaning) -> Option<String> {
             format!("the tenant has no enterprise application of {who} any more")
         }
         Meaning::PermissionMissing if by.has_permission != Some(true) || about.operation == Operation::Invite => {
-            who.needs(permission)
+            who.needs(permission_for(about.operation)?)
         }
         Meaning::PermissionMissing if about.operation == Operation::Update => {
             "the app has the permission, so the account may hold an administrator role or be in a restricted management \

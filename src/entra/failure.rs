@@ -5,6 +5,7 @@ use std::fmt;
 use super::login::LoginFailure;
 use super::refusal::{Refusal, shortened};
 use crate::http;
+use crate::model::ObjectId;
 
 /// Why a request did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) enum Failure {
     Refused(Refusal),
     /// The answer cannot be understood.
     Garbled(String),
+    /// A group has a member that does not exist.
+    MemberGone(ObjectId),
     /// The batch was answered without this part.
     Missing,
     /// The request would delete an object, and was not sent.
@@ -42,6 +45,11 @@ impl fmt::Display for Failure {
                     shortened(reason, 300)
                 )
             }
+            Self::MemberGone(id) => write!(
+                f,
+                "account {id} is listed as a member of a group and does not exist; if it has just been deleted, run this again in a \
+                 few minutes"
+            ),
             Self::Missing => f.write_str("Graph answered a batch without one of its parts"),
             Self::Withheld => f.write_str("a request that would delete an object was not sent"),
         }

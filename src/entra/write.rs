@@ -399,7 +399,8 @@ impl Writer {
     fn error(&self, about: About<'_>, outcome: &Outcome, failure: &Failure) -> WriteError {
         let by = By {
             who: self.reader.who(),
-            has_permission: self.reader.has(permission_for(about.operation)),
+            has_permission: permission_for(about.operation)
+                .and_then(|permission| self.reader.has(permission)),
         };
         write_error(about, by, outcome, failure)
     }
@@ -508,7 +509,7 @@ fn invited_in(outcome: &Outcome) -> Invitee {
         }
         Failure::Refused(refusal) => meaning(Operation::Invite, refusal) == Meaning::Unavailable,
         Failure::Garbled(_) | Failure::Missing => true,
-        Failure::Login(_) | Failure::Withheld => false,
+        Failure::Login(_) | Failure::MemberGone(_) | Failure::Withheld => false,
     };
     if is_unknown {
         Invitee::Unknown
