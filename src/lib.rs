@@ -23,6 +23,7 @@ pub mod diff;
 pub mod entra;
 pub mod execute;
 pub mod explain;
+pub mod files;
 pub mod guard;
 pub mod http;
 pub mod keycloak;

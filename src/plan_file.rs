@@ -10,6 +10,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
+use crate::files;
 use crate::model::ObjectId;
 use crate::plan::{
     Block, BlockCode, Change, FORMAT_VERSION, FieldChange, Fields, GroupName, Overrides, Plan,
@@ -275,6 +276,10 @@ impl<R: Read> Read for Numbers<R> {
 
 /// Reads the plan file at a path.
 pub fn read(path: &Path) -> anyhow::Result<Plan> {
+    read_at_most(path, LARGEST)
+}
+
+fn read_at_most(path: &Path, most: u64) -> anyhow::Result<Plan> {
     let shown = path.display();
     let file = std::fs::metadata(path).map_err(|error| {
         let hint = match error.kind() {
@@ -289,13 +294,15 @@ pub fn read(path: &Path) -> anyhow::Result<Plan> {
     );
     let size = file.len();
     anyhow::ensure!(
-        size <= LARGEST,
+        size <= most,
         "refused {shown}: {size} bytes are too many for a plan"
     );
     if !file.is_file() {
-        // A pipe, which cannot be read twice.
-        let bytes =
-            std::fs::read(path).with_context(|| format!("failed to read the plan {shown}"))?;
+        // A pipe, which cannot be read twice and does not say how much comes.
+        let bytes = File::open(path)
+            .map_err(anyhow::Error::new)
+            .and_then(|pipe| files::read_bounded(pipe, most))
+            .with_context(|| format!("failed to read the plan {shown}"))?;
         return from_bytes(&bytes).with_context(|| format!("refused the plan {shown}"));
     }
     let file = File::open(path).with_context(|| format!("failed to read the plan {shown}"))?;
@@ -561,4 +568,18 @@ fn values_differ(fields: &Fields) -> bool {
         && [display_name, given_name, surname]
             .into_iter()
             .all(|change| differs(change.as_ref()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_say_how_large_it_is_is_read_to_the_limit_and_no_further() {
+        let error = read_at_most(Path::new("/dev/zero"), 2_048).unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "failed to read the plan /dev/zero: it is larger than 2 KiB"
+        );
+    }
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write as _};
+use std::io::{self, BufReader, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use crate::execute::Recorder;
+use crate::files;
 use crate::model::{Address, ObjectId};
 use crate::plan::Plan;
 use crate::render::escape;
-use crate::report::{Line, Report, Run, Step, Write};
+use crate::report::{Line, NotAReport, Reading, Report, Run, Step, Write};
+
+/// The longest line that a report may have. What is longest in one is a refusal, of some kilobytes.
+const LONGEST_LINE: u64 = 1024 * 1024;
 
 /// A report that is open for a run, and for no other one meanwhile.
 pub struct ReportFile {
@@ -59,14 +63,16 @@ impl ReportFile {
             .with_context(|| format!("failed to open the report {shown}"))?;
         // Before it is read: what the other run does from here on would be missing.
         lock(&file, path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
-            .with_context(|| format!("failed to read the report {shown}"))?;
-        let report = Report::parse(&bytes).with_context(|| {
-            format!("{shown} is not a report of this program; name another file with --report")
+        let (report, ending) = read_lines(&file).map_err(|unreadable| match unreadable {
+            Unreadable::Failed(error) => {
+                anyhow::Error::new(error).context(format!("failed to read the report {shown}"))
+            }
+            Unreadable::NotAReport(error) => anyhow::Error::new(error).context(format!(
+                "{shown} is not a report of this program; name another file with --report"
+            )),
         })?;
         let earlier = earlier_runs(&report, &OfPlan::new(plan));
-        if bytes.last().is_some_and(|last| *last != b'\n') {
+        if ending == Ending::WithinALine {
             // A run that was killed in the middle of a line; the next line must not be glued to it.
             file.write_all(b"\n")
                 .with_context(|| format!("failed to write to the report {shown}"))?;
@@ -145,8 +151,51 @@ fn cannot_read(path: &Path, error: io::Error) -> anyhow::Error {
 /// Reads a report, also of a run that is still going.
 pub fn read(path: &Path) -> anyhow::Result<Report> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|error| cannot_read(path, error))?;
-    Report::parse(&bytes).with_context(|| format!("{shown} is not a report of this program"))
+    let file = File::open(path).map_err(|error| cannot_read(path, error))?;
+    match read_lines(&file) {
+        Ok((report, _)) => Ok(report),
+        Err(Unreadable::Failed(error)) => Err(cannot_read(path, error)),
+        Err(Unreadable::NotAReport(error)) => {
+            Err(anyhow::Error::new(error)
+                .context(format!("{shown} is not a report of this program")))
+        }
+    }
+}
+
+/// How a report ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    AfterALine,
+    WithinALine,
+}
+
+/// Why there is no report in a file.
+#[derive(Debug)]
+enum Unreadable {
+    Failed(io::Error),
+    NotAReport(NotAReport),
+}
+
+/// Reads a report line by line: all of it may be very large, and no line of it is.
+fn read_lines(file: impl io::Read) -> Result<(Report, Ending), Unreadable> {
+    let mut file = BufReader::new(file);
+    let mut reading = Reading::default();
+    let mut line = Vec::new();
+    let mut ending = Ending::AfterALine;
+    loop {
+        let fits = files::read_line_bounded(&mut file, &mut line, LONGEST_LINE)
+            .map_err(Unreadable::Failed)?;
+        ending = match line.last() {
+            None => return Ok((reading.end(), ending)),
+            Some(b'\n') => Ending::AfterALine,
+            Some(_) => Ending::WithinALine,
+        };
+        if !fits {
+            let reason = format!("it is longer than {} KiB", LONGEST_LINE / 1024);
+            return Err(Unreadable::NotAReport(reading.refused_next(reason)));
+        }
+        reading.line(&line).map_err(Unreadable::NotAReport)?;
+    }
 }
 
 impl Recorder for ReportFile {
@@ -264,6 +313,37 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(earlier.invited.len(), 1);
+    }
+
+    #[test]
+    fn a_line_is_cut_off_wherever_a_killed_run_left_it_and_the_next_run_ended_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.report.jsonl");
+        let (first, last) = (
+            start("r1", "sha256:a", false),
+            start("r2", "sha256:a", false),
+        );
+        for length in 1..first.len() {
+            let cut = &first[..length];
+            std::fs::write(&path, format!("{cut}\n{last}\n")).unwrap();
+            let report = super::read(&path).unwrap();
+            assert_eq!(report.runs.len(), 1, "{cut}");
+            let (_, ending) = read_lines(cut.as_bytes()).unwrap();
+            assert_eq!(ending, Ending::WithinALine, "{cut}");
+        }
+        let (report, ending) = read_lines(format!("{last}\n").as_bytes()).unwrap();
+        assert_eq!((report.runs.len(), ending), (1, Ending::AfterALine));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_read_to_its_end() {
+        let begun = format!("{}\n", start("r1", "sha256:a", false));
+        let Err(Unreadable::NotAReport(refused)) =
+            read_lines(io::Read::chain(begun.as_bytes(), io::repeat(b' ')))
+        else {
+            panic!("it is read");
+        };
+        assert_eq!(refused.to_string(), "line 2: it is longer than 1024 KiB");
     }
 
     #[test]

@@ -22,13 +22,13 @@ mod schema_tests;
 mod tests;
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use crate::files;
 use crate::plan::hex;
 use crate::settings::Settings;
 
@@ -112,16 +112,8 @@ fn read_bounded(path: &Path) -> anyhow::Result<Vec<u8>> {
              keycloak_to_azure.config.yaml.example is one to begin with)"
         )
     })?;
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("the configuration file {shown} cannot be read"))?;
-    anyhow::ensure!(
-        bytes.len() as u64 <= MOST_BYTES,
-        "the configuration file {shown} is larger than {} KiB; is it the right one?",
-        MOST_BYTES / 1024
-    );
-    Ok(bytes)
+    files::read_bounded(file, MOST_BYTES)
+        .with_context(|| format!("the configuration file {shown} cannot be read"))
 }
 
 /// Returns the text of a file without the byte order mark that editors on Windows put before it.

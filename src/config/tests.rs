@@ -382,7 +382,10 @@ fn a_file_that_cannot_be_read_is_named_with_what_to_do() {
 #[cfg(unix)]
 fn a_file_without_end_is_refused() {
     let endless = Config::load(Path::new("/dev/zero"), |_| None).unwrap_err();
-    assert!(endless.to_string().contains("larger than"), "{endless:#}");
+    assert!(
+        format!("{endless:#}").contains("larger than"),
+        "{endless:#}"
+    );
 }
 
 #[test]

@@ -28,10 +28,14 @@ use self::login::Session;
 pub use self::refusal::Refusal;
 use crate::config::{KeycloakConnection, KeycloakCredentials};
 use crate::explain::KnownPerson;
+use crate::files;
 use crate::http::{self, Http, Options, Timing};
 use crate::model::{Address, GroupPath, KeycloakGroupId, PersonId};
 use crate::removal::{ProofRequest, Proofs};
 use crate::snapshot::{KeycloakGroup, KeycloakSnapshot, Person};
+
+/// The largest file of certificate authorities that is read; those of a whole system are some hundred kilobytes.
+const LARGEST_CA_FILE: u64 = 16 * 1024 * 1024;
 
 /// A realm of a Keycloak, logged in to. Clones share the session.
 #[derive(Clone)]
@@ -80,13 +84,15 @@ impl Keycloak {
         credentials: KeycloakCredentials,
         timing: Timing,
     ) -> anyhow::Result<Self> {
-        let ca_pem =
-            match &connection.ca_file {
-                Some(file) => Some(tokio::fs::read(file).await.with_context(|| {
+        let ca_pem = match &connection.ca_file {
+            Some(file) => {
+                let read = files::read_regular_aside(file, LARGEST_CA_FILE).await;
+                Some(read.with_context(|| {
                     format!("failed to read keycloak_ca_file {}", file.display())
-                })?),
-                None => None,
-            };
+                })?)
+            }
+            None => None,
+        };
         let http = Http::new(&Options {
             ca_pem,
             loopback: is_plain_loopback(&connection.url),

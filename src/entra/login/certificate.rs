@@ -1,8 +1,6 @@
 //! A certificate of the app: it signs what the app says of itself
 //! (<https://learn.microsoft.com/entra/identity-platform/certificate-credentials>).
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +18,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::LoginFailure;
+use crate::files;
 
 /// The largest file that is read; a long chain is some kilobytes.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -42,17 +41,7 @@ impl Certificate {
     /// Reads the file of `AZURE_CLIENT_CERTIFICATE_PATH`.
     pub(super) fn read(file: &Path, sends_chain: bool) -> anyhow::Result<Self> {
         let read = || -> anyhow::Result<Self> {
-            let mut bytes = Vec::new();
-            // To open a pipe that nobody writes to would take for ever.
-            ensure!(file.metadata()?.is_file(), "it is not a regular file");
-            File::open(file)?
-                .take(LARGEST_FILE + 1)
-                .read_to_end(&mut bytes)?;
-            ensure!(
-                bytes.len() as u64 <= LARGEST_FILE,
-                "it is larger than {} KiB",
-                LARGEST_FILE / 1024
-            );
+            let bytes = files::read_regular(file, LARGEST_FILE)?;
             Self::parse(&bytes, sends_chain)
         };
         read().with_context(|| {

@@ -8,11 +8,11 @@ use anyhow::Context;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
 
 use super::{LoginFailure, Shown};
 use crate::entra::jwt;
 use crate::entra::refusal::shortened;
+use crate::files;
 
 /// The largest token that is read. Those of Kubernetes are about a kilobyte.
 const LARGEST_TOKEN: u64 = 64 * 1024;
@@ -40,17 +40,7 @@ impl FederatedFile {
     }
 
     async fn text(&self) -> anyhow::Result<String> {
-        // To open a pipe that nobody writes to would take for ever.
-        let is_file = tokio::fs::metadata(&self.0).await?.is_file();
-        anyhow::ensure!(is_file, "it is not a regular file");
-        let file = tokio::fs::File::open(&self.0).await?;
-        let mut bytes = Vec::new();
-        file.take(LARGEST_TOKEN + 1).read_to_end(&mut bytes).await?;
-        anyhow::ensure!(
-            bytes.len() as u64 <= LARGEST_TOKEN,
-            "it is larger than {} KiB",
-            LARGEST_TOKEN / 1024
-        );
+        let bytes = files::read_regular_aside(&self.0, LARGEST_TOKEN).await?;
         // Neither the bytes nor what is wrong with them is of use to anybody, and they may be a token all the same.
         String::from_utf8(bytes).ok().context("it is not text")
     }

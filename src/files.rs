@@ -1,0 +1,90 @@
+//! Reads files that others made: never more of one than it may hold, so that a wrong path cannot fill the memory.
+
+use std::fs::File;
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+
+/// Reads what is open to its end, if that is not more than so many bytes.
+pub fn read_bounded(source: impl Read, most: u64) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    ensure!(
+        bytes.len() as u64 <= most,
+        "it is larger than {} KiB",
+        most / 1024
+    );
+    Ok(bytes)
+}
+
+/// Reads a regular file, if it is not larger than that. To open a pipe that nobody writes to would take for ever.
+pub fn read_regular(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    ensure!(path.metadata()?.is_file(), "it is not a regular file");
+    read_bounded(File::open(path)?, most)
+}
+
+/// Does the same beside everything else that is going on.
+pub async fn read_regular_aside(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || read_regular(&path, most))
+        .await
+        .context("it was not read to its end")?
+}
+
+/// Reads one line with its end into a buffer that is emptied before, and says whether it is not longer than so many bytes. At the end
+/// of the file there is nothing in the buffer.
+pub fn read_line_bounded(
+    source: &mut impl BufRead,
+    line: &mut Vec<u8>,
+    most: u64,
+) -> std::io::Result<bool> {
+    line.clear();
+    source
+        .take(most.saturating_add(1))
+        .read_until(b'\n', line)?;
+    Ok(line.len() as u64 <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_read_than_may_be_there() {
+        assert_eq!(read_bounded(&b"1234"[..], 4).unwrap(), b"1234");
+        let error = read_bounded(std::io::repeat(b'a'), 2_048).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 2 KiB");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_a_regular_file_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [&pipe, folder.path(), Path::new("/dev/zero")] {
+            let error = read_regular(path, 10).unwrap_err();
+            assert_eq!(error.to_string(), "it is not a regular file", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_read_one_by_one_and_none_beyond_its_bound() {
+        let mut source = &b"12\n\n123\n1234\n"[..];
+        let mut line = Vec::new();
+        let mut next = || {
+            let fits = read_line_bounded(&mut source, &mut line, 4).unwrap();
+            (fits, String::from_utf8(line.clone()).unwrap())
+        };
+        assert_eq!(next(), (true, "12\n".to_owned()));
+        assert_eq!(next(), (true, "\n".to_owned()));
+        assert_eq!(next(), (true, "123\n".to_owned()));
+        assert_eq!(next(), (false, "1234\n".to_owned()));
+        assert_eq!(next(), (true, String::new()));
+        assert!(!read_line_bounded(&mut &b"12345"[..], &mut line, 4).unwrap());
+    }
+}
