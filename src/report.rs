@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ObjectId;
 use crate::plan::{
-    AccountName, Action, Add, Change, Fields, GroupName, Invite, PlanKind, Remove, Target, Update,
+    AccountName, Action, Add, Change, Fields, GroupName, Invite, Plan, PlanKind, Remove, Target,
+    Update,
 };
 
 /// How the message of an invitation begins that went through and whose account is not yet as the plan says.
@@ -343,7 +344,41 @@ impl<'r> ByChange<'r> {
     }
 }
 
+/// What tells a plan from others in a report. The same situation gives the same id again, and is another plan then: an account that was
+/// invited for the one may be gone since. The clocks of who plans and who applies need not agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanOfRun<'a> {
+    plan_id: &'a str,
+    tenant: &'a ObjectId,
+    created_at: jiff::Timestamp,
+}
+
+impl<'a> PlanOfRun<'a> {
+    /// A plan that is to be applied.
+    pub fn of(plan: &'a Plan) -> Self {
+        Self {
+            plan_id: &plan.plan_id,
+            tenant: &plan.target.tenant_id,
+            created_at: plan.created_at,
+        }
+    }
+}
+
 impl Run {
+    /// The plan that it carried out, or tried in a dry run.
+    pub fn plan(&self) -> PlanOfRun<'_> {
+        PlanOfRun {
+            plan_id: &self.start.plan_id,
+            tenant: &self.start.target.tenant_id,
+            created_at: self.start.plan_created_at,
+        }
+    }
+
+    /// Whether it is a run of the plan that wrote.
+    pub fn wrote_for(&self, plan: PlanOfRun<'_>) -> bool {
+        self.plan() == plan && !self.start.dry_run
+    }
+
     /// The totals of the outcomes that are written down.
     pub fn totals(&self) -> Totals {
         let outcomes = self.outcomes.iter();

@@ -12,7 +12,7 @@ use crate::files;
 use crate::model::{Address, ObjectId};
 use crate::plan::Plan;
 use crate::render::escape;
-use crate::report::{Line, NotAReport, Reading, Report, Run, Step, Write};
+use crate::report::{Line, NotAReport, PlanOfRun, Reading, Report, Run, Step, Write};
 
 /// The longest line that a report may have. What is longest in one is a refusal, of some kilobytes.
 const LONGEST_LINE: u64 = 1024 * 1024;
@@ -21,23 +21,6 @@ const LONGEST_LINE: u64 = 1024 * 1024;
 pub struct ReportFile {
     path: PathBuf,
     file: File,
-}
-
-/// What tells the runs of a plan from others.
-struct OfPlan<'a> {
-    plan_id: &'a str,
-    tenant: &'a ObjectId,
-    created_at: jiff::Timestamp,
-}
-
-impl<'a> OfPlan<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        Self {
-            plan_id: &plan.plan_id,
-            tenant: &plan.target.tenant_id,
-            created_at: plan.created_at,
-        }
-    }
 }
 
 /// What earlier runs of a plan left in its report.
@@ -71,7 +54,7 @@ impl ReportFile {
                 "{shown} is not a report of this program; name another file with --report"
             )),
         })?;
-        let earlier = earlier_runs(&report, &OfPlan::new(plan));
+        let earlier = earlier_runs(&report, PlanOfRun::of(plan));
         if ending == Ending::WithinALine {
             // A run that was killed in the middle of a line; the next line must not be glued to it.
             file.write_all(b"\n")
@@ -105,18 +88,10 @@ impl Drop for ReportFile {
     }
 }
 
-/// Runs of a plan that was made earlier are no concern of it: the same situation gives the same id again, and an account that was invited
-/// then may be gone since. The clocks of who plans and who applies need not agree.
-fn earlier_runs(report: &Report, of: &OfPlan<'_>) -> EarlierRuns {
+fn earlier_runs(report: &Report, plan: PlanOfRun<'_>) -> EarlierRuns {
     let mut earlier = EarlierRuns::default();
-    for Run { start, steps, .. } in &report.runs {
-        let is_of_plan = start.plan_id == of.plan_id
-            && start.target.tenant_id == *of.tenant
-            && start.plan_created_at == of.created_at
-            && !start.dry_run;
-        if !is_of_plan {
-            continue;
-        }
+    let runs = report.runs.iter().filter(|run| run.wrote_for(plan));
+    for Run { steps, .. } in runs {
         earlier.runs += 1;
         let invited = steps.iter().filter(|step| step.write == Write::Invited);
         for Step { account, .. } in invited {
@@ -260,15 +235,19 @@ mod tests {
         created_at: &str,
         lines: &[String],
     ) -> anyhow::Result<EarlierRuns> {
-        let of = OfPlan {
-            plan_id: "sha256:a",
-            tenant: &TENANT.parse().unwrap(),
-            created_at: created_at.parse().unwrap(),
-        };
-        Ok(earlier_runs(
-            &Report::parse(lines.join("\n").as_bytes())?,
-            &of,
-        ))
+        let report = Report::parse(lines.join("\n").as_bytes())?;
+        // The plan of a run that is in no report yet.
+        let mut start = Report::parse(start("r9", "sha256:a", false).as_bytes())?;
+        let run = &mut start.runs[0];
+        run.start.plan_created_at = created_at.parse().unwrap();
+        Ok(earlier_runs(&report, run.plan()))
+    }
+
+    #[test]
+    fn runs_of_a_plan_for_another_tenant_are_of_another_one() {
+        let elsewhere = start("r1", "sha256:a", false).replace(TENANT, &TENANT.replace('1', "3"));
+        let lines = [elsewhere, invited("r1", "ann@x.example")];
+        assert_eq!(read(&lines).unwrap(), EarlierRuns::default());
     }
 
     #[test]

@@ -95,13 +95,8 @@ fn doubts(report: &Report) -> Vec<Doubt> {
         if run.start.dry_run {
             continue;
         }
-        // The same situation gives the same id again, and is another plan then.
-        let is_of_plan = |later: &&Run| {
-            later.start.plan_id == run.start.plan_id
-                && later.start.plan_created_at == run.start.plan_created_at
-                && !later.start.dry_run
-        };
-        let later: Vec<&Run> = report.runs.iter().skip(at + 1).filter(is_of_plan).collect();
+        let later = report.runs.iter().skip(at + 1);
+        let later: Vec<&Run> = later.filter(|later| later.wrote_for(run.plan())).collect();
         let settled: BTreeSet<usize> = later
             .iter()
             .flat_map(|later| &later.outcomes)

@@ -507,6 +507,10 @@ fn what_a_report_leaves_open_is_named_until_a_later_run_of_the_plan_ended() {
     assert_ne!(again.start.plan_created_at, later.start.plan_created_at);
     report.runs[1] = again;
     assert_eq!(doubts(&report), 2);
+    let mut elsewhere = later.clone();
+    elsewhere.start.target.tenant_id = "33333333-3333-4333-8333-333333333333".parse().unwrap();
+    report.runs[1] = elsewhere;
+    assert_eq!(doubts(&report), 2);
     later.start.plan_id = "another".to_owned();
     report.runs[1] = later;
     assert_eq!(doubts(&report), 2);
