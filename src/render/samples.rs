@@ -529,7 +529,7 @@ pub(super) fn undo() -> Plan {
             ProblemCode::InvitationNotUndone,
             "Dana Diaz (dana@partner.example)",
             "was invited as account 00000000-0000-4000-8000-000000000017; an invitation is not taken back",
-            "Delete the account in Entra if nobody needs it.",
+            "delete the account in Entra if nobody needs it",
         ),
         Problem {
             hint: None,

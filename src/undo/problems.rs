@@ -30,7 +30,7 @@ pub(super) fn value_not_restorable(step: &Step) -> Option<Problem> {
         code: ProblemCode::ValueNotRestorable,
         subject: named(&step.account),
         message: format!("had no {what} before the run, which Entra does not allow to be restored"),
-        hint: Some("See whether the account is to keep what the run gave it.".to_owned()),
+        hint: Some("see whether the account is to keep what the run gave it".to_owned()),
     })
 }
 
@@ -47,17 +47,17 @@ pub(super) fn invitation_not_undone(step: &Step, run: &ByChange<'_>) -> Problem 
                 "was invited as account {account}; the run says of it: {}",
                 failed.message
             ),
-            "See whose account it is before anything is done about it.",
+            "see whose account it is before anything is done about it",
         ),
         (Write::Invited, None) => (
             format!("was invited as account {account}; an invitation is not taken back"),
-            "Delete the account in Entra if nobody needs it.",
+            "delete the account in Entra if nobody needs it",
         ),
         (_, None) => (
             format!(
                 "was invited earlier as account {account}, and got its values by this run; an invitation is not taken back"
             ),
-            "Delete the account in Entra if nobody needs it.",
+            "delete the account in Entra if nobody needs it",
         ),
     };
     Problem {
@@ -85,7 +85,7 @@ pub(super) fn not_known(reported: &ReportedOutcome) -> Option<Problem> {
             outcome.change,
             of_group.unwrap_or_default()
         ),
-        hint: Some("Compare with Entra's audit log.".to_owned()),
+        hint: Some("compare with Entra's audit log".to_owned()),
     })
 }
 
@@ -112,7 +112,7 @@ pub(super) fn cut_off(run: &Run) -> Option<Problem> {
             shown.join(", ")
         ),
         hint: Some(
-            "Compare these with Entra's audit log: what is not in the report is not taken back."
+            "compare these with Entra's audit log: what is not in the report is not taken back"
                 .to_owned(),
         ),
     })
@@ -124,7 +124,7 @@ pub(super) fn not_to_be_planned(step: &Step, message: String) -> Problem {
         code: ProblemCode::ChangedSinceRun,
         subject: named(&step.account),
         message,
-        hint: Some("Take it back by hand if need be.".to_owned()),
+        hint: Some("take it back by hand if need be".to_owned()),
     }
 }
 

@@ -454,6 +454,7 @@ impl World {
     }
 
     fn assemble(&self, decision: &Decision<'_>) -> Plan {
+        check_hints(&decision.problems);
         Plan {
             format_version: FORMAT_VERSION.to_owned(),
             kind: PlanKind::Sync,
@@ -502,7 +503,9 @@ impl World {
             scope: None,
             ..sync
         };
-        undoing.in_plan(plan, overrides)
+        let plan = undoing.in_plan(plan, overrides);
+        check_hints(&plan.problems);
+        plan
     }
 
     /// Does to Entra what the changes say.
@@ -650,4 +653,15 @@ pub fn codes(plan: &Plan) -> Vec<ProblemCode> {
         .iter()
         .map(|problem: &Problem| problem.code)
         .collect()
+}
+
+/// Every hint of every plan that a test makes goes on from the sentence before it: it begins in lower case and has no full stop.
+fn check_hints(problems: &[Problem]) {
+    for hint in problems
+        .iter()
+        .filter_map(|problem| problem.hint.as_deref())
+    {
+        let goes_on = !hint.starts_with(char::is_uppercase) && !hint.ends_with(['.', ' ']);
+        assert!(goes_on, "{hint}");
+    }
 }
