@@ -352,9 +352,8 @@ fn what_became_of_invited_accounts_after_the_last_run_and_by_none_is_named() {
         .map(|mut it| {
             let name = it.account.display_name.clone().unwrap();
             (it.account.created, it.state_changed) = match name.as_str() {
-                "Early Example" => (Some(before), Some(after)),
+                "Early Example" | "Open Example" => (Some(before), Some(after)),
                 "Late Example" => (Some(after), None),
-                "Open Example" => (Some(before), Some(after)),
                 _ if it.account.id == made_by_it => (Some(after), Some(before)),
                 _ => (it.account.created, it.state_changed),
             };

@@ -286,7 +286,7 @@ fn what_is_so_of_one_person_stands_in_one_place() {
     );
     let (_, by_person) = page.split_once("id=\"by-person\"").unwrap();
     assert!(!by_person.contains("tara@old.example"));
-    let (to_look_into, others) = by_person.split_once("Nothing to look into (1)").unwrap();
+    let (to_look_into, others) = by_person.split_once("Nothing to look into (2)").unwrap();
     assert!(to_look_into.contains("To look into (6)"), "{to_look_into}");
     assert!(others.contains("glass@acme.example"));
 }
