@@ -1,0 +1,342 @@
+//! Of plans.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::{WIDE, anything, key, shape, some_key, tokens};
+use crate::diff::new_address_of;
+use crate::model::UserType;
+use crate::plan::{
+    AccountName, Change, FieldChange, Fields, Invite, NewAccount, PersonName, Plan, Problem,
+    ProblemCode, RemovalReason, Remove, Summary, Update,
+};
+use crate::removal::held_in;
+use crate::render::redact::Redacted;
+use crate::render::redact::problems::general;
+use crate::render::redact::tokens::{DIGITS, Tokens};
+use crate::render::samples;
+use crate::render::words::Changes;
+
+/// Everything that a plan says of one person.
+#[derive(Debug, Clone)]
+struct Somebody {
+    name: String,
+    username: String,
+    email: String,
+}
+
+/// A plan with somebody in every place that it has, and every problem in the words that the program has for it.
+fn plan_about(people: &[Somebody; 8]) -> Plan {
+    let [
+        invited,
+        renamed,
+        joining,
+        leaving,
+        unknown,
+        before,
+        after,
+        other,
+    ] = people;
+    let platform = || samples::group(2, "acme-platform");
+    let mut plan = samples::empty();
+    let account = |somebody: &Somebody, number: usize| AccountName {
+        id: samples::id(number),
+        email: somebody.email.clone(),
+        display_name: Some(somebody.name.clone()),
+    };
+    let named = |after: &str| {
+        Some(FieldChange {
+            before: Some(renamed.name.clone()),
+            after: Some(after.to_owned()),
+        })
+    };
+    let invite = |somebody: &Somebody| {
+        Change::Invite(Invite {
+            email: somebody.email.parse().unwrap(),
+            person: PersonName {
+                id: format!("f:ldap:{}", somebody.username).parse().unwrap(),
+                username: somebody.username.clone(),
+            },
+            set: NewAccount {
+                user_type: Some(UserType::Member),
+                display_name: Some(somebody.name.clone()),
+                given_name: Some(somebody.name.clone()),
+                surname: None,
+            },
+            redirect_url: "https://portal.azure.com/acme".to_owned(),
+            send_email: true,
+            message: Some(format!("Ask {} ({})", somebody.name, somebody.email)),
+            language: Some("de-DE".parse().unwrap()),
+            cc: Some(other.email.parse().unwrap()),
+        })
+    };
+    let add = |somebody: &Somebody, number| {
+        samples::add(platform(), number, &somebody.name, &somebody.email, "/p")
+    };
+    let remove = |account: AccountName, because| {
+        Change::Remove(Remove {
+            group: platform(),
+            account,
+            because,
+        })
+    };
+    plan.changes = vec![
+        invite(invited),
+        invite(after),
+        Change::Update(Update {
+            account: account(renamed, 12),
+            fields: Fields {
+                user_type: Some(FieldChange {
+                    before: Some(UserType::Guest),
+                    after: Some(UserType::Member),
+                }),
+                display_name: named(&other.name),
+                given_name: named(&other.username),
+                surname: Some(FieldChange {
+                    before: None,
+                    after: Some(other.name.clone()),
+                }),
+            },
+        }),
+        add(invited, None),
+        add(joining, Some(13)),
+        add(after, None),
+        remove(account(leaving, 14), RemovalReason::LeftGroup),
+        remove(account(unknown, 15), RemovalReason::UnknownToKeycloak),
+        remove(
+            AccountName {
+                display_name: Some(after.name.clone()),
+                ..account(before, 16)
+            },
+            RemovalReason::UnknownToKeycloak,
+        ),
+    ];
+    let new_address = match &plan.changes[..] {
+        [.., Change::Add(add), _, _, Change::Remove(remove)] => new_address_of(remove, add),
+        _ => unreachable!(),
+    };
+    let called = format!("{} ({})", other.name, other.username);
+    let with_address = format!("{} ({})", other.name, other.email);
+    let has_address = format!("has the address {}, which", other.email);
+    plan.problems = [
+        (
+            ProblemCode::NoEmail,
+            called.as_str(),
+            "has no e-mail address in Keycloak",
+        ),
+        (ProblemCode::InvalidEmail, &called, &has_address),
+        (ProblemCode::OwnDomain, &called, &has_address),
+        (ProblemCode::DomainNotAllowed, &called, &has_address),
+        (
+            ProblemCode::DuplicateEmail,
+            &other.email,
+            &format!("is the address of 2 people in Keycloak: {called}"),
+        ),
+        (
+            ProblemCode::AmbiguousAccount,
+            &other.email,
+            &format!("fits 2 accounts: {}", other.name),
+        ),
+        (
+            ProblemCode::DeletedAccount,
+            &other.email,
+            &format!(
+                "is the address of an account that was deleted: {}",
+                other.name
+            ),
+        ),
+        (ProblemCode::UnverifiedEmail, &other.username, &has_address),
+        (
+            ProblemCode::OnPremisesAccount,
+            &with_address,
+            "has other names",
+        ),
+        (
+            ProblemCode::NameTooLong,
+            &called,
+            "has a last name of 70 characters",
+        ),
+        (
+            ProblemCode::AddressMayHaveChanged,
+            &after.name,
+            &new_address,
+        ),
+        (
+            ProblemCode::AddressMayHaveChanged,
+            &other.name,
+            &with_address,
+        ),
+        (
+            ProblemCode::RemovalNotConfirmed,
+            &with_address,
+            &(held_in("acme-platform") + &has_address),
+        ),
+        (
+            ProblemCode::RemovalNotConfirmed,
+            &with_address,
+            &format!("stays: {with_address}"),
+        ),
+        (
+            ProblemCode::GroupDynamic,
+            "acme-support",
+            "has a dynamic membership",
+        ),
+    ]
+    .map(|(code, subject, message)| Problem {
+        code,
+        subject: subject.to_owned(),
+        message: message.to_owned(),
+        hint: general(code).map(|_| format!("tell {} ({})", other.name, samples::id(17))),
+    })
+    .into();
+    plan.sealed()
+}
+
+fn eight(text: &str) -> [Somebody; 8] {
+    std::array::from_fn(|at| Somebody {
+        name: format!("{text} {at} {text}"),
+        username: format!("{text}{at}"),
+        email: format!("x{text}{at}@of{at}.example"),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whoever the people are, all that differs is their tokens. So nothing of them is shown, however short it is.
+    #[test]
+    fn what_is_shown_depends_on_people_only_through_their_tokens(text in anything()) {
+        let (plan, stranger) = (plan_about(&eight(&text)), plan_about(&eight("q")));
+        let [shown, expected] = [&plan, &stranger].map(|plan| {
+            let mut plan = plan.clone();
+            plan.plan_id = "sha256:0".to_owned();
+            Redacted::new(&plan, &some_key())
+        });
+        prop_assert_eq!(shape(&shown.text(&WIDE)), shape(&expected.text(&WIDE)));
+        prop_assert_eq!(shape(&shown.markdown()), shape(&expected.markdown()));
+        // People stand in the order of their tokens, and with the first row of a table stands its beginning.
+        let rows = |page: &Redacted| shape(&page.html().replace("<tr", "\n<tr"));
+        prop_assert_eq!(rows(&shown), rows(&expected));
+    }
+
+    /// Not even what no rendering shows today.
+    #[test]
+    fn no_value_of_the_plan_is_a_persons(text in "[A-Z]{4,8}") {
+        let plan = plan_about(&eight(&text));
+        let holds = |plan: &Plan| {
+            let json = serde_json::to_string(plan).unwrap();
+            (json.contains(&text), json.contains(&text.to_lowercase()), (12..=17).any(|number| json.contains(samples::id(number).as_str())))
+        };
+        prop_assert_eq!(holds(&plan), (true, true, true));
+        prop_assert_eq!(holds(&Redacted::new(&plan, &some_key()).0), (false, false, false));
+    }
+}
+
+#[test]
+fn all_but_people_stays() {
+    let plan = plan_about(&eight("q"));
+    let Redacted(redacted) = Redacted::new(&plan, &some_key());
+    let counted = |plan: &Plan| {
+        let changes = Changes::of(plan);
+        Summary {
+            invite: changes.invite.len(),
+            update: changes.update.len(),
+            add: changes.add.len(),
+            remove: changes.remove.len(),
+            problems: plan.problems.len(),
+            ..Summary::default()
+        }
+    };
+    assert_eq!(counted(&redacted), counted(&plan));
+    assert_eq!(redacted.plan_id, plan.plan_id);
+    let without_people = |plan: Plan| Plan {
+        changes: Vec::new(),
+        problems: Vec::new(),
+        ..plan
+    };
+    assert_eq!(without_people(redacted), without_people(plan));
+}
+
+#[test]
+fn one_person_has_one_token_in_every_place() {
+    let mut plan = plan_about(&eight("q"));
+    plan.problems.clear();
+    let token = |email: &str| {
+        let tokens = Tokens::of_plan(&plan, &some_key()).person(email);
+        tokens.trim_start_matches("person-").to_owned()
+    };
+    // xq0 is invited and added, xq4 leaves.
+    let shown = Redacted::new(&plan, &some_key()).text(&WIDE);
+    assert_eq!(
+        shown.matches(&token("xq0@of0.example")).count(),
+        3,
+        "{shown}"
+    );
+    assert_eq!(
+        shown.matches(&token(" XQ4@of4.example ")).count(),
+        2,
+        "{shown}"
+    );
+    assert_eq!(token("Quinn Q (xq0@of0.example)"), token("xq0@of0.example"));
+    assert_ne!(token("xq0@of0.example (Quinn)"), token("xq0@of0.example"));
+}
+
+#[test]
+fn a_token_is_what_openssl_makes_of_the_address() {
+    // printf 'person:bob@partner.example' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
+    let plan = samples::every_kind();
+    assert_eq!(
+        Tokens::of_plan(&plan, &some_key()).person("Bob@Partner.example"),
+        "person-fc7a2c"
+    );
+}
+
+#[test]
+fn another_key_makes_other_tokens() {
+    let plan = samples::every_kind();
+    let one = Redacted::new(&plan, &some_key()).text(&WIDE);
+    let other = Redacted::new(&plan, &key("another key of the pipeline")).text(&WIDE);
+    assert!(tokens(&one).is_disjoint(&tokens(&other)));
+    assert_eq!(shape(&one), shape(&other));
+}
+
+#[test]
+fn the_order_of_addresses_does_not_show() {
+    let mut plan = samples::empty();
+    plan.changes = (0..40)
+        .map(|at| samples::invite("Ann", &format!("a{at:02}@partner.example")))
+        .collect();
+    let key = some_key();
+    let tokens = Tokens::of_plan(&plan, &key);
+    let shown = Redacted::new(&plan, &key).text(&WIDE);
+    let rows: Vec<&str> = shown
+        .lines()
+        .filter(|line| line.starts_with("  + "))
+        .collect();
+    assert_eq!(rows.len(), 40);
+    assert!(rows.is_sorted());
+    let by_address = (0..40).map(|at| tokens.person(&format!("a{at:02}@partner.example")));
+    assert!(!by_address.is_sorted());
+}
+
+#[test]
+fn people_who_share_a_beginning_get_more_digits_and_nobody_else_does() {
+    let crowd = |number: usize| {
+        let mut plan = samples::empty();
+        plan.changes = (0..number)
+            .map(|at| samples::invite("Ann", &format!("a{at}@partner.example")))
+            .collect();
+        let tokens = Tokens::of_plan(&plan, &some_key()).people;
+        assert_eq!(tokens.values().collect::<BTreeSet<_>>().len(), number);
+        tokens
+    };
+    let (few, many) = (crowd(10), crowd(10_000));
+    let usual = "person-".len() + DIGITS;
+    assert!(few.values().all(|token| token.len() == usual));
+    let longer = many.values().filter(|token| token.len() > usual).count();
+    assert!(longer > 0 && longer < 50, "{longer}");
+    for (email, token) in few {
+        assert!(many[&email].starts_with(&token));
+    }
+}
