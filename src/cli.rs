@@ -301,6 +301,10 @@ pub struct ReportArgs {
     /// How it is shown
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Show people as tokens instead of names and addresses, the same ones as in the plan, for everybody to read; the report file stays
+    /// complete (the key of the tokens is `KEYCLOAK_TO_AZURE_REDACT_KEY`)
+    #[arg(long)]
+    pub redact: bool,
 }
 
 /// The flags of `undo`.

@@ -17,7 +17,7 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let overrides = args.limits.overrides()?;
-    let presentation = Presentation::of(args.presentation, context)?;
+    let presentation = Presentation::of_plan(args.presentation, context)?;
     plan_file::check_writable(&args.out)?;
     let setup = Setup::prepare(config, args.directories, context).await?;
     context.ui.event("start run");
@@ -42,7 +42,7 @@ pub async fn run(
     Ok(match status {
         ExitStatus::Done if args.detailed_exitcode && has_changes => ExitStatus::Changes,
         status => status,
-    })
+    }
 }
 
 /// Writes a plan, shows it, and says what to do with it.

@@ -15,7 +15,7 @@ use crate::ui::Withheld;
 use crate::{plan_file, render};
 
 pub fn run(args: &ShowArgs, context: &mut Context) -> anyhow::Result<ExitStatus> {
-    let presentation = Presentation::of(args.presentation, context)?;
+    let presentation = Presentation::of_plan(args.presentation, context)?;
     let Some(older) = &args.against else {
         let plan = read(&args.plan, &presentation)?;
         presentation.show(&plan, context)?;
@@ -61,7 +61,7 @@ fn read(path: &Path, presentation: &Presentation) -> anyhow::Result<Plan> {
     })
 }
 
-/// How a plan is shown.
+/// How a plan is shown, or a report.
 pub enum Presentation {
     /// All of it.
     Complete(Format),
@@ -87,8 +87,14 @@ pub enum Page {
 
 impl Presentation {
     /// Checks that a plan can be shown as the flags say, before anything is read or asked.
-    pub fn of(args: PresentationArgs, context: &Context) -> anyhow::Result<Self> {
+    pub fn of_plan(args: PresentationArgs, context: &Context) -> anyhow::Result<Self> {
         let PresentationArgs { format, redact } = args;
+        let json = "the plan itself, which is complete or cannot be applied";
+        Self::of(format, redact, json, context)
+    }
+
+    /// Checks the same of anything that can be shown with tokens. `json` says what it is as JSON, and why that is not redacted.
+    pub fn of(format: Format, redact: bool, json: &str, context: &Context) -> anyhow::Result<Self> {
         if !redact {
             return Ok(Self::Complete(format));
         }
@@ -97,8 +103,7 @@ impl Presentation {
             Format::Markdown => Page::Markdown,
             Format::Html => Page::Html,
             Format::Json => anyhow::bail!(
-                "--redact does not go with --format json: JSON is the plan itself, which is complete or cannot be applied; \
-                 use --format text, markdown or html."
+                "--redact does not go with --format json: JSON is {json}; use --format text, markdown or html."
             ),
         };
         let key = redaction_key(&context.variable)?;

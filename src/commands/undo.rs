@@ -21,7 +21,7 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let overrides = args.limits.overrides()?;
-    let presentation = Presentation::of(args.presentation, context)?;
+    let presentation = Presentation::of_plan(args.presentation, context)?;
     refuse_own_report(args)?;
     plan_file::check_writable(&args.out)?;
     let report = report_file::read_ended(&args.report)

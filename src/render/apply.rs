@@ -5,7 +5,7 @@ use crate::report::{ChangeOutcome, INVITED_ONLY, Outcome, ReportedOutcome, Total
 
 use super::Style;
 use super::layout::{hanging, hanging_named};
-use super::words::{GroupLabels, address, counted, grouped, name, place, sentence, time};
+use super::words::{GroupLabels, People, counted, grouped, place, sentence, time};
 
 /// Returns what apply says once both directories are read again: which plan it carries out, and how that differs by now from what
 /// was reviewed. In `verdicts`, [`Totals::done`] stands for the changes that are about to be made.
@@ -169,7 +169,7 @@ pub(super) fn outcome_line(
     match change {
         Some(change) => {
             let reported = ReportedOutcome::new(outcome.clone(), change);
-            let line = what_became(&reported, labels, is_dry_run);
+            let line = what_became(&reported, labels, People::Named, is_dry_run);
             let mut text = outcome_in_lines(outcome, &line, style);
             if let (Some(request), Outcome::Failed) = (&outcome.request_id, outcome.outcome) {
                 let request = format!("request {}", place(request));
@@ -213,6 +213,7 @@ fn symbol_of(outcome: &ChangeOutcome) -> (&'static str, fn(Style, &str) -> Strin
 pub(super) fn what_became(
     reported: &ReportedOutcome,
     labels: &GroupLabels<'_>,
+    people: People,
     is_dry_run: bool,
 ) -> String {
     let ReportedOutcome {
@@ -220,7 +221,7 @@ pub(super) fn what_became(
         account,
         group,
     } = reported;
-    let who = person(&name(account.display_name.as_deref()), &account.email);
+    let who = people.in_words(account.display_name.as_deref(), &account.email);
     let mut sentence_about = if outcome.message.starts_with(INVITED_ONLY) {
         who
     } else {
@@ -271,10 +272,6 @@ pub(super) fn became(outcome: &ChangeOutcome, group: &str, is_dry_run: bool) -> 
         (_, true) => format!("would not be {done}"),
         (_, false) => format!("was not {done}"),
     }
-}
-
-fn person(name: &str, email: &str) -> String {
-    format!("{name} ({})", address(email))
 }
 
 fn further(number: usize) -> String {

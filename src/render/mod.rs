@@ -36,7 +36,7 @@ pub use explain::explanation;
 pub use html::{audit_html, html, report_html};
 pub(crate) use layout::hanging;
 pub use markdown::{MAX_CHARACTERS, markdown};
-pub use redact::{Redacted, RedactedComparison, RedactionKey, WeakKey};
+pub use redact::{Redacted, RedactedComparison, RedactedReport, RedactionKey, WeakKey};
 pub use report::{report_markdown, report_text};
 pub use text::{next_steps, refusal_of_blocked, text};
 

@@ -1,7 +1,7 @@
 //! Reports of apply for whoever looks into them later: each run with who, what, when, every outcome, and the totals.
 
-mod markdown;
-mod text;
+pub(super) mod markdown;
+pub(super) mod text;
 
 pub use markdown::report_markdown;
 pub use text::report_text;
@@ -11,13 +11,38 @@ use crate::report::{ByChange, End, Outcome, ReportedOutcome, Run, Step, Write as
 
 use super::apply::{total_line, what_became};
 use super::words::{
-    GroupLabels, People, address, counted, field_changes, name, place, seconds_of, started_by,
-    time_with_seconds,
+    GroupLabels, People, counted, field_changes, place, seconds_of, started_by, time_with_seconds,
 };
 
 pub(super) const UNSETTLED: &str = "Written, and nothing said of it after that";
 
 pub(super) const NO_RUN: &str = "The report holds no run.";
+
+/// What is said of a report in which people are tokens, before the command that shows it with everything.
+pub(super) const REDACTED: &str = "each person-… stands for one person, as in the plan; numbers of changes, times, reasons and who started a run are left \
+     out. With everything, for whoever may read the report file:";
+
+/// Shows a report with everything that is in it.
+pub(super) const COMMAND: &str = "keycloak-to-azure report REPORT";
+
+/// A run, and what its renderings need of it.
+pub(super) struct View<'r> {
+    pub run: &'r Run,
+    pub people: People,
+    pub labels: GroupLabels<'r>,
+    by_change: ByChange<'r>,
+}
+
+impl<'r> View<'r> {
+    pub fn of(run: &'r Run, people: People) -> Self {
+        Self {
+            run,
+            people,
+            labels: GroupLabels::of_run(run),
+            by_change: run.by_change(),
+        }
+    }
+}
 
 /// A heading, and which outcomes stand below it.
 type Section = (&'static str, fn(Outcome) -> bool);
@@ -41,7 +66,7 @@ pub(super) struct Facts {
     pub totals: String,
 }
 
-pub(super) fn facts(run: &Run) -> Facts {
+pub(super) fn facts(run: &Run, people: People) -> Facts {
     let start = &run.start;
     let kind = match (start.kind, start.dry_run) {
         (PlanKind::Sync, false) => "Run",
@@ -49,7 +74,7 @@ pub(super) fn facts(run: &Run) -> Facts {
         (PlanKind::Undo, false) => "Run that undoes another",
         (PlanKind::Undo, true) => "Dry run of undoing another",
     };
-    let rows = vec![
+    let mut rows = vec![
         ("Run", place(&start.run_id)),
         (
             "Plan",
@@ -59,7 +84,6 @@ pub(super) fn facts(run: &Run) -> Facts {
                 counted(start.changes, "change", "changes")
             ),
         ),
-        ("By", started_by(start.operator.as_deref())),
         ("App", place(&start.app_id)),
         (
             "Version",
@@ -100,10 +124,13 @@ pub(super) fn facts(run: &Run) -> Facts {
             },
         ),
     ];
+    if people == People::Named {
+        rows.insert(2, ("By", started_by(start.operator.as_deref())));
+    }
     Facts {
         title: format!("{kind} of {}", time_with_seconds(start.time)),
         rows,
-        warnings: warnings(run),
+        warnings: warnings(run, people),
         totals: total_line(
             &run.totals(),
             if start.dry_run {
@@ -115,7 +142,7 @@ pub(super) fn facts(run: &Run) -> Facts {
     }
 }
 
-fn warnings(run: &Run) -> Vec<String> {
+fn warnings(run: &Run, people: People) -> Vec<String> {
     let mut warnings = Vec::new();
     let missing = run.without_outcome().len();
     if run.end.is_none() {
@@ -127,7 +154,12 @@ fn warnings(run: &Run) -> Vec<String> {
     }
     if let Some(contradiction) = run.contradiction() {
         warnings.push(format!(
-            "The lines of the run do not fit together, so some are missing or were changed: {contradiction}."
+            "The lines of the run do not fit together, so some are missing or were changed{}.",
+            match people {
+                People::Named => format!(": {contradiction}"),
+                // It names a change by its number.
+                People::Redacted => String::new(),
+            }
         ));
     }
     if let Some(End {
@@ -183,31 +215,40 @@ fn is_urgent(reported: &ReportedOutcome) -> bool {
 }
 
 /// Whom a change was about, what became of it and why; of an update also what was written.
-pub(super) fn what(
-    run: &Run,
-    by_change: &ByChange<'_>,
-    reported: &ReportedOutcome,
-    labels: &GroupLabels<'_>,
-) -> String {
-    let became = what_became(reported, labels, run.start.dry_run);
+pub(super) fn what(view: &View<'_>, reported: &ReportedOutcome) -> String {
+    let View {
+        run,
+        people,
+        labels,
+        by_change,
+    } = view;
+    let became = what_became(reported, labels, *people, run.start.dry_run);
     let steps = by_change.steps(reported.outcome.change);
     let is_updated =
         reported.outcome.action == Action::Update && reported.outcome.outcome == Outcome::Done;
     let invited = steps.iter().find(|step| step.write == Written::Invited);
     if let Some(Step { account, .. }) = invited
         && let Some(id) = &account.id
+        // A token of an id would pass for an id.
+        && *people == People::Named
     {
         return format!("{became} (account {id})");
     }
     let written = steps.first().filter(|_| is_updated);
-    match written.map(|step| field_changes(&step.fields, People::Named)) {
+    match written.map(|step| field_changes(&step.fields, *people)) {
         Some(fields) if !fields.is_empty() => format!("{became}: {}", fields.join(", ")),
         _ => became,
     }
 }
 
 /// The writes of changes that have no outcome, in lines.
-pub(super) fn unsettled(run: &Run, labels: &GroupLabels<'_>) -> Vec<String> {
+pub(super) fn unsettled(view: &View<'_>) -> Vec<String> {
+    let View {
+        run,
+        people,
+        labels,
+        ..
+    } = view;
     let steps = unsettled_steps(run).into_iter();
     steps
         .map(|step| {
@@ -221,18 +262,23 @@ pub(super) fn unsettled(run: &Run, labels: &GroupLabels<'_>) -> Vec<String> {
             } = step;
             let group = group.as_ref().map(|group| labels.of_group(group));
             let done = written(step, &group.unwrap_or_default());
-            let id = account.id.as_ref().map(ToString::to_string);
-            format!(
-                "{} ({}) {done} as account {}: change {change} · {} · {}",
-                name(account.display_name.as_deref()),
-                address(&account.email),
-                id.unwrap_or_default(),
-                time_with_seconds(*time),
-                request_id.as_ref().map_or_else(
-                    || "no request".to_owned(),
-                    |id| format!("request {}", place(id))
-                )
-            )
+            let who = people.in_words(account.display_name.as_deref(), &account.email);
+            let request = request_id.as_ref().map_or_else(
+                || "no request".to_owned(),
+                |id| format!("request {}", place(id)),
+            );
+            match people {
+                People::Named => format!(
+                    "{who} {done} as account {}: change {change} · {} · {request}",
+                    account
+                        .id
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    time_with_seconds(*time),
+                ),
+                People::Redacted => format!("{who} {done}: {request}"),
+            }
         })
         .collect()
 }

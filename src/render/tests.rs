@@ -7,9 +7,9 @@ use unicode_width::UnicodeWidthStr;
 use super::markdown::MAX_CHARACTERS;
 use super::samples::{self, HOSTILE};
 use super::{
-    Redacted, RedactedComparison, RedactionKey, Style, apply_header, audit_csv, audit_markdown,
-    audit_text, comparison_markdown, comparison_text, dry_run, markdown, next_steps, outcomes,
-    report_markdown, report_text, text,
+    Redacted, RedactedComparison, RedactedReport, RedactionKey, Style, apply_header, audit_csv,
+    audit_markdown, audit_text, comparison_markdown, comparison_text, dry_run, markdown,
+    next_steps, outcomes, report_markdown, report_text, text,
 };
 use crate::compare::Comparison;
 use crate::plan::{Change, Plan, RemovalReason};
@@ -32,6 +32,10 @@ const ENDLESS: Style = Style {
     colour: false,
     width: 60_000,
 };
+
+fn key() -> RedactionKey {
+    RedactionKey::new(&SecretString::from("0123456789abcdef0123456789abcdef")).unwrap()
+}
 
 #[test]
 fn plans_in_a_terminal() {
@@ -68,8 +72,6 @@ fn plans_in_a_pull_request() {
 
 #[test]
 fn plans_without_the_people_in_them() {
-    let key = SecretString::from("0123456789abcdef0123456789abcdef");
-    let key = RedactionKey::new(&key).unwrap();
     for (name, plan) in [
         ("every_kind", samples::every_kind()),
         ("blocked", samples::blocked()),
@@ -78,7 +80,7 @@ fn plans_without_the_people_in_them() {
         ("mailed_in_two_ways", samples::mailed_in_two_ways()),
         ("undo", samples::undo()),
     ] {
-        let redacted = Redacted::new(&plan, &key);
+        let redacted = Redacted::new(&plan, &key());
         insta::assert_snapshot!(format!("redacted_text_{name}"), redacted.text(&NARROW));
         insta::assert_snapshot!(format!("redacted_markdown_{name}"), redacted.markdown());
     }
@@ -91,9 +93,7 @@ fn a_plan_against_an_older_one() {
     insta::assert_snapshot!("comparison_text_100", comparison_text(&comparison, &WIDE));
     insta::assert_snapshot!("comparison_text_60", comparison_text(&comparison, &NARROW));
     insta::assert_snapshot!("comparison_markdown", comparison_markdown(&comparison));
-    let key = SecretString::from("0123456789abcdef0123456789abcdef");
-    let key = RedactionKey::new(&key).unwrap();
-    let redacted = RedactedComparison::new(&comparison, &key);
+    let redacted = RedactedComparison::new(&comparison, &key());
     insta::assert_snapshot!("redacted_comparison_text", redacted.text(&WIDE));
     insta::assert_snapshot!("redacted_comparison_markdown", redacted.markdown());
     for shown in [redacted.text(&WIDE), redacted.markdown()] {
@@ -209,6 +209,27 @@ fn a_report_for_an_auditor() {
     insta::assert_snapshot!("report_text_100", report_text(&report, &WIDE));
     insta::assert_snapshot!("report_text_60", report_text(&report, &NARROW));
     insta::assert_snapshot!("report_markdown", report_markdown(&report));
+    let redacted = RedactedReport::new(&report, &key());
+    insta::assert_snapshot!("redacted_report_text", redacted.text(&NARROW));
+    insta::assert_snapshot!("redacted_report_markdown", redacted.markdown());
+    for shown in [redacted.text(&WIDE), redacted.markdown()] {
+        for somebody in [
+            "Dana",
+            "dana@",
+            "Eve",
+            "eve@",
+            "Bob",
+            "bob@",
+            "Cyd",
+            "Ida",
+            "Gil",
+            "Finn",
+            "olga",
+            "Graph refused",
+        ] {
+            assert!(!shown.contains(somebody), "{somebody} in {shown}");
+        }
+    }
     assert_eq!(
         report_text(&Report::default(), &WIDE),
         "The report holds no run.\n"
@@ -625,6 +646,9 @@ proptest! {
         prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert_eq!(shown.lines().count(), expected.lines().count());
         let (shown, expected) = (report_markdown(&report), report_markdown(&plain));
+        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert_eq!(shape(&shown), shape(&expected));
+        let [shown, expected] = [&report, &plain].map(|report| RedactedReport::new(report, &key()).markdown());
         prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert_eq!(shape(&shown), shape(&expected));
     }

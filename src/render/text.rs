@@ -144,11 +144,17 @@ fn head(plan: &Plan, people: People, style: Style) -> String {
 pub(super) fn redaction(people: People, style: Style) -> String {
     match people {
         People::Named => String::new(),
-        People::Redacted => {
-            let lines = hanging("Redacted: ", REDACTED, style.width);
-            style.lines(&lines, Style::yellow) + "          keycloak-to-azure show PLAN\n"
-        }
+        People::Redacted => redaction_note(REDACTED, "keycloak-to-azure show PLAN", style),
     }
+}
+
+/// Says that people are tokens, and which command says who they are.
+pub(super) fn redaction_note(words: &str, command: &str, style: Style) -> String {
+    let lines = hanging("Redacted: ", words, style.width);
+    format!(
+        "{}          {command}\n",
+        style.lines(&lines, Style::yellow)
+    )
 }
 
 /// Returns the limits that a plan exceeds, with how to go on.

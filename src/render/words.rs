@@ -440,8 +440,16 @@ impl People {
         }
     }
 
+    /// Returns who somebody is, in a sentence: "Ann Ash (ann@partner.example)".
+    pub fn in_words(self, display_name: Option<&str>, email: &str) -> String {
+        match self {
+            Self::Named => format!("{} ({})", name(display_name), self.called(email)),
+            Self::Redacted => self.called(email),
+        }
+    }
+
     /// Returns the address, or the token that stands for it.
-    fn called(self, email: &str) -> String {
+    pub fn called(self, email: &str) -> String {
         address(match self {
             Self::Named => email,
             Self::Redacted => token_of(email),

@@ -1,12 +1,16 @@
 //! Every command from the command line to what is printed, written and sent.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use keycloak_to_azure::plan::Plan;
 use keycloak_to_azure::plan_file;
 use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
+use keycloak_to_azure::sandbox::exchange::Response;
 use keycloak_to_azure::sandbox::{Fault, Service, When};
 use keycloak_to_azure::settings::Limit;
+use reqwest::StatusCode;
+use serde_json::json;
 
 use crate::program::Stage;
 
@@ -894,11 +898,61 @@ async fn a_redacted_plan_shows_the_change_and_not_the_people() {
 }
 
 #[tokio::test]
+async fn a_redacted_report_says_what_became_of_the_tokens_of_the_plan() {
+    let mut stage = company_in_public().await;
+    stage.set("GITHUB_ACTOR", "olga-operator");
+    let everybody = everybody(&stage);
+    let planned = stage.run("plan --out @plan.json --redact").await;
+    // Every removal fails, with an answer that names somebody.
+    let removal = When::to(Service::Graph).path("/$batch").body("\"DELETE\"");
+    let refusal = json!({ "error": { "code": "X", "message": "Dana Diaz is protected" } });
+    let part = |id: usize| json!({ "id": id.to_string(), "status": 400, "body": refusal });
+    let refusals = json!({ "responses": (0..20).map(part).collect::<Vec<_>>() });
+    let refused = Fault::Answer(Response::json(StatusCode::OK, &refusals));
+    stage.sandbox.faults().add(removal, 1_000, refused);
+    assert_eq!(stage.run("apply @plan.json").await.status, 4);
+    let complete = stage.run("report @plan.report.jsonl").await;
+    assert!(named_in(&complete.out, &everybody).is_some());
+    assert!(complete.out.contains("olga-operator"), "{}", complete.out);
+
+    let tokens = |shown: &str| -> BTreeSet<String> {
+        let words = shown.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let tokens = words.filter(|word| word.starts_with("person-") && word.len() > 7);
+        tokens.map(str::to_owned).collect()
+    };
+    for format in ["text", "markdown", "html"] {
+        let line = format!("report @plan.report.jsonl --redact --format {format}");
+        let shown = stage.run(&line).await;
+        assert_eq!(shown.status, 0, "{}", shown.err);
+        let body = shown.out.split_once("</head>");
+        let text = body.map_or(shown.out.as_str(), |(_, body)| body);
+        assert_eq!(named_in(text, &everybody), None, "{text}");
+        assert!(!text.contains("olga"), "{text}");
+        assert!(text.contains("was not removed from acme-support"), "{text}");
+        assert!(
+            !tokens(text).is_empty() && tokens(text).is_subset(&tokens(&planned.out)),
+            "{text}"
+        );
+    }
+
+    std::fs::write(stage.path("torn.jsonl"), "{\"type\":\"Dana Diaz\"}\n{}\n").unwrap();
+    let refused = stage.run("report @torn.jsonl --redact").await;
+    assert!(
+        refused.status == 1 && !refused.err.contains("Dana"),
+        "{}",
+        refused.err
+    );
+    let refused = stage.run("report @torn.jsonl").await;
+    assert!(refused.err.contains("Dana"), "{}", refused.err);
+}
+
+#[tokio::test]
 async fn a_redacted_plan_needs_a_key_and_is_no_json() {
     let mut stage = company_in_public().await;
     for json in [
         "plan --out @plan.json --redact --format json",
         "show @plan.json --redact --format json",
+        "report @plan.report.jsonl --redact --format json",
     ] {
         let refused = stage.run(json).await;
         assert_eq!(refused.status, 1);
@@ -920,7 +974,11 @@ async fn a_redacted_plan_needs_a_key_and_is_no_json() {
         "$(redaction-key-of-the-team)",
     ] {
         stage.set(REDACT_KEY, key);
-        for command in ["plan --out @plan.json --redact", "show @plan.json --redact"] {
+        for command in [
+            "plan --out @plan.json --redact",
+            "show @plan.json --redact",
+            "report @plan.report.jsonl --redact",
+        ] {
             let refused = stage.run(command).await;
             assert_eq!((refused.status, refused.out.as_str()), (1, ""));
             assert!(

@@ -229,7 +229,7 @@ async fn company_called(text: &str) -> Stage {
 #[tokio::test]
 async fn no_name_or_address_is_obeyed_wherever_it_is_shown() {
     for (what, text) in attacks() {
-        let stage = company_called(&text).await;
+        let mut stage = company_called(&text).await;
         let planned = stage.run("-v plan --out @plan.json").await;
         assert_eq!(planned.status, 0, "{what}: {}", planned.err);
         assert_shown_by(what, &planned);
@@ -274,12 +274,35 @@ async fn no_name_or_address_is_obeyed_wherever_it_is_shown() {
         let read = read_markdown(what, &report.out, &HEADINGS_OF_REPORTS);
         // The dry run settled each change as well.
         assert_eq!(read.rows, 2 * plan.changes.len(), "{what}: {}", report.out);
+        assert_redacted_report(what, &mut stage, 2 * plan.changes.len()).await;
         assert_files(what, &stage);
         let again = stage
             .run("plan --out @again.json --detailed-exitcode")
             .await;
         assert_eq!(again.status, 0, "{what}: {}", again.out);
         assert_audited(what, &stage).await;
+    }
+}
+
+/// Asserts the same of a report without people, in which nothing that somebody wrote is left at all.
+async fn assert_redacted_report(what: &str, stage: &mut Stage, rows: usize) {
+    let key = "0123456789abcdef0123456789abcdef".to_owned();
+    stage
+        .variables
+        .push(("KEYCLOAK_TO_AZURE_REDACT_KEY".to_owned(), key));
+    let page = stage
+        .run("report @plan.report.jsonl --redact --format html")
+        .await;
+    assert_shown_by(what, &page);
+    assert_no_markup_but_ours(what, &page.out);
+    let report = stage
+        .run("report @plan.report.jsonl --redact --format markdown")
+        .await;
+    assert_shown_by(what, &report);
+    let read = read_markdown(what, &report.out, &HEADINGS_OF_REPORTS);
+    assert_eq!(read.rows, rows, "{what}: {}", report.out);
+    for shown in [&page.out, &report.out] {
+        assert!(!shown.contains("@partner.example"), "{what}: {shown}");
     }
 }
 

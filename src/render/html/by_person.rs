@@ -18,6 +18,7 @@ pub(super) fn by_person(view: &View<'_>) -> Section {
         first: &[],
         others: "",
         folds: view.folds,
+        people: view.people,
     };
     people::by_person(&everybody(view), &shown)
 }

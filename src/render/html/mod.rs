@@ -20,6 +20,7 @@ mod table;
 mod tests;
 
 pub(super) use plan::page as plan_page;
+pub(super) use report::page as report_page;
 
 pub use self::audit::audit_html;
 pub use plan::html;

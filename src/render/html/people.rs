@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::render::redact::identity;
-use crate::render::words::{address, counted, grouped};
+use crate::render::words::{People, address, counted, grouped};
 
 use super::markup::{Anchor, Html};
 use super::page::{Kind, Section, folded};
@@ -61,9 +61,12 @@ pub(super) struct Shown {
     pub others: &'static str,
     /// Whether the tables are folded away.
     pub folds: bool,
+    /// How people are called.
+    pub people: People,
 }
 
-/// Returns the section with everybody in it. Below each heading they stand in the order of their addresses.
+/// Returns the section with everybody in it. Below each heading they stand in the order of their addresses, or
+/// of what stands for these.
 pub(super) fn by_person(everybody: &Everybody, shown: &Shown) -> Section {
     let mut rest: Vec<&Person> = everybody.0.values().collect();
     let mut body = Html::default();
@@ -113,7 +116,11 @@ fn tables(people: &[&Person], shown: &Shown) -> Html {
     });
     let tables: Html = tables.collect();
     let total = counted(people.len(), "person", "people");
-    let order = format!("{total}, in the order of their addresses");
+    let by = match shown.people {
+        People::Named => "addresses",
+        People::Redacted => "tokens",
+    };
+    let order = format!("{total}, in the order of their {by}");
     Html::element("p", Html::text(&order)).and(&tables)
 }
 

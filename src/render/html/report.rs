@@ -7,10 +7,11 @@ mod entries;
 
 use crate::plan::Action;
 use crate::render::report::{
-    Facts, NO_RUN, SECTIONS, UNSETTLED, facts as facts_of, outcomes, said_of, unsettled, what,
+    COMMAND, Facts, NO_RUN, REDACTED, SECTIONS, UNSETTLED, View, facts as facts_of, outcomes,
+    said_of, unsettled, what,
 };
-use crate::render::words::{GroupLabels, counted, grouped, place, time_with_seconds};
-use crate::report::{Outcome, Report, ReportedOutcome, Run};
+use crate::render::words::{GroupLabels, People, counted, grouped, place, time_with_seconds};
+use crate::report::{Outcome, Report, ReportedOutcome};
 
 use self::by_group::by_group;
 use self::by_person::by_person;
@@ -21,10 +22,14 @@ use super::table::Table;
 
 /// Returns a report as a page for a browser, complete in one file.
 pub fn report_html(report: &Report) -> String {
+    page(report, People::Named)
+}
+
+pub(in crate::render) fn page(report: &Report, people: People) -> String {
     let heading = "Report of apply";
     let answer = match report.runs.as_slice() {
         [] => NO_RUN.to_owned(),
-        [run] => facts_of(run).totals,
+        [run] => facts_of(run, people).totals,
         runs => counted(runs.len(), "run", "runs"),
     };
     let (entries, labels) = (entries(report), GroupLabels::of_runs(&report.runs));
@@ -32,23 +37,37 @@ pub fn report_html(report: &Report) -> String {
     Page {
         title: format!("{heading}: {answer}"),
         head: Html::element("h1", Html::text(heading))
-            .and(&Html::element("p class=\"answer\"", Html::text(&answer))),
+            .and(&Html::element("p class=\"answer\"", Html::text(&answer)))
+            .and(&redaction(people)),
         sections: runs
-            .map(|(at, run)| section(run, (at + 1, report.runs.len())))
-            .chain([by_group(&entries, &labels), by_person(&entries, &labels)])
+            .map(|(at, run)| section(&View::of(run, people), (at + 1, report.runs.len())))
+            .chain([
+                by_group(&entries, &labels, people),
+                by_person(&entries, &labels, people),
+            ])
             .collect(),
         foot: Html::default(),
     }
     .into_string()
 }
 
-fn section(run: &Run, (number, of): (usize, usize)) -> Section {
+/// Says that people are tokens.
+fn redaction(people: People) -> Html {
+    if people == People::Named {
+        return Html::default();
+    }
+    let words = Html::text(&format!("Redacted: {REDACTED} "));
+    Html::element(Kind::Warning.notice(), words.and(&Html::code(COMMAND)))
+}
+
+fn section(view: &View<'_>, (number, of): (usize, usize)) -> Section {
     let Facts {
         title,
         rows,
         warnings,
         totals,
-    } = facts_of(run);
+    } = facts_of(view.run, view.people);
+    let run = view.run;
     let title = match of {
         1 => title,
         _ => format!("{title} (run {} of {})", grouped(number), grouped(of)),
@@ -70,7 +89,6 @@ fn section(run: &Run, (number, of): (usize, usize)) -> Section {
         warnings.collect(),
         facts(rows.collect()),
     ];
-    let labels = GroupLabels::of_run(run);
     Section {
         anchor: Anchor::numbered("run", number),
         link: format!("{title}: {totals}"),
@@ -79,17 +97,17 @@ fn section(run: &Run, (number, of): (usize, usize)) -> Section {
         count: None,
         body: head
             .into_iter()
-            .chain([writes_without_outcome(run, &labels)])
+            .chain([writes_without_outcome(view)])
             .chain(SECTIONS.map(|(heading, belongs)| {
                 let heading = said_of(heading, run);
-                table(run, &labels, &heading, &outcomes(run, belongs))
+                table(view, &heading, &outcomes(run, belongs))
             }))
             .collect(),
     }
 }
 
-fn writes_without_outcome(run: &Run, labels: &GroupLabels<'_>) -> Html {
-    let lines = unsettled(run, labels);
+fn writes_without_outcome(view: &View<'_>) -> Html {
+    let lines = unsettled(view);
     if lines.is_empty() {
         return Html::default();
     }
@@ -104,42 +122,41 @@ fn counted_heading(heading: &str, number: usize) -> Html {
 }
 
 /// What became of changes.
-fn table(
-    run: &Run,
-    labels: &GroupLabels<'_>,
-    heading: &str,
-    outcomes: &[&ReportedOutcome],
-) -> Html {
+fn table(view: &View<'_>, heading: &str, outcomes: &[&ReportedOutcome]) -> Html {
     if outcomes.is_empty() {
         return Html::default();
     }
-    let mut table = Table::new(
-        "table class=\"outcomes\"",
-        &format!("{heading}: what became of each change, when, and by which request"),
-        &[
-            "What",
-            "Outcome",
-            "Change",
-            "When",
-            "Sent",
-            "Graph's request",
-        ],
-    );
-    let by_change = run.by_change();
+    let mut table = match view.people {
+        People::Named => Table::new(
+            "table class=\"outcomes\"",
+            &format!("{heading}: what became of each change, when, and by which request"),
+            &[
+                "What",
+                "Outcome",
+                "Change",
+                "When",
+                "Sent",
+                "Graph's request",
+            ],
+        ),
+        People::Redacted => Table::new(
+            "table class=\"tokens\"",
+            &format!("{heading}: what became of each change, and by which request"),
+            &["What", "Outcome", "Sent", "Graph's request"],
+        ),
+    };
     for reported in outcomes {
         let outcome = &reported.outcome;
         let request = outcome
             .request_id
             .as_deref()
             .map_or("none".to_owned(), place);
-        let row = vec![
-            Html::text(&what(run, &by_change, reported, labels)),
-            Html::text(&outcome.outcome.to_string()),
-            Html::text(&grouped(outcome.change)),
-            Html::text(&time_with_seconds(outcome.time)),
-            Html::text(&outcome.attempts.to_string()),
-            Html::text(&request),
-        ];
+        let mut row = vec![what(view, reported), outcome.outcome.to_string()];
+        if view.people == People::Named {
+            row.extend([grouped(outcome.change), time_with_seconds(outcome.time)]);
+        }
+        row.extend([outcome.attempts.to_string(), request]);
+        let row = row.iter().map(|cell| Html::text(cell)).collect();
         table.row_of(kind_of(reported).row(), row);
     }
     let part = counted_heading(heading, outcomes.len()).and(&table.into_html());

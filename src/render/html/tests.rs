@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::plan::{Change, Plan, RemovalReason};
 use crate::render::samples::{self, HOSTILE};
 use crate::render::tests::nasty;
-use crate::render::{Redacted, RedactionKey, audit_html, html, report_html};
+use crate::render::{Redacted, RedactedReport, RedactionKey, audit_html, html, report_html};
 use crate::report::Report;
 
 /// A page as a parser of HTML reads it.
@@ -127,6 +127,10 @@ fn plans_as_pages() {
 fn a_report_as_a_page() {
     let report = samples::report();
     insta::assert_snapshot!("report", body(&report_html(&report)));
+    insta::assert_snapshot!(
+        "redacted_report",
+        body(&RedactedReport::new(&report, &key()).html())
+    );
     let [first, ..] = report.runs.as_slice() else {
         unreachable!()
     };
@@ -391,6 +395,7 @@ fn every_link_leads_to_a_place_that_there_is_once() {
         audit_html(&samples::audit()),
         report_html(&long_report(200)),
         audit_html(&samples::audit_of_many(200)),
+        RedactedReport::new(&long_report(200), &key()).html(),
     ];
     for page in pages.iter().chain(&others) {
         let read = Read::of(page);
@@ -475,6 +480,9 @@ fn tokens_are_nobodys_address() {
     let page = Redacted::new(&samples::every_kind(), &key()).html();
     assert!(!page.contains("partner.example") && !page.contains("Who to tell"));
     assert!(page.contains("person-fc7a2c") && !page.contains("@redacted"));
+    let page = RedactedReport::new(&long_report(200), &key()).html();
+    assert!(!page.contains("partner.example") && !page.contains("@redacted"));
+    assert!(page.contains("200 people, in the order of their tokens"));
 }
 
 #[test]
@@ -498,7 +506,8 @@ proptest! {
     fn no_name_changes_what_a_page_is_made_of(name in nasty()) {
         let pages = |name: &str| {
             let (plan, report) = (samples::with_text(name), samples::report_with_text(name));
-            [html(&plan), report_html(&report), audit_html(&samples::audit_with_text(name))]
+            let redacted = RedactedReport::new(&report, &key()).html();
+            [html(&plan), report_html(&report), redacted, audit_html(&samples::audit_with_text(name))]
         };
         for (page, expected) in pages(&name).iter().zip(pages("nn")) {
             prop_assert!(!page.chars().any(|c| c.is_control() && c != '\n'));

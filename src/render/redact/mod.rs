@@ -1,5 +1,5 @@
 //! A plan without the people in it, for a pull request that everybody can read: who they are is replaced by tokens, what happens
-//! to them stays.
+//! to them stays. The same of a comparison of two plans, and of the report of apply.
 //!
 //! Redaction makes a plan of a plan, before anything is rendered, and takes every value apart field by field: a rendering has
 //! nothing to give away, and a field that is added to the plan does not compile until somebody has decided about it here. Problems are
@@ -26,6 +26,7 @@ mod comparison;
 mod key;
 mod plan;
 mod problems;
+mod report;
 mod tokens;
 
 #[cfg(test)]
@@ -34,4 +35,5 @@ mod tests;
 pub use comparison::RedactedComparison;
 pub use key::{RedactionKey, WeakKey};
 pub use plan::Redacted;
+pub use report::RedactedReport;
 pub(super) use tokens::{identity, token_of};

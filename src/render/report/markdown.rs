@@ -5,16 +5,20 @@ use std::fmt::Write;
 use crate::render::escape::code_span;
 use crate::render::fit::{KeptIn, Part, fit, least, whole};
 use crate::render::markdown::MAX_CHARACTERS;
-use crate::render::words::{GroupLabels, counted, grouped, place, time_with_seconds};
-use crate::report::{ByChange, Report, ReportedOutcome, Run};
+use crate::render::words::{People, counted, grouped, place, time_with_seconds};
+use crate::report::{Report, ReportedOutcome};
 
 use super::{
-    Facts, NO_RUN, SECTIONS, UNSETTLED, facts, is_urgent, outcomes, said_of, unsettled, what,
+    COMMAND, Facts, NO_RUN, REDACTED, SECTIONS, UNSETTLED, View, facts, is_urgent, outcomes,
+    said_of, unsettled, what,
 };
 
 /// The head of a table of outcomes.
 const HEAD: &str =
     "\n| change | outcome | what | when | sent | Graph's request |\n|--:|---|---|---|--:|---|\n";
+
+/// The same where people are tokens.
+const HEAD_REDACTED: &str = "\n| outcome | what | sent | Graph's request |\n|---|---|--:|---|\n";
 
 /// What is the last to be left out.
 const URGENT: &str = "failures and removals";
@@ -24,30 +28,51 @@ const SHORTENED: &str = "**This comment is shortened.** Each list says what it l
      `keycloak-to-azure report REPORT`";
 
 /// What may be added at the top of the runs.
-const NOTE: usize = 400;
+const NOTE: usize = 700;
 
 /// Returns a report as Markdown, at most [`MAX_CHARACTERS`] long. What does not fit is left out, older runs as a whole and outcomes in
 /// whole lines, and the text says so.
 pub fn report_markdown(report: &Report) -> String {
-    within(report, MAX_CHARACTERS)
+    page(report, People::Named)
 }
 
-fn within(report: &Report, limit: usize) -> String {
+pub(in crate::render) fn page(report: &Report, people: People) -> String {
+    within(report, people, MAX_CHARACTERS)
+}
+
+fn within(report: &Report, people: People, limit: usize) -> String {
     if report.runs.is_empty() {
         return format!("{NO_RUN}\n");
     }
-    let all: Vec<Part> = parts_of(report, Tables::OnePerSection).concat();
+    let all: Vec<Part> = redaction(people)
+        .into_iter()
+        .chain(
+            parts_of(report, people, Tables::OnePerSection)
+                .into_iter()
+                .flatten(),
+        )
+        .collect();
     let complete = fit(&all, limit);
     if complete.complete {
         return complete.text.trim_start().to_owned();
     }
-    let runs = parts_of(report, Tables::UrgentApart);
+    let runs = parts_of(report, people, Tables::UrgentApart);
     let shown = number_of_newest(&runs, limit.saturating_sub(NOTE));
     let newest = runs.iter().skip(runs.len() - shown).flatten().cloned();
-    let parts: Vec<Part> = std::iter::once(note(shown, runs.len()))
+    let parts: Vec<Part> = redaction(people)
+        .into_iter()
+        .chain([note(shown, runs.len())])
         .chain(newest)
         .collect();
     fit(&parts, limit).text
+}
+
+/// Says that people are tokens.
+fn redaction(people: People) -> Option<Part> {
+    (people == People::Redacted).then(|| Part {
+        heading: format!("> [!NOTE]\n> **Redacted**: {REDACTED} `{COMMAND}`\n"),
+        ..Part::default()
+    })
 }
 
 /// How the outcomes of a section are shown.
@@ -59,10 +84,10 @@ enum Tables {
     UrgentApart,
 }
 
-fn parts_of(report: &Report, tables: Tables) -> Vec<Vec<Part>> {
+fn parts_of(report: &Report, people: People, tables: Tables) -> Vec<Vec<Part>> {
     let newest = report.runs.len().saturating_sub(1);
     let runs = report.runs.iter().enumerate();
-    runs.map(|(at, run)| run_parts(run, newest - at, tables))
+    runs.map(|(at, run)| run_parts(&View::of(run, people), newest - at, tables))
         .collect()
 }
 
@@ -97,11 +122,14 @@ fn note(shown: usize, total: usize) -> Part {
 }
 
 /// The parts of a run. Of what is alike, that of the newest run is kept longest.
-fn run_parts(run: &Run, age: usize, tables: Tables) -> Vec<Part> {
-    let labels = GroupLabels::of_run(run);
-    let by_change = run.by_change();
-    let mut parts = vec![head(run)];
-    parts.extend(writes_without_outcome(run, &labels, age));
+fn run_parts(view: &View<'_>, age: usize, tables: Tables) -> Vec<Part> {
+    let View { run, people, .. } = view;
+    let opening = match people {
+        People::Named => HEAD,
+        People::Redacted => HEAD_REDACTED,
+    };
+    let mut parts = vec![head(view)];
+    parts.extend(writes_without_outcome(view, age));
     for (at, (heading, belongs)) in SECTIONS.into_iter().enumerate() {
         let heading = said_of(heading, run);
         let outcomes = outcomes(run, belongs);
@@ -121,8 +149,8 @@ fn run_parts(run: &Run, age: usize, tables: Tables) -> Vec<Part> {
             }
             parts.push(Part {
                 heading: format!("\n### {heading} ({})\n", grouped(outcomes.len())),
-                opening: HEAD.to_owned(),
-                items: rows(run, &by_change, &outcomes, &labels),
+                opening: opening.to_owned(),
+                items: rows(view, &outcomes),
                 noun: "outcomes",
                 kept_in: KeptIn::Report,
                 rank: rank(class, age),
@@ -134,13 +162,13 @@ fn run_parts(run: &Run, age: usize, tables: Tables) -> Vec<Part> {
 }
 
 /// What a run was, which is there in any case.
-fn head(run: &Run) -> Part {
+fn head(view: &View<'_>) -> Part {
     let Facts {
         title,
         rows,
         warnings,
         totals,
-    } = facts(run);
+    } = facts(view.run, view.people);
     let mut heading = format!("\n## {title}\n\n");
     for (label, fact) in &rows {
         let _ = writeln!(heading, "- {label}: {}", code_span(fact));
@@ -155,8 +183,8 @@ fn head(run: &Run) -> Part {
     }
 }
 
-fn writes_without_outcome(run: &Run, labels: &GroupLabels<'_>, age: usize) -> Option<Part> {
-    let items: Vec<String> = unsettled(run, labels)
+fn writes_without_outcome(view: &View<'_>, age: usize) -> Option<Part> {
+    let items: Vec<String> = unsettled(view)
         .iter()
         .map(|line| format!("- {}\n", code_span(line)))
         .collect();
@@ -170,24 +198,21 @@ fn writes_without_outcome(run: &Run, labels: &GroupLabels<'_>, age: usize) -> Op
     })
 }
 
-fn rows(
-    run: &Run,
-    by_change: &ByChange<'_>,
-    outcomes: &[&ReportedOutcome],
-    labels: &GroupLabels<'_>,
-) -> Vec<String> {
+fn rows(view: &View<'_>, outcomes: &[&ReportedOutcome]) -> Vec<String> {
     let rows = outcomes.iter().map(|reported| {
         let outcome = &reported.outcome;
         let request = outcome.request_id.as_deref().map(place);
-        format!(
-            "| {} | {} | {} | {} | {} | {} |\n",
-            outcome.change,
-            outcome.outcome,
-            code_span(&what(run, by_change, reported, labels)),
-            time_with_seconds(outcome.time),
-            outcome.attempts,
-            request.map(|id| code_span(&id)).unwrap_or_default()
-        )
+        let request = request.map(|id| code_span(&id)).unwrap_or_default();
+        let (became, attempts) = (outcome.outcome, outcome.attempts);
+        let what = code_span(&what(view, reported));
+        match view.people {
+            People::Named => format!(
+                "| {} | {became} | {what} | {} | {attempts} | {request} |\n",
+                outcome.change,
+                time_with_seconds(outcome.time)
+            ),
+            People::Redacted => format!("| {became} | {what} | {attempts} | {request} |\n"),
+        }
     });
     rows.collect()
 }
@@ -302,7 +327,7 @@ mod tests {
         report.runs.extend(samples::report().runs);
         let all = length(&report_markdown(&report));
         for limit in (4_000..all + 100).step_by(50) {
-            let comment = within(&report, limit);
+            let comment = within(&report, People::Named, limit);
             assert!(length(&comment) <= limit, "{limit}");
             let is_complete = !comment.contains("This comment is shortened");
             assert_eq!(is_complete, limit >= all, "{limit}");

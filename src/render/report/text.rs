@@ -5,26 +5,38 @@ use std::fmt::Write;
 use crate::render::Style;
 use crate::render::apply::outcome_in_lines;
 use crate::render::layout::{hanging, hanging_named};
-use crate::render::words::{GroupLabels, place, time_with_seconds};
-use crate::report::{Report, ReportedOutcome, Run};
+use crate::render::text::redaction_note;
+use crate::render::words::{People, place, time_with_seconds};
+use crate::report::{Report, ReportedOutcome};
 
-use super::{NO_RUN, SECTIONS, UNSETTLED, facts, outcomes, said_of, unsettled, what};
+use super::{
+    COMMAND, NO_RUN, REDACTED, SECTIONS, UNSETTLED, View, facts, outcomes, said_of, unsettled, what,
+};
 
 /// Returns a report as text for a terminal.
 pub fn report_text(report: &Report, style: &Style) -> String {
+    page(report, People::Named, *style)
+}
+
+pub(in crate::render) fn page(report: &Report, people: People, style: Style) -> String {
     if report.runs.is_empty() {
         return format!("{NO_RUN}\n");
     }
     let runs: Vec<String> = report
         .runs
         .iter()
-        .map(|run| run_text(run, *style))
+        .map(|run| run_text(&View::of(run, people), style))
         .collect();
-    runs.join("\n")
+    let note = match people {
+        People::Named => String::new(),
+        People::Redacted => redaction_note(REDACTED, COMMAND, style) + "\n",
+    };
+    note + &runs.join("\n")
 }
 
-fn run_text(run: &Run, style: Style) -> String {
-    let facts = facts(run);
+fn run_text(view: &View<'_>, style: Style) -> String {
+    let View { run, people, .. } = view;
+    let facts = facts(run, *people);
     let mut text = style.lines(&hanging_named("", &facts.title, style.width), Style::bold);
     for (label, fact) in &facts.rows {
         text.push_str(&hanging_named(&format!("  {label:<10}"), fact, style.width));
@@ -37,9 +49,7 @@ fn run_text(run: &Run, style: Style) -> String {
         "\n{}",
         style.lines(&hanging("", &facts.totals, style.width), Style::bold)
     );
-    let labels = GroupLabels::of_run(run);
-    let unsettled = unsettled(run, &labels);
-    let by_change = run.by_change();
+    let unsettled = unsettled(view);
     if !unsettled.is_empty() {
         let _ = writeln!(text, "{}", style.bold(UNSETTLED));
     }
@@ -53,21 +63,27 @@ fn run_text(run: &Run, style: Style) -> String {
         }
         let _ = writeln!(text, "{}", style.bold(&said_of(heading, run)));
         for reported in outcomes {
-            let what = what(run, &by_change, reported, &labels);
+            let what = what(view, reported);
             text.push_str(&outcome_in_lines(&reported.outcome, &what, style));
-            let evidence = evidence(reported).join(" · ");
+            let evidence = evidence(reported, *people).join(" · ");
             text.push_str(&style.lines(&hanging_named("    ", &evidence, style.width), Style::dim));
         }
     }
     text
 }
 
-/// The number of the change, when it was settled, how often it was tried, and Graph's id of the request.
-fn evidence(reported: &ReportedOutcome) -> [String; 4] {
+/// The number of the change, when it was settled, how often it was tried, and Graph's id of the request. The first two tell in which
+/// order addresses stand.
+fn evidence(reported: &ReportedOutcome, people: People) -> Vec<String> {
     let outcome = &reported.outcome;
-    [
-        format!("change {}", outcome.change),
-        time_with_seconds(outcome.time),
+    let mut evidence = match people {
+        People::Named => vec![
+            format!("change {}", outcome.change),
+            time_with_seconds(outcome.time),
+        ],
+        People::Redacted => Vec::new(),
+    };
+    evidence.extend([
         match outcome.attempts {
             0 => "not sent".to_owned(),
             1 => "sent once".to_owned(),
@@ -77,5 +93,6 @@ fn evidence(reported: &ReportedOutcome) -> [String; 4] {
             || "no request".to_owned(),
             |id| format!("request {}", place(id)),
         ),
-    ]
+    ]);
+    evidence
 }

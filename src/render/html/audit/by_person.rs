@@ -7,7 +7,7 @@ use crate::render::audit::{Document, Finding, List, Row};
 use crate::render::html::markup::Html;
 use crate::render::html::page::{Kind, OPEN, Section};
 use crate::render::html::people::{self, Everybody, Shown};
-use crate::render::words::ProblemWords;
+use crate::render::words::{People, ProblemWords};
 
 /// Returns everybody, those first of whom there is something to look into.
 pub(super) fn by_person(audit: &Audit, document: &Document) -> Section {
@@ -42,6 +42,7 @@ pub(super) fn by_person(audit: &Audit, document: &Document) -> Section {
         first: &[("To look into", Kind::Warning)],
         others: "Nothing to look into",
         folds: lists.map(|list| list.rows.len()).sum::<usize>() > OPEN,
+        people: People::Named,
     };
     people::by_person(&everybody, &shown)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::ObjectId;
-use crate::render::words::{GroupLabels, address, grouped, name};
+use crate::render::words::{GroupLabels, People, grouped, name};
 
 use super::entries::Entry;
 use crate::render::html::group_list::{self, Group};
@@ -12,7 +12,7 @@ use crate::render::html::page::{Kind, OPEN, Section};
 use crate::render::html::table::Table;
 
 /// Returns the groups: those first where something is not done, then those that somebody left.
-pub(super) fn by_group(entries: &[Entry<'_>], labels: &GroupLabels<'_>) -> Section {
+pub(super) fn by_group(entries: &[Entry<'_>], labels: &GroupLabels<'_>, people: People) -> Section {
     let mut groups: BTreeMap<&ObjectId, Vec<&Entry<'_>>> = BTreeMap::new();
     for entry in entries {
         if let Some(group) = entry.group {
@@ -39,7 +39,7 @@ pub(super) fn by_group(entries: &[Entry<'_>], labels: &GroupLabels<'_>) -> Secti
     });
     let groups = groups.into_iter().map(|(label, entries)| Group {
         about: numbers(&entries),
-        table: table(&label, &entries),
+        table: table(&label, &entries, people),
         label,
         summary: "What became of whom",
         rows: entries.len(),
@@ -78,19 +78,31 @@ fn numbers(entries: &[&Entry<'_>]) -> String {
     format!("{where_from}{}.", words.join(", "))
 }
 
-fn table(label: &str, entries: &[&Entry<'_>]) -> Html {
+fn table(label: &str, entries: &[&Entry<'_>], people: People) -> Html {
+    let (opening, headings) = match people {
+        People::Named => (
+            "table class=\"movements entries\"",
+            vec!["Who", "Address", "Change", "What became of it"],
+        ),
+        People::Redacted if entries.iter().any(|entry| entry.is_of_several()) => (
+            "table class=\"movements\"",
+            vec!["Who", "Run", "What became of it"],
+        ),
+        People::Redacted => (
+            "table class=\"movements\"",
+            vec!["Who", "What became of it"],
+        ),
+    };
     let mut table = Table::new(
-        "table class=\"movements entries\"",
+        opening,
         &format!("What became of whom in {label}"),
-        &["Who", "Address", "Change", "What became of it"],
+        &headings,
     );
     for entry in entries {
-        let cells = [
-            name(entry.account.display_name.as_deref()),
-            address(&entry.account.email),
-            entry.number(),
-            entry.words("it"),
-        ];
+        let account = entry.account;
+        let mut cells = people.who(name(account.display_name.as_deref()), &account.email);
+        cells.extend(entry.number(people));
+        cells.push(entry.words("it"));
         table.row_of(
             entry.kind.row(),
             cells.iter().map(|cell| Html::text(cell)).collect(),

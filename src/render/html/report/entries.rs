@@ -3,7 +3,7 @@
 use crate::plan::{Action, GroupName};
 use crate::render::apply::became;
 use crate::render::report::{UNSETTLED, unsettled_steps, urgency, written};
-use crate::render::words::grouped;
+use crate::render::words::{People, grouped};
 use crate::report::{Outcome, Report, ReportedOutcome, Run, Step, Subject, Write};
 
 use super::kind_of;
@@ -85,14 +85,21 @@ impl Entry<'_> {
         }
     }
 
-    /// By which it is found among the outcomes of its run: "change 7", "change 7 of run 2".
-    pub fn number(&self) -> String {
-        let change = match self.event {
+    /// By which it is found among the outcomes of its run: "7", "7 of run 2". Where people are tokens, the number of the change is not
+    /// shown, and it is the run alone, if there are several: "run 2".
+    pub fn number(&self, people: People) -> Option<String> {
+        let run = self.run.map(|run| format!("run {}", grouped(run)));
+        if people == People::Redacted {
+            return run;
+        }
+        let change = grouped(match self.event {
             Event::Outcome(reported) => reported.outcome.change,
             Event::Write(step) => step.change,
-        };
-        let run = self.run.map(|run| format!(" of run {}", grouped(run)));
-        format!("{}{}", grouped(change), run.unwrap_or_default())
+        });
+        Some(match run {
+            Some(run) => format!("{change} of {run}"),
+            None => change,
+        })
     }
 
     /// Whether it is one of several runs.

@@ -2,6 +2,7 @@
 
 mod key;
 mod plan;
+mod report;
 
 use std::collections::BTreeSet;
 
@@ -72,4 +73,20 @@ fn anything() -> impl Strategy<Value = String> {
         ])
         .prop_map(str::to_owned),
     ]
+}
+
+/// Everything that is said of one person.
+#[derive(Debug, Clone)]
+struct Somebody {
+    name: String,
+    username: String,
+    email: String,
+}
+
+fn eight(text: &str) -> [Somebody; 8] {
+    std::array::from_fn(|at| Somebody {
+        name: format!("{text} {at} {text}"),
+        username: format!("{text}{at}"),
+        email: format!("x{text}{at}@of{at}.example"),
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{WIDE, anything, key, shape, some_key, tokens};
+use super::{Somebody, WIDE, anything, eight, key, shape, some_key, tokens};
 use crate::diff::new_address_of;
 use crate::model::UserType;
 use crate::plan::{
@@ -17,14 +17,6 @@ use crate::render::redact::problems::general;
 use crate::render::redact::tokens::{DIGITS, Tokens};
 use crate::render::samples;
 use crate::render::words::Changes;
-
-/// Everything that a plan says of one person.
-#[derive(Debug, Clone)]
-struct Somebody {
-    name: String,
-    username: String,
-    email: String,
-}
 
 /// A plan with somebody in every place that it has, and every problem in the words that the program has for it.
 fn plan_about(people: &[Somebody; 8]) -> Plan {
@@ -191,14 +183,6 @@ fn plan_about(people: &[Somebody; 8]) -> Plan {
     })
     .into();
     plan.sealed()
-}
-
-fn eight(text: &str) -> [Somebody; 8] {
-    std::array::from_fn(|at| Somebody {
-        name: format!("{text} {at} {text}"),
-        username: format!("{text}{at}"),
-        email: format!("x{text}{at}@of{at}.example"),
-    })
 }
 
 proptest! {
