@@ -326,6 +326,9 @@ pub struct UndoArgs {
     /// How it is shown.
     #[command(flatten)]
     pub presentation: PresentationArgs,
+    /// Exit with 2 if there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
     /// Where the directories are.
     #[command(flatten)]
     pub directories: DirectoryArgs,

@@ -27,7 +27,7 @@ pub const EXIT_CODES: Section = Section {
     entries: &[
         (
             "0",
-            "done; for `plan --detailed-exitcode`: nothing to change; for `audit`: all is in order",
+            "done; for `plan` and `undo` with `--detailed-exitcode`: nothing to change; for `audit`: all is in order",
         ),
         (
             "1",
@@ -36,9 +36,12 @@ pub const EXIT_CODES: Section = Section {
         ),
         (
             "2",
-            "`plan --detailed-exitcode`: there are changes; `audit`: something is to be looked into",
+            "`plan` and `undo` with `--detailed-exitcode`: there are changes; `audit`: something is to be looked into",
         ),
-        ("3", "the plan is blocked by a safety limit"),
+        (
+            "3",
+            "the plan is blocked by a safety limit: `plan` or `undo` has written it, and `apply` refuses it",
+        ),
         (
             "4",
             "apply ended, or was interrupted, with changes failed, in conflict or not attempted; running it again is safe",

@@ -29,9 +29,9 @@ use crate::ui::Ui;
 /// How an invocation ended, other than with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// Everything was done; for `plan --detailed-exitcode`, there is nothing to change.
+    /// Everything was done; for `plan` and `undo` with `--detailed-exitcode`, there is nothing to change.
     Done,
-    /// `plan --detailed-exitcode`: there are changes.
+    /// `plan` or `undo` with `--detailed-exitcode`: there are changes.
     Changes,
     /// `audit` found something to look into.
     NotInOrder,

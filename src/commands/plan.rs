@@ -38,9 +38,13 @@ pub async fn run(
     let flags = flags_of_directories(config, args.directories);
     let status = finish(&args.out, &plan, &presentation, &flags, context)?;
     setup.finish().await?;
-    let has_changes = plan.summary.changes() > 0;
-    Ok(match status {
-        ExitStatus::Done if args.detailed_exitcode && has_changes => ExitStatus::Changes,
+    Ok(detailed(status, &plan, args.detailed_exitcode))
+}
+
+/// Says by the exit status whether a plan that can be applied holds changes, where that is asked for.
+pub fn detailed(status: ExitStatus, plan: &Plan, is_asked_for: bool) -> ExitStatus {
+    match status {
+        ExitStatus::Done if is_asked_for && !plan.changes.is_empty() => ExitStatus::Changes,
         status => status,
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::UndoArgs;
 use crate::commands::named_groups::name_run_groups;
-use crate::commands::plan::{finish, flags_of_directories, withhold};
+use crate::commands::plan::{detailed, finish, flags_of_directories, withhold};
 use crate::commands::session::{
     Setup, refuse_other_directories, refuse_other_tenant, survey_objects,
 };
@@ -52,7 +52,7 @@ pub async fn run(
     let flags = flags_of_directories(config, args.directories);
     let status = finish(&args.out, &plan, &presentation, &flags, context)?;
     setup.finish().await?;
-    Ok(status)
+    Ok(detailed(status, &plan, args.detailed_exitcode))
 }
 
 /// The report is evidence, and the memory of who was invited.

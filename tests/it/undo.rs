@@ -95,6 +95,8 @@ async fn a_run_is_read_from_its_report_taken_back_and_the_next_plan_wants_it_aga
         .collect();
     assert!(!invited.is_empty());
 
+    let detailed = undo(&stage, "--detailed-exitcode").await;
+    assert_eq!(detailed.status, 2, "{}", detailed.err);
     let undone = undo(&stage, "").await;
     assert_eq!(undone.status, 0, "{}", undone.err);
     with_filters(|| insta::assert_snapshot!("undo_of_the_company", undone.out));
@@ -124,6 +126,11 @@ async fn a_run_is_read_from_its_report_taken_back_and_the_next_plan_wants_it_aga
             .all(|request| request.service == Service::Graph)
     );
     assert_eq!(state(&entra(&stage), &invited), state(&before, &invited));
+    // Nobody's invitation is taken back, which is a problem of the plan and no change.
+    let nothing_left = "undo @plan.report.jsonl --out @again.json --detailed-exitcode";
+    let nothing_left = stage.run(nothing_left).await;
+    assert_eq!(nothing_left.status, 0, "{}", nothing_left.err);
+    assert!(!plan_named(&stage, "again.json").problems.is_empty());
 
     let shown = stage.run("report @undo.report.jsonl").await;
     assert_eq!(shown.status, 0, "{}", shown.err);
@@ -275,7 +282,7 @@ async fn the_limits_hold_and_are_lifted_for_an_undo_by_its_own_flags() {
     let (stage, _) = applied().await;
     let strict = stage.configuration() + "limits: { removals: 0 }\n";
     stage.configure(&strict);
-    let blocked = undo(&stage, "").await;
+    let blocked = undo(&stage, "--detailed-exitcode").await;
     assert_eq!(blocked.status, 3, "{}{}", blocked.out, blocked.err);
     assert!(
         blocked
