@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::ApplyArgs;
-use crate::commands::session::{
-    Session, Setup, refuse_other_directories, refuse_other_tenant, survey_objects,
-};
+use crate::commands::made_elsewhere::{refuse_other_directories, refuse_other_tenant};
+use crate::commands::session::{Session, survey_objects};
+use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus, operator};
 use crate::entra::{Reader, Writer};
 use crate::execute::{Assignment, Recorder, StopSignal, execute, rehearse, totals};

@@ -7,7 +7,8 @@ use anyhow::{bail, ensure};
 
 use crate::audit::{Audit, Evidence, Material, audit};
 use crate::cli::{AuditArgs, AuditFormat};
-use crate::commands::session::{Setup, refuse_other_places};
+use crate::commands::made_elsewhere::refuse_other_places;
+use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus, operator};
 use crate::config::Config;
 use crate::model::ObjectId;

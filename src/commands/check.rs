@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cli::{CheckArgs, Purpose};
-use crate::commands::session::{Session, Setup};
+use crate::commands::session::Session;
+use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus};
 use crate::config::EntraLogin;
 use crate::entra::Bearer;
@@ -80,7 +81,8 @@ pub async fn run(
     }
     is_complete &= match (keycloak, entra) {
         (Ok(keycloak), Ok(entra)) => {
-            check_mappings(&Session::new(&setup, keycloak, entra), &setup, context).await?
+            let session = Session::new(&setup.config.keycloak.realm, keycloak, entra);
+            check_mappings(&session, &setup, context).await?
         }
         (keycloak, entra) => {
             context.ui.result("Mappings   not looked at\n")?;

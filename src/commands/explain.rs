@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::cli::ExplainArgs;
-use crate::commands::session::{
-    Session, Setup, assemble, refuse_other_directories, refuse_other_tenant,
-};
+use crate::commands::made_elsewhere::{refuse_other_directories, refuse_other_tenant};
+use crate::commands::plan::assemble;
+use crate::commands::session::Session;
+use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus};
 use crate::execute::rehearse;
 use crate::explain::{Answers, addresses_to_ask, explain};

@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod check;
 mod explain;
+mod made_elsewhere;
 mod man;
 mod named_groups;
 mod plan;
@@ -11,11 +12,13 @@ mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod session;
+mod setup;
 mod show;
 mod undo;
+mod unusable_mappings;
 mod validate;
 
-pub use session::UnusableMappings;
+pub use unusable_mappings::UnusableMappings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

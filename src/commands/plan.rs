@@ -4,10 +4,13 @@ use std::path::Path;
 
 use crate::cli::{DEFAULT_CONFIG, DirectoryArgs, PlanArgs};
 use crate::commands::named_groups::{choose_scope, name_groups};
-use crate::commands::session::{Setup, UnusableMappings, assemble};
+use crate::commands::setup::Setup;
 use crate::commands::show::Presentation;
+use crate::commands::unusable_mappings::UnusableMappings;
 use crate::commands::{Context, ExitStatus};
-use crate::plan::Plan;
+use crate::config::Config;
+use crate::diff::Decision;
+use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, ScopeMapping, Source, Target};
 use crate::ui::Withheld;
 use crate::{plan_file, render};
 
@@ -102,4 +105,47 @@ pub fn flags_of_directories(config: &Path, directories: DirectoryArgs) -> Vec<St
         return Vec::new();
     }
     vec!["--config".to_owned(), config.display().to_string()]
+}
+
+/// Puts a plan together from what was decided.
+pub fn assemble(
+    setup: &Setup,
+    decision: &Decision<'_>,
+    overrides: Overrides,
+    scope: Option<Vec<ScopeMapping>>,
+) -> Plan {
+    let Config {
+        keycloak,
+        entra,
+        sha256,
+        ..
+    } = &setup.config;
+    let tenant = &decision.draft.inputs.entra.tenant;
+    Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        kind: PlanKind::Sync,
+        plan_id: String::new(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        created_at: jiff::Timestamp::now(),
+        source: Source {
+            url: keycloak.url.clone(),
+            realm: keycloak.realm.clone(),
+            federation: decision.federation.clone(),
+        },
+        target: Target {
+            tenant_id: tenant.id.clone(),
+            tenant_name: tenant.name.clone(),
+            graph_url: entra.graph_url.clone(),
+        },
+        config_sha256: sha256.clone(),
+        undoes: None,
+        overrides,
+        scope,
+        summary: decision.summary,
+        groups: decision.groups.clone(),
+        changes: decision.changes.clone(),
+        blocks: decision.blocks.clone(),
+        problems: decision.problems.clone(),
+    }
+    .sealed()
 }
