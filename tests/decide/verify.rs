@@ -3,7 +3,7 @@
 use keycloak_to_azure::model::UserType;
 use keycloak_to_azure::plan::{Change, Plan};
 use keycloak_to_azure::report::Outcome;
-use keycloak_to_azure::settings::Limit;
+use keycloak_to_azure::settings::{Limit, UnverifiedPolicy};
 use keycloak_to_azure::snapshot::Account;
 use keycloak_to_azure::verify::{
     Member, Task, Verdict, Verification, invite_nobody_again, misfit, verify,
@@ -733,4 +733,35 @@ fn the_order_of_the_changes_is_that_of_the_design() {
         })
         .collect();
     assert_eq!(ranks, [1, 2, 3, 3, 4]);
+}
+
+#[test]
+fn of_several_who_are_left_as_they_are_the_problem_of_the_first_is_said() {
+    let said = after(ADD_INVITED, |world| {
+        world.settings.users.unverified_email = UnverifiedPolicy::Skip;
+        let address = world.person("ann").email.clone();
+        world.person("ann").email_verified = false;
+        let zoe = world.person("zoe");
+        zoe.email = address;
+        zoe.email_verified = false;
+        world.join("zoe", "/team");
+    });
+    assert_eq!(
+        said,
+        "Conflict: Ann Example (ann) has the address ann@partner.example, which Keycloak has not verified"
+    );
+}
+
+#[test]
+fn whoever_has_an_account_is_found_by_it_whatever_else_stands_about_them() {
+    // The account of somebody who is left as they are is nobody's.
+    let said = after(UPDATE, |world| {
+        let address = world.person("p1").email.clone();
+        world.person("zoe").email = address;
+        world.join("zoe", "/team");
+    });
+    assert_eq!(
+        said,
+        "Conflict: it is not clear any more whose account this is; plan again to see the problem"
+    );
 }
