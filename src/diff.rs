@@ -4,6 +4,7 @@ mod wanted;
 
 pub use self::wanted::{TooLong, differing, wanted_account};
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::guard::{check_invitations, check_removals, limits_in_force};
@@ -202,7 +203,7 @@ impl<'a> Draft<'a> {
             if group.is_managed() {
                 let added = ledger.add_missing(group);
                 let removed =
-                    ledger.remove_unwanted(group, candidates, proofs, federation.as_ref());
+                    ledger.remove_unwanted(group, added, candidates, proofs, federation.as_ref());
                 ledger.describe(group, added, removed);
             } else if group.in_scope {
                 ledger.report_obstacle(group);
@@ -457,9 +458,11 @@ impl<'d, 'a> Ledger<'d, 'a> {
         self.entries.adds.len() - before
     }
 
+    /// Removes whom the group does not want, to which the last additions are.
     fn remove_unwanted(
         &mut self,
         group: &MappedGroup<'a>,
+        added: usize,
         candidates: &[Candidate<'a>],
         proofs: &Proofs,
         federation: Option<&Federation>,
@@ -494,29 +497,39 @@ impl<'d, 'a> Ledger<'d, 'a> {
             self.entries.blocks.extend(verdict.blocks);
         }
         self.entries.problems.extend(held);
-        self.hint_at_changed_addresses(group, &removes);
+        self.hint_at_changed_addresses(added, &removes);
         let removed = removes.len();
         self.entries.removes.extend(removes);
         removed
     }
 
-    /// Somebody leaves as unknown, and somebody of the same name is invited: perhaps one person with a new address.
-    fn hint_at_changed_addresses(&mut self, group: &MappedGroup<'a>, removes: &[Remove]) {
-        let folded =
-            |name: &Option<String>| name.as_deref().map(|name| comparable(name).to_lowercase());
+    /// Somebody leaves a group as unknown, and somebody of the same name is invited to it: perhaps one person with a new address.
+    fn hint_at_changed_addresses(&mut self, added: usize, removes: &[Remove]) {
+        let folded = |name: Option<&str>| {
+            let name = comparable(name?).to_lowercase();
+            (!name.is_empty()).then_some(name)
+        };
+        let Entries { adds, problems, .. } = &mut self.entries;
+        // Those of the group are the last ones. Nearly always nobody is unknown, and no name has to be folded.
+        let of_group = adds.len() - added;
+        let invited = LazyCell::new(|| {
+            let mut invited: HashMap<String, &Add> = HashMap::new();
+            let of_group = adds.iter().skip(of_group);
+            for add in of_group.filter(|add| add.account.id.is_none()) {
+                if let Some(name) = folded(add.account.display_name.as_deref()) {
+                    invited.entry(name).or_insert(add);
+                }
+            }
+            invited
+        });
         let unknown = removes
             .iter()
             .filter(|remove| remove.because == RemovalReason::UnknownToKeycloak);
         for remove in unknown {
-            let name = folded(&remove.account.display_name).filter(|name| !name.is_empty());
-            let invited = self
-                .entries
-                .adds
-                .iter()
-                .filter(|add| add.group.id == group.azure.id && add.account.id.is_none())
-                .find(|add| name.is_some() && folded(&add.account.display_name) == name);
+            let name = folded(remove.account.display_name.as_deref());
+            let invited = name.and_then(|name| invited.get(&name).copied());
             if let Some(add) = invited {
-                self.entries.problems.push(Problem {
+                problems.push(Problem {
                     code: ProblemCode::AddressMayHaveChanged,
                     subject: remove.account.display_name.clone().unwrap_or_default(),
                     message: new_address_of(remove, add),

@@ -116,23 +116,52 @@ pub fn name_of_account(account: &Account) -> &str {
         .unwrap_or(&account.user_principal_name)
 }
 
-/// Whether an account has the name of a person: their first and last name, or their username as (the first part of) an address.
-/// This tells nobody's account; it only says that an account may be somebody's.
-pub fn has_name_of(account: &Account, person: &Person) -> bool {
-    let folded = |name: &str| comparable(name).to_lowercase();
-    let joined = |first: &Option<String>, last: &Option<String>| {
-        let parts = [first.as_deref(), last.as_deref()];
-        folded(&parts.map(Option::unwrap_or_default).join(" "))
-    };
-    let name = joined(&person.first_name, &person.last_name);
-    let is_of_account = |name: &str| {
-        name == folded(name_of_account(account))
-            || name == joined(&account.given_name, &account.surname)
-    };
-    let username = fold(&person.username);
-    let is_username =
-        |address: &Address| username == address.as_str() || username == address.local_part();
-    (!name.is_empty() && is_of_account(&name)) || addresses_of(account).iter().any(is_username)
+/// People by their names: their first and last name, and their username. Names tell nobody's account; they only say that an account may
+/// be somebody's.
+#[derive(Debug)]
+pub struct Names {
+    /// Where the first of each name is.
+    full: HashMap<String, usize>,
+    /// Where the first of each username is.
+    usernames: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The names of some people, in their order.
+    pub fn of<'p>(people: impl IntoIterator<Item = &'p Person>) -> Self {
+        let (mut full, mut usernames) = (HashMap::new(), HashMap::new());
+        for (at, person) in people.into_iter().enumerate() {
+            let name = full_name(person.first_name.as_deref(), person.last_name.as_deref());
+            if !name.is_empty() {
+                full.entry(name).or_insert(at);
+            }
+            usernames.entry(fold(&person.username)).or_insert(at);
+        }
+        Self { full, usernames }
+    }
+
+    /// Where the first is whose name an account has: as a whole, or the username as (the first part of) an address.
+    pub fn first_of(&self, account: &Account) -> Option<usize> {
+        let by_name = [
+            folded_name(name_of_account(account)),
+            full_name(account.given_name.as_deref(), account.surname.as_deref()),
+        ];
+        let by_name = by_name.iter().filter_map(|name| self.full.get(name));
+        let addresses = addresses_of(account);
+        let by_username = addresses
+            .iter()
+            .flat_map(|address| [address.as_str(), address.local_part()])
+            .filter_map(|name| self.usernames.get(name));
+        by_name.chain(by_username).min().copied()
+    }
+}
+
+fn folded_name(name: &str) -> String {
+    comparable(name).to_lowercase()
+}
+
+fn full_name(first: Option<&str>, last: Option<&str>) -> String {
+    folded_name(&[first, last].map(Option::unwrap_or_default).join(" "))
 }
 
 /// A name as two of them are compared: Entra may store another Unicode form and other spaces than it was given, and that must not

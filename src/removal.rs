@@ -1,5 +1,4 @@
 //! Removals are proved, not inferred: what has to be asked about somebody who seems to have to go, and what counts as a proof.
-
 //!
 //! An answer that lacks a person proves nothing: with LDAP behind it, Keycloak hides an outage and answers 200 without the
 //! people (seen on 21.1 to 26.7). So whoever seems to have to go is looked up, the groups are read once more, and a person
@@ -10,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::mapping::{Inputs, MappedGroup};
 use crate::matching::{
-    Matching, Standing, address_of, addresses_in_keycloak, addresses_of, can_be_invited,
-    has_name_of, in_entra, name_of, name_of_account,
+    Matching, Names, Standing, address_of, addresses_in_keycloak, addresses_of, can_be_invited,
+    in_entra, name_of, name_of_account,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
 use crate::plan::{Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason};
@@ -82,7 +81,11 @@ pub fn candidates<'a>(
             .is_some_and(|owner| in_sources.contains(owner))
     };
     // Where everybody is wanted, nobody is asked for their name.
-    let uncovered = LazyCell::new(|| people_without_cover(inputs, matching, group));
+    let uncovered = LazyCell::new(|| {
+        let people = people_without_cover(inputs, matching, group);
+        let names = Names::of(people.iter().map(|(person, _)| *person));
+        (people, names)
+    });
     let mut candidates: Vec<Candidate<'a>> = group
         .azure
         .members
@@ -95,10 +98,12 @@ pub fn candidates<'a>(
             account,
             addresses: addresses_to_look_up(account, inputs.settings),
             owner: matching.owners.get(&account.id).copied(),
-            namesake: uncovered
-                .iter()
-                .find(|(person, _)| has_name_of(account, person))
-                .copied(),
+            namesake: {
+                let (people, names) = &*uncovered;
+                names
+                    .first_of(account)
+                    .and_then(|at| people.get(at).copied())
+            },
         })
         .collect();
     candidates.sort_by(|a, b| {

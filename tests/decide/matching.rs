@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use keycloak_to_azure::diff::draft;
 use keycloak_to_azure::mapping::Inputs;
-use keycloak_to_azure::matching::{has_name_of, listed, wanted_addresses};
+use keycloak_to_azure::matching::{Names, listed, wanted_addresses};
 use keycloak_to_azure::plan::{Change, ProblemCode};
 use keycloak_to_azure::removal::Proofs;
 use keycloak_to_azure::settings::{MatchAttribute, UnverifiedPolicy, UpdatePolicy};
-use keycloak_to_azure::snapshot::Account;
+use keycloak_to_azure::snapshot::{Account, Person};
 
 use crate::world::{World, changes, codes, empty, id, invited_account, team_of};
 
@@ -352,6 +352,27 @@ fn a_person_whose_rows_disagree_does_not_count_whichever_comes_first() {
         let decision = draft.decide(&Proofs::default());
         assert_eq!(decision.changes, [], "{disabled_in}");
     }
+}
+
+fn has_name_of(account: &Account, person: &Person) -> bool {
+    Names::of([person]).first_of(account).is_some()
+}
+
+#[test]
+fn of_several_people_whose_name_an_account_has_the_first_is_found() {
+    let mut world = ann_alone();
+    let ann = world.person("ann").clone();
+    let mut bob = world.person("bob").clone();
+    bob.username = "ben".to_owned();
+    let mut account = invited_account(&id(1), &"ben@elsewhere.example".parse().unwrap());
+    account.display_name = Some("Ann Example".to_owned());
+    let first = |people: &[&Person]| Names::of(people.iter().copied()).first_of(&account);
+    assert_eq!(first(&[&ann, &bob]), Some(0));
+    assert_eq!(first(&[&bob, &ann]), Some(0));
+    let other = world.person("zoe").clone();
+    assert_eq!(first(&[&other, &ann, &ann, &bob]), Some(1));
+    assert_eq!(first(&[&other, &bob, &bob, &ann]), Some(1));
+    assert_eq!(first(&[&other]), None);
 }
 
 #[test]
