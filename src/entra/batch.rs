@@ -19,10 +19,11 @@ use super::refusal::Refusal;
 use super::token::{Login, Token};
 use super::write_request::Write;
 use crate::config::{EntraConnection, EntraCredentials};
+use crate::execute::PARTS_PER_BATCH;
 use crate::http::{self, Answer, Class, ErrorKind, Http, Timing};
 
-/// How many parts a batch may have.
-pub(super) const BATCH_SIZE: usize = 20;
+/// How many parts a batch may have, of reads as of writes.
+pub(super) const BATCH_SIZE: usize = PARTS_PER_BATCH;
 
 /// How many requests are on their way at once: as many as Microsoft's own group synchronisation has workers.
 const IN_FLIGHT: usize = 10;

@@ -13,17 +13,15 @@ use super::batch::{BATCH_SIZE, Outcome, Reads, Writes};
 use super::failure::Failure;
 use super::meaning::{Meaning, Operation, meaning};
 use super::read::Reader;
-use super::write_request::{BIND_SIZE, Write};
+use super::write_request::Write;
 use crate::clock::Clock;
 use crate::execute::{
-    AccountUpdate, Directory, Invitation, Invited, Membership, WriteError, WriteErrorKind, Written,
+    AccountUpdate, Directory, Invitation, Invited, MEMBERS_PER_SET, Membership, SETS_PER_BATCH,
+    WriteError, WriteErrorKind, Written,
 };
 use crate::http::{Class, ErrorKind, Timing};
 use crate::model::{Address, ObjectId};
 use crate::snapshot::Account;
-
-/// How many additions of twenty go into one batch. Microsoft's own group sync stays at five, because twenty drew 503s.
-const BINDS_PER_BATCH: usize = 5;
 
 /// Writes to the tenant that a [`Reader`] reads.
 pub struct Writer {
@@ -253,7 +251,9 @@ impl Writer {
         let chunks: Vec<(&ObjectId, &[&ObjectId])> = by_group
             .iter()
             .flat_map(|(group, accounts)| {
-                accounts.chunks(BIND_SIZE).map(move |chunk| (*group, chunk))
+                accounts
+                    .chunks(MEMBERS_PER_SET)
+                    .map(move |chunk| (*group, chunk))
             })
             // One alone gets a clearer answer singly.
             .filter(|(_, accounts)| accounts.len() > 1)
@@ -264,7 +264,7 @@ impl Writer {
             .collect();
         let outcomes = self
             .writes
-            .send(Class::RepeatableWrite, &writes, BINDS_PER_BATCH)
+            .send(Class::RepeatableWrite, &writes, SETS_PER_BATCH)
             .await;
         let mut refused_for_permission = false;
         for ((group, accounts), outcome) in chunks.iter().zip(outcomes) {

@@ -9,9 +9,6 @@ use crate::execute::Invitation;
 use crate::model::{Language, ObjectId, UserType};
 use crate::plan::{ClearedNames, NewAccount};
 
-/// How many accounts one request may add to a group; Graph answers 400 above it.
-pub(super) const BIND_SIZE: usize = 20;
-
 /// A write.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Write<'a> {

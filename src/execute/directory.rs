@@ -8,9 +8,20 @@ use crate::model::{Address, Language, ObjectId};
 use crate::plan::{ClearedNames, NewAccount};
 use crate::snapshot::Account;
 
+/// How many things one call may ask for, if it says nothing else: the parts that Graph takes in a batch.
+pub const PARTS_PER_BATCH: usize = 20;
+
+/// How many accounts of one group are added together: the members that Graph takes in one `members@odata.bind`, and
+/// answers 400 above.
+pub const MEMBERS_PER_SET: usize = 20;
+
+/// How many such sets one call may ask for: beyond five in a batch, Graph was seen to answer "Service Unavailable",
+/// and Microsoft's own group synchronisation stays at five.
+pub const SETS_PER_BATCH: usize = 5;
+
 /// What may write to Entra. Each call is one step of work: the results come in the order of what was asked, one for each.
 pub trait Directory {
-    /// Invites people, at most 20.
+    /// Invites people, at most [`PARTS_PER_BATCH`].
     fn invite(
         &self,
         invitations: &[Invitation],
@@ -21,17 +32,17 @@ pub trait Directory {
         &self,
         invited: &[(ObjectId, Address)],
     ) -> impl Future<Output = BTreeMap<ObjectId, Result<Account, String>>> + Send;
-    /// Updates accounts, at most 20.
+    /// Updates accounts, at most [`PARTS_PER_BATCH`].
     fn update(
         &self,
         updates: &[AccountUpdate],
     ) -> impl Future<Output = Vec<Result<Written, WriteError>>> + Send;
-    /// Adds accounts to groups: at most 5 sets of at most 20 of one group.
+    /// Adds accounts to groups: at most [`SETS_PER_BATCH`] sets of at most [`MEMBERS_PER_SET`] of one group.
     fn add(
         &self,
         memberships: &[Membership],
     ) -> impl Future<Output = Vec<Result<Written, WriteError>>> + Send;
-    /// Removes accounts from groups, at most 20.
+    /// Removes accounts from groups, at most [`PARTS_PER_BATCH`].
     fn remove(
         &self,
         memberships: &[Membership],

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use self::directory::{
-    AccountUpdate, Directory, Invitation, Invited, Membership, WriteError, WriteErrorKind, Written,
+    AccountUpdate, Directory, Invitation, Invited, MEMBERS_PER_SET, Membership, PARTS_PER_BATCH,
+    SETS_PER_BATCH, WriteError, WriteErrorKind, Written,
 };
 use crate::model::{Address, ObjectId};
 use crate::plan::{Add, Change, Fields, Invite, Plan, Remove, Update};
@@ -22,13 +23,6 @@ use crate::verify::{Task, Verdict, Verification};
 
 /// Something to do, with its place in the plan.
 type Place<T> = (usize, T);
-
-/// Parts of one batch, Graph's limit.
-const PARTS_PER_BATCH: usize = 20;
-/// Members of one `members@odata.bind`, Graph's limit.
-const MEMBERS_PER_SET: usize = 20;
-/// Sets of members in one batch: beyond five, Graph was seen to answer "Service Unavailable".
-const SETS_PER_BATCH: usize = 5;
 
 /// Where a run is written down. What was given to it has left this process when the call returns, so that a kill loses none of it.
 pub trait Recorder {
