@@ -511,7 +511,8 @@ fn check_kind(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// What only a plan that Keycloak is asked for can hold. The run is named in a sentence, and has to look like one.
+/// Checks that an undo holds nothing that only a plan can hold which Keycloak is asked for, and that what it takes back looks like a run: it
+/// is named in a sentence.
 fn check_undo(plan: &Plan, run: &UndoneRun) -> Result<(), String> {
     let is_digest = |id: &str| {
         id.strip_prefix("sha256:").is_some_and(|digits| {

@@ -396,15 +396,37 @@ enum Missing {
     NoAddress,
     NotLookedUp(Address),
     Appeared(Address),
-    StillThere { person: String, path: String },
-    OthersAccount { person: String, path: String },
-    Vanished { person: String },
+    StillThere {
+        person: String,
+        path: String,
+    },
+    OthersAccount {
+        person: String,
+        path: String,
+    },
+    Vanished {
+        person: String,
+    },
     ServiceAccount,
-    Changed { person: String },
-    Witness { provider: String, group: String },
-    AnyWitness { provider: String },
-    Flickering { provider: String, path: String },
-    SameName { person: String, path: String },
+    /// Two readings do not agree about a person, or about a group.
+    Changed {
+        what: String,
+    },
+    Witness {
+        provider: String,
+        group: String,
+    },
+    AnyWitness {
+        provider: String,
+    },
+    Flickering {
+        provider: String,
+        path: String,
+    },
+    SameName {
+        person: String,
+        path: String,
+    },
     Federation,
     ExpectedFederation,
 }
@@ -448,7 +470,7 @@ impl Evidence<'_> {
                 .all(|enabled| is_disabled && !enabled);
         if !shows_the_same {
             return Err(Missing::Changed {
-                person: name_of(person),
+                what: name_of(person),
             });
         }
         if let Some(provider) = &person.provider
@@ -484,7 +506,7 @@ impl Evidence<'_> {
             .find(has_address)
         {
             return Err(Missing::Changed {
-                person: name_of(person),
+                what: name_of(person),
             });
         }
         self.nobody_is_hidden()
@@ -547,7 +569,7 @@ impl Evidence<'_> {
         for mapping in &self.group.mappings {
             let Some(group) = self.proofs.second_round.get(&mapping.keycloak) else {
                 return Err(Missing::Changed {
-                    person: mapping.keycloak.to_string(),
+                    what: mapping.keycloak.to_string(),
                 });
             };
             sources.extend(
@@ -608,8 +630,8 @@ impl Evidence<'_> {
                 "a service account of Keycloak has its address".to_owned(),
                 "take the address off the service account, or protect the account".to_owned(),
             ),
-            Missing::Changed { person } => (
-                format!("two readings of Keycloak differ about {person}"),
+            Missing::Changed { what } => (
+                format!("two readings of Keycloak differ about {what}"),
                 "plan again; if it stays so, look at the user federation of the realm".to_owned(),
             ),
             Missing::Witness { provider, group } => (

@@ -1,4 +1,4 @@
-//! `sandbox`, and what `--sandbox` starts: the only place outside the sandbox that knows of it.
+//! `sandbox`, and what `--sandbox` starts. The other commands know only that there may be one, which they keep alive.
 
 use std::path::{Path, PathBuf};
 

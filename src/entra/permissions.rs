@@ -130,15 +130,6 @@ impl Permission {
     }
 }
 
-/// Returns the permissions that a purpose cannot do without and the roles of a token do not grant.
-pub fn missing(roles: &BTreeSet<String>, purpose: Purpose) -> Vec<Permission> {
-    PERMISSIONS
-        .into_iter()
-        .filter(|permission| permission.is_for(purpose) && !permission.optional)
-        .filter(|permission| permission.granted_by(roles).is_none())
-        .collect()
-}
-
 /// Returns the roles of a token that could be taken away without a purpose missing them.
 pub fn excess(roles: &BTreeSet<String>, purpose: Purpose) -> BTreeSet<&str> {
     let used: BTreeSet<&str> = PERMISSIONS
@@ -165,6 +156,15 @@ mod tests {
         permissions
             .iter()
             .map(|permission| permission.name)
+            .collect()
+    }
+
+    /// The permissions that a purpose cannot do without and the roles of a token do not grant.
+    fn missing(roles: &BTreeSet<String>, purpose: Purpose) -> Vec<Permission> {
+        PERMISSIONS
+            .into_iter()
+            .filter(|permission| permission.is_for(purpose) && !permission.optional)
+            .filter(|permission| permission.granted_by(roles).is_none())
             .collect()
     }
 
