@@ -20,6 +20,7 @@ pub mod commands;
 pub mod compare;
 pub mod config;
 pub mod diff;
+pub mod encoding;
 pub mod entra;
 pub mod execute;
 pub mod explain;

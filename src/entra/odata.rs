@@ -1,6 +1,6 @@
 //! Values in `OData` filters and paths: quoted so that none can leave its filter, and cut into filters that Graph accepts.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+pub use crate::encoding::encoded;
 
 /// How many values one `in` list or chain of `or` may hold: Graph answers 400 above it (known issue of query parameters).
 pub(super) const MOST_VALUES: usize = 15;
@@ -8,18 +8,6 @@ pub(super) const MOST_VALUES: usize = 15;
 /// How long a value may be that a directory object is compared with, in UTF-16 units: `eq` and `in` take no longer ones,
 /// although display names have up to 256 (known issue of query parameters).
 const LONGEST_VALUE: usize = 120;
-
-/// Everything that could mean something in a URL is encoded.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// Returns the text percent-encoded for a path segment or the value of a query parameter.
-pub fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, UNRESERVED).to_string()
-}
 
 /// Returns the text as an `OData` string literal. An apostrophe inside is doubled, so no text can end its literal.
 fn quoted(text: &str) -> String {

@@ -16,6 +16,7 @@ use super::login::{LoginFailure, Way};
 use super::permissions::Permission;
 use crate::clock::Clock;
 use crate::config::{EntraConnection, EntraCredentials};
+use crate::encoding::bearer;
 use crate::http::Timing;
 
 /// A token is renewed so long before it expires, or after four fifths of its life if that is later. Microsoft's own libraries
@@ -92,12 +93,9 @@ pub(super) struct Token {
 impl Token {
     /// The `Authorization` header, which no debug output shows.
     pub(super) fn header(&self) -> Result<HeaderValue, LoginFailure> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", self.value.expose_secret()))
-            .map_err(|_| {
+        bearer(self.value.expose_secret()).ok_or_else(|| {
             LoginFailure("the login answered with a token that cannot be sent".to_owned())
-        })?;
-        header.set_sensitive(true);
-        Ok(header)
+        })
     }
 
     /// The token itself, to strike it out of what comes back.

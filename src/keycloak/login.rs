@@ -16,6 +16,7 @@ use super::account::SyncAccount;
 use super::path;
 use super::refusal::{Refusal, explain_login};
 use crate::config::KeycloakCredentials;
+use crate::encoding::bearer;
 use crate::http::{Answer, Class, Http};
 
 /// The client for logins by password, which every realm has.
@@ -237,11 +238,9 @@ fn read_token(answer: &Answer, asked_at: Instant, number: u64) -> anyhow::Result
         refresh_token: Option<String>,
     }
     let wire: Wire = serde_json::from_slice(&answer.body).map_err(|_| not_a_token())?;
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", wire.access_token))
-        .ok()
+    let bearer = bearer(&wire.access_token)
         .filter(|_| !wire.access_token.is_empty())
         .ok_or_else(not_a_token)?;
-    bearer.set_sensitive(true);
     Ok(Token {
         pass: Pass { bearer, number },
         refresh: wire.refresh_token.map(SecretString::from),

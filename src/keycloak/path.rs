@@ -1,17 +1,9 @@
 //! Pieces of request paths and queries, encoded so that nothing in them can leave its place.
 
 use anyhow::ensure;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+pub use crate::encoding::encoded as value;
 use crate::model::GroupPath;
-
-/// Everything but the unreserved characters. Keycloak from 26.4.3 on refuses paths in which these are encoded
-/// (CVE-2025-10939, keycloak issue 43763).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// Encodes one segment of a path. `.` and `..` cannot be encoded and are refused: they would climb out of the path.
 pub fn segment(text: &str) -> anyhow::Result<String> {
@@ -20,11 +12,6 @@ pub fn segment(text: &str) -> anyhow::Result<String> {
         "{text:?} cannot stand in a request path"
     );
     Ok(value(text))
-}
-
-/// Encodes a value of a query.
-pub fn value(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Encodes the path of a group, without a slash at its start: Keycloak from 26.4.3 on refuses a double slash.

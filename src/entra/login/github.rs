@@ -1,13 +1,14 @@
 //! GitHub Actions: GitHub vouches for the job that this program runs in
 //! (<https://docs.github.com/actions/reference/security/oidc>).
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::federated::vouched;
 use super::{LoginFailure, Shown};
+use crate::encoding::bearer;
 use crate::entra::parse_bytes;
 use crate::http::{Class, Http};
 
@@ -34,11 +35,9 @@ impl GitHubActions {
 
     /// Asks for a token. It is good for some minutes only.
     pub(super) async fn ask(&self) -> Result<Shown, LoginFailure> {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose_secret()))
-            .map_err(|_| {
+        let bearer = bearer(self.token.expose_secret()).ok_or_else(|| {
             LoginFailure("ACTIONS_ID_TOKEN_REQUEST_TOKEN cannot be sent".to_owned())
         })?;
-        bearer.set_sensitive(true);
         let request = self
             .http
             .client()
