@@ -3,6 +3,7 @@
 //! These types are the plan file's format (version 1.0). The codes and field names are part of it: whoever changes one changes the format.
 
 mod age;
+pub(crate) mod consistency;
 mod digest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use crate::model::{
 use crate::settings::Limit;
 
 pub use age::UnfitAge;
+pub use digest::is_plan_id;
 
 /// The version of the format that this program writes. It reads every version with the same number before the dot.
 pub const FORMAT_VERSION: &str = "1.0";

@@ -19,6 +19,13 @@ impl Plan {
     }
 }
 
+/// Whether a text has the form of [`Plan::digest`].
+pub fn is_plan_id(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|digits| {
+        digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
 /// What the digest of a plan is over. The plan is taken apart field by field, so that no new one is forgotten.
 struct Digested<'p>(&'p Plan);
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::plan::{Plan, PlanKind, hex};
+use crate::plan::{Plan, PlanKind, hex, is_plan_id};
 use sha2::{Digest, Sha256};
 
 use super::before_after::{DiffLine, group_diffs};
@@ -85,11 +85,11 @@ fn parts(plan: &Plan, people: People, complete: bool) -> Vec<Part> {
 
 /// A hidden line by which a machine finds the comment again. Nothing in it is text from elsewhere.
 fn marker(plan: &Plan, complete: bool) -> String {
-    let is_digest = plan
-        .plan_id
-        .strip_prefix("sha256:")
-        .is_some_and(|digits| digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
-    let plan_id = if is_digest { &plan.plan_id } else { "unknown" };
+    let plan_id = if is_plan_id(&plan.plan_id) {
+        &plan.plan_id
+    } else {
+        "unknown"
+    };
     let scope = plan.scope.as_ref().map_or("null".to_owned(), |mappings| {
         let groups: BTreeSet<&str> = mappings
             .iter()

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::ObjectId;
+use crate::plan::is_plan_id;
 use crate::report::{Report, Run};
 
 /// Why no run of a report can be taken back, as a sentence that reads on from the report.
@@ -77,5 +78,5 @@ pub fn choose_run<'r>(
 }
 
 fn has_ids(run: &Run) -> bool {
-    run.start.run_id.parse::<ObjectId>().is_ok() && run.start.plan_id.starts_with("sha256:")
+    run.start.run_id.parse::<ObjectId>().is_ok() && is_plan_id(&run.start.plan_id)
 }

@@ -55,6 +55,22 @@ fn a_plan_on_disk_is_read_as_it_was_written() {
     assert_eq!(left, 1, "no temporary file stays");
 }
 
+/// Which cannot be gone through twice, as a file is.
+#[cfg(unix)]
+#[test]
+fn a_plan_is_read_from_a_pipe() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let written = to_bytes(&sample()).unwrap();
+    let plan = std::thread::scope(|scope| {
+        scope.spawn(|| std::fs::write(&pipe, &written));
+        read(&pipe)
+    });
+    assert_eq!(plan.unwrap(), sample());
+}
+
 #[test]
 fn a_plan_that_cannot_be_written_or_read_is_named() {
     let folder = TempDir::new().unwrap();
