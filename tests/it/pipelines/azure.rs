@@ -159,7 +159,7 @@ impl<'a> Job<'a> {
         let mut macros = variables.clone();
         macros.insert("System.AccessToken".to_owned(), "build-token".to_owned());
         if event != Event::Fork {
-            macros.extend(scene.secrets("entra-plan"));
+            macros.extend(scene.secrets());
         }
         // What a variable holds may name others.
         for value in variables.values_mut() {

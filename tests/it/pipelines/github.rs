@@ -97,7 +97,7 @@ impl Job<'_> {
             };
         }
         if let Some(name) = name.strip_prefix("secrets.") {
-            let mut secrets = scene.secrets(&self.environment);
+            let mut secrets = scene.secrets();
             return secrets.remove(name).unwrap_or_default();
         }
         if name.starts_with("steps.") || name.starts_with("needs.") {

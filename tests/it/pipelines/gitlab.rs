@@ -156,7 +156,7 @@ fn variables(scene: &Scene, event: Event, environment: Option<&str>) -> Variable
     if let Some(environment) = environment {
         set("AZURE_CLIENT_ID", &scene.app(environment));
         set("COMMENT_TOKEN", "comment-token");
-        variables.extend(scene.secrets(environment));
+        variables.extend(scene.secrets());
     }
     variables.extend(scene.variables());
     variables

@@ -8,10 +8,11 @@ mod gitlab;
 mod rules;
 mod scene;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use keycloak_to_azure::sandbox::graph::User;
+use keycloak_to_azure::sandbox::{Fault, Service, When};
 
 use self::scene::{Ended, Event, Run, Scene};
 use crate::commands::{everybody, named_in};
@@ -87,6 +88,16 @@ fn shown(ended: &Ended, scene: &Scene) -> String {
     texts.push(ended.summary.clone());
     texts.push(ended.log.clone());
     texts.join("\n")
+}
+
+/// Everybody who is named by a token.
+fn tokens(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let tokens = words.filter(|word| {
+        word.strip_prefix("person-")
+            .is_some_and(|it| !it.is_empty())
+    });
+    tokens.collect()
 }
 
 /// The one comment of the pipelines.
@@ -194,13 +205,20 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
         assert!(report.lines().last().unwrap().contains("\"type\":\"end\""));
         assert!(run.file("report", "apply.log").unwrap().contains("8 done"));
         let outcome = comment(&scene);
-        for line in [
-            "## Keycloak → Entra: applied",
-            "- remove: 3 done",
-            "- add: 3 done",
-        ] {
+        for line in ["## Keycloak → Entra: applied", "**8 done**", "### Done (8)"] {
             assert!(outcome.lines().any(|other| other == line), "{outcome}");
         }
+        // In the words of the plan that was approved, and of nobody else.
+        let (of_plan, of_outcome) = (tokens(&second_comment), tokens(&outcome));
+        assert!(
+            !of_outcome.is_empty() && of_outcome.is_subset(&of_plan),
+            "{outcome}"
+        );
+        let rows = outcome.lines().filter(|line| line.starts_with("| done |"));
+        let removals = rows
+            .take(3)
+            .filter(|row| row.contains(" was removed from acme-"));
+        assert_eq!(removals.count(), 3, "{outcome}");
         assert_eq!(named_in(&shown(&applied, &scene), &everybody), None);
         if platform != Platform::GitLab {
             assert_eq!(applied.summary, outcome);
@@ -508,6 +526,52 @@ async fn a_plan_that_nobody_approved_is_not_applied() {
 }
 
 #[tokio::test]
+async fn a_removal_that_failed_is_told_by_its_token_and_its_group() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let everybody = everybody(&scene.stage);
+        let (mut run, _) = platform.plan(&scene, Event::Push).await;
+        let removal = When::to(Service::Graph)
+            .path("/$batch")
+            .body("\"method\":\"DELETE\"");
+        let faults = scene.stage.sandbox.faults();
+        faults.add(removal, 1_000, Fault::status(403));
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
+        let outcome = comment(&scene);
+        let mut rows = outcome.lines().filter(|line| line.starts_with("| "));
+        let first = rows.nth(1).unwrap_or_default();
+        assert!(
+            first.starts_with("| failed | `person-")
+                && first.contains(" was not removed from acme-"),
+            "{outcome}"
+        );
+        assert_eq!(named_in(&shown(&applied, &scene), &everybody), None);
+    }
+}
+
+#[tokio::test]
+async fn where_tokens_cannot_be_made_the_comment_says_so_and_names_nobody() {
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        let everybody = everybody(&scene.stage);
+        let (mut run, _) = platform.plan(&scene, Event::Push).await;
+        scene.redact_key = None;
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        let outcome = comment(&scene);
+        assert!(outcome.contains("It cannot be shown here"), "{outcome}");
+        assert_eq!(named_in(&shown(&applied, &scene), &everybody), None);
+        let log = run.file("report", "apply.log").unwrap();
+        assert!(log.contains("KEYCLOAK_TO_AZURE_REDACT_KEY"), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn where_nobody_has_to_approve_nothing_is_applied() {
     let Some(scene) = Scene::new().await else {
         return;
@@ -573,11 +637,18 @@ async fn an_apply_that_could_not_do_everything_fails_and_its_report_is_kept() {
         let outcome = comment(&scene);
         for line in [
             "## Keycloak → Entra: not applied, or not all of it",
-            "- add: 1 conflict",
-            "- add: 2 done",
+            "### Not done (1)",
         ] {
             assert!(outcome.lines().any(|other| other == line), "{outcome}");
         }
+        let not_done = outcome
+            .lines()
+            .find(|line| line.starts_with("| conflict |"));
+        let not_done = not_done.unwrap_or_else(|| panic!("{outcome}"));
+        assert!(
+            not_done.contains("`person-") && not_done.contains(" was not added to acme-support: "),
+            "{not_done}"
+        );
         assert_eq!(named_in(&shown(&applied, &scene), &everybody), None);
     }
 }
@@ -673,17 +744,14 @@ async fn an_apply_that_is_run_again_goes_on_with_its_report() {
         assert!(report.starts_with(&first), "{report}");
         let lines = |kind: &str| report.matches(&format!("{{\"type\":\"{kind}\"")).count();
         assert_eq!((lines("start"), lines("end")), (2, 2));
-        // What became of it is what the last run says.
+        // What became of it is what all runs say, the last one at the end.
         let comment = comment(&scene);
-        for line in [
-            "## Keycloak → Entra: applied",
-            "- add: 1 done",
-            "- add: 2 already done",
-            "- remove: 3 already done",
-        ] {
-            assert!(comment.lines().any(|other| other == line), "{comment}");
-        }
-        assert!(!comment.contains("conflict"), "{comment}");
+        let title = "## Keycloak → Entra: applied";
+        assert!(comment.lines().any(|line| line == title), "{comment}");
+        let (first, last) = comment.rsplit_once("\n## Run of ").unwrap();
+        assert!(first.contains("| conflict | `person-"), "{comment}");
+        assert!(last.contains("\n**1 done, "), "{comment}");
+        assert!(!last.contains("conflict"), "{comment}");
     }
 }
 

@@ -239,7 +239,7 @@ fn the_jobs_on_github_may_what_they_are_meant_to() {
         ("validate", &[][..], None),
         ("plan", &[KEYCLOAK, KEY], None),
         ("audit", &[KEYCLOAK], None),
-        ("apply", &[KEYCLOAK], Some("main")),
+        ("apply", &[KEYCLOAK, KEY], Some("main")),
     ] {
         let job = &workflow["jobs"][name];
         assert_eq!(named(job, "secrets."), set(secrets), "{name}");
@@ -278,7 +278,7 @@ fn the_jobs_on_azure_may_what_they_are_meant_to() {
         (&jobs[0]["steps"], &[][..], &[][..]),
         (&jobs[1]["steps"], &["entra-plan"], &[KEYCLOAK, KEY]),
         (&jobs[2]["steps"], &["entra-plan"], &[KEYCLOAK]),
-        (apply, &["entra-apply"], &[KEYCLOAK]),
+        (apply, &["entra-apply"], &[KEYCLOAK, KEY]),
     ] {
         assert_eq!(named(steps, "azureSubscription: "), set(connections));
         assert_eq!(named(steps, "$(KEYCLOAK_"), {

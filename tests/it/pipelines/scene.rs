@@ -211,14 +211,12 @@ impl Scene {
         }
     }
 
-    /// The secrets of an environment.
-    pub fn secrets(&self, environment: &str) -> Variables {
+    /// The secrets of each environment.
+    pub fn secrets(&self) -> Variables {
         let mut secrets = Variables::new();
         let keycloak = self.stage.variable("KEYCLOAK_CLIENT_SECRET");
         secrets.insert("KEYCLOAK_CLIENT_SECRET".to_owned(), keycloak.to_owned());
-        if environment == "entra-plan"
-            && let Some(key) = self.redact_key
-        {
+        if let Some(key) = self.redact_key {
             secrets.insert("KEYCLOAK_TO_AZURE_REDACT_KEY".to_owned(), key.to_owned());
         }
         secrets
