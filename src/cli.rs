@@ -382,6 +382,9 @@ pub struct AuditArgs {
     /// Say what is not as the runs of this report left it
     #[arg(long, value_name = "REPORT")]
     pub since: Option<PathBuf>,
+    /// Keep this audit in a folder as well, in every format for files: audit.html, audit.md, audit.csv and audit.json, none of which may be there
+    #[arg(long, value_name = "DIRECTORY")]
+    pub save: Option<PathBuf>,
     /// Where the directories are.
     #[command(flatten)]
     pub directories: DirectoryArgs,

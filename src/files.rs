@@ -1,10 +1,12 @@
-//! Reads files that others made: never more of one than it may hold, so that a wrong path cannot fill the memory.
+//! Reads files that others made: never more of one than it may hold, so that a wrong path cannot fill the memory. Writes files for their
+//! owner only: whole or not at all.
 
 use std::fs::File;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, BufWriter, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use tempfile::NamedTempFile;
 
 /// Reads what is open to its end, if that is not more than so many bytes.
 pub fn read_bounded(source: impl Read, most: u64) -> anyhow::Result<Vec<u8>> {
@@ -46,6 +48,55 @@ pub fn read_line_bounded(
         .take(most.saturating_add(1))
         .read_until(b'\n', line)?;
     Ok(line.len() as u64 <= most)
+}
+
+/// Finds out whether a file can be written, in its folder.
+pub fn check_writable(path: &Path) -> std::io::Result<()> {
+    temporary_beside(path).map(drop)
+}
+
+/// Writes a file that only its owner can read, in place of one that is there.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_privately(path, |file| file.write_all(bytes))
+}
+
+/// Does the same piece by piece.
+pub fn write_privately(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    written_beside(path, write)?.persist(path)?;
+    Ok(())
+}
+
+/// Writes a file that only its owner can read, and fails if there is one.
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    written_beside(path, |file| file.write_all(bytes))?.persist_noclobber(path)?;
+    Ok(())
+}
+
+fn written_beside(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> std::io::Result<()>,
+) -> std::io::Result<NamedTempFile> {
+    let mut file = temporary_beside(path)?;
+    let mut writer = BufWriter::new(&mut file);
+    write(&mut writer)?;
+    writer.flush()?;
+    drop(writer);
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// A temporary file, for its owner only, which a rename keeps.
+fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    // Empty for a name alone, which is a file in the folder where the program runs.
+    let folder = path.parent().unwrap_or(path);
+    tempfile::Builder::new()
+        .prefix(".keycloak_to_azure.")
+        .tempfile_in(folder)
+        // The error of the crate names the temporary file, which means nothing to whoever reads it.
+        .map_err(|error| error.kind().into())
 }
 
 #[cfg(test)]

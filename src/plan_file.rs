@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Seek, Write};
+use std::io::{BufReader, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -305,7 +305,7 @@ fn read_at_most(path: &Path, most: u64) -> anyhow::Result<Plan> {
 
 /// Writes a plan file that only its owner can read: to a temporary file beside it, then renamed.
 pub fn write(path: &Path, plan: &Plan) -> anyhow::Result<()> {
-    write_privately(path, |file| write_json(plan, file))
+    files::write_privately(path, |file| write_json(plan, file))
         .with_context(|| format!("failed to write the plan {}", path.display()))
 }
 
@@ -316,39 +316,8 @@ pub fn check_writable(path: &Path) -> anyhow::Result<()> {
         "{} is a folder; name a file for the plan",
         path.display()
     );
-    temporary_beside(path)
-        .map(drop)
+    files::check_writable(path)
         .with_context(|| format!("no plan can be written to {}", path.display()))
-}
-
-/// A temporary file, for its owner only, which a rename keeps.
-fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    // Empty for a name alone, which is a file in the folder where the program runs.
-    let folder = path.parent().unwrap_or(path);
-    tempfile::Builder::new()
-        .prefix(".keycloak_to_azure.")
-        .tempfile_in(folder)
-        // The error of the crate names the temporary file, which means nothing to whoever reads it.
-        .map_err(|error| error.kind().into())
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    write_privately(path, |file| file.write_all(bytes))
-}
-
-fn write_privately(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&mut tempfile::NamedTempFile>) -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    let mut file = temporary_beside(path)?;
-    let mut writer = BufWriter::new(&mut file);
-    write(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(all(test, unix))]

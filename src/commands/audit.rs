@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::audit::{Audit, Evidence, Material, audit};
 use crate::cli::{AuditArgs, AuditFormat};
@@ -13,9 +13,9 @@ use crate::commands::{Context, ExitStatus, operator};
 use crate::config::Config;
 use crate::model::ObjectId;
 use crate::plan::{Overrides, Target};
-use crate::render::escape;
+use crate::render::{Style, escape};
 use crate::report::{Realm, Report, Start};
-use crate::{render, report_file};
+use crate::{files, render, report_file};
 
 pub async fn run(
     config: &Path,
@@ -23,6 +23,9 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let since = args.since.as_deref().map(read_report).transpose()?;
+    if let Some(folder) = &args.save {
+        check_folder(folder)?;
+    }
     let began = jiff::Timestamp::now();
     let setup = Setup::prepare(config, args.directories, context).await?;
     context.ui.event("start run");
@@ -65,7 +68,11 @@ pub async fn run(
     };
     let audit = audit(&decision, material, evidence);
     context.ui.say("");
-    show(&audit, args.format, context)?;
+    let text = rendered(&audit, args.format, &context.ui.out_style())?;
+    context.ui.result(&text)?;
+    if let Some(folder) = &args.save {
+        save(&audit, folder, context)?;
+    }
     context.ui.event("end run");
     setup.finish().await?;
     Ok(if audit.in_order {
@@ -75,15 +82,53 @@ pub async fn run(
     })
 }
 
-fn show(audit: &Audit, format: AuditFormat, context: &mut Context) -> anyhow::Result<()> {
-    let text = match format {
-        AuditFormat::Text => render::audit_text(audit, &context.ui.out_style()),
+fn rendered(audit: &Audit, format: AuditFormat, style: &Style) -> anyhow::Result<String> {
+    Ok(match format {
+        AuditFormat::Text => render::audit_text(audit, style),
         AuditFormat::Markdown => render::audit_markdown(audit),
         AuditFormat::Json => escape::json(&serde_json::to_string_pretty(audit)?) + "\n",
         AuditFormat::Html => render::audit_html(audit),
         AuditFormat::Csv => render::audit_csv(audit),
-    };
-    context.ui.result(&text)
+    })
+}
+
+/// The files that an audit is kept as.
+const KEPT: [(&str, AuditFormat); 4] = [
+    ("audit.html", AuditFormat::Html),
+    ("audit.md", AuditFormat::Markdown),
+    ("audit.csv", AuditFormat::Csv),
+    ("audit.json", AuditFormat::Json),
+];
+
+/// Finds out whether an audit can be kept in a folder, before anything is read for it. What is evidence is not written over.
+fn check_folder(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create the folder {}", folder.display()))?;
+    for (name, _) in KEPT {
+        let file = folder.join(name);
+        ensure!(
+            file.symlink_metadata().is_err(),
+            "{} is there already, and an audit is not written over; name another folder for --save",
+            file.display()
+        );
+        files::check_writable(&file)
+            .with_context(|| format!("no audit can be kept in {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+fn save(audit: &Audit, folder: &Path, context: &mut Context) -> anyhow::Result<()> {
+    for (name, format) in KEPT {
+        let file = folder.join(name);
+        let text = rendered(audit, format, &context.ui.out_style())?;
+        files::write_new_private(&file, text.as_bytes())
+            .with_context(|| format!("failed to write {}", file.display()))?;
+    }
+    let folder = folder.display();
+    context
+        .ui
+        .say(&format!("Kept in {folder}, in {} files", KEPT.len()));
+    Ok(())
 }
 
 /// Reads a report that says something, and whose lines fit together: what is missing would be missing in the audit as well.

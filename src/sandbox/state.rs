@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::World;
-use crate::plan_file::write_private;
+use crate::files::write_private;
 
 /// The version of the file's format. Another one is refused rather than misread.
 const FORMAT: u32 = 1;

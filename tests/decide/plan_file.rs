@@ -1,9 +1,8 @@
 //! Plans as bytes: what is written is read, and what is not a plan as it was made is refused.
 
+use keycloak_to_azure::files::write_private;
 use keycloak_to_azure::plan::{Block, BlockCode, Change, Plan, ScopeMapping};
-use keycloak_to_azure::plan_file::{
-    Refusal, check_writable, from_bytes, read, to_bytes, write, write_private,
-};
+use keycloak_to_azure::plan_file::{Refusal, check_writable, from_bytes, read, to_bytes, write};
 use tempfile::TempDir;
 
 use crate::world::team_of;

@@ -43,6 +43,31 @@ async fn the_company_is_audited() {
 }
 
 #[tokio::test]
+async fn an_audit_is_kept_in_every_format_of_one_reading_and_never_written_over() {
+    let stage = company().await;
+    let ended = stage.run("audit --save @kept/november --format csv").await;
+    assert_eq!(ended.status, 2, "{}", ended.err);
+    assert!(ended.err.contains("in 4 files"), "{}", ended.err);
+    let read = stage.sandbox.requests().len();
+    let kept =
+        |name: &str| std::fs::read_to_string(stage.path("kept/november").join(name)).unwrap();
+    assert_eq!(kept("audit.csv"), ended.out);
+    let audit: Value = serde_json::from_str(&kept("audit.json")).unwrap();
+    assert_eq!(audit["findings"]["pending"], 1);
+    assert!(kept("audit.html").starts_with("<!DOCTYPE html>"));
+    assert!(kept("audit.md").contains("tara@partner.example"));
+
+    std::fs::remove_file(stage.path("kept/november/audit.html")).unwrap();
+    let before = kept("audit.csv");
+    let again = stage.run("audit --save @kept/november").await;
+    assert_eq!(again.status, 1);
+    assert!(again.err.contains("is not written over"), "{}", again.err);
+    assert_eq!((again.out.as_str(), kept("audit.csv")), ("", before));
+    assert!(!stage.path("kept/november/audit.html").exists());
+    assert_eq!(stage.sandbox.requests().len(), read, "nobody is asked");
+}
+
+#[tokio::test]
 async fn what_a_run_did_and_somebody_undid_is_named() {
     let mut stage = company().await;
     stage.set("GITHUB_ACTOR", "ann");

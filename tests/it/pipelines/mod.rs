@@ -675,6 +675,7 @@ async fn every_night_there_is_an_audit_that_is_read_by_nobody_else() {
         assert_eq!(named_in(&said, &everybody), None);
         for (name, begins) in [
             ("audit.html", "<!DOCTYPE html>"),
+            ("audit.md", ""),
             ("audit.csv", ""),
             ("audit.json", "{"),
         ] {
