@@ -22,7 +22,7 @@ use crate::plan::{
 };
 use crate::removal::own_address;
 use crate::report::{Realm, Report, Subject};
-use crate::snapshot::{Account, DatedAccount};
+use crate::snapshot::{Account, DatedAccount, Obstacle};
 
 /// The format of an audit as JSON.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -158,7 +158,7 @@ pub struct AuditedGroup {
     /// The Keycloak groups that are mapped to it.
     pub keycloak: Vec<KeycloakGroupName>,
     /// Why its members cannot be managed, if so.
-    pub obstacle: Option<ProblemCode>,
+    pub obstacle: Option<Obstacle>,
     /// Members that are not users; never touched.
     pub other_members: usize,
     /// Who is in it without a reason, by address.
@@ -268,7 +268,7 @@ pub enum Missing {
     /// Their account is protected, so it is not touched.
     Protected,
     /// The members of the group cannot be managed.
-    Unmanaged(ProblemCode),
+    Unmanaged(Obstacle),
     /// These problems keep the plan from it.
     Problems(BTreeSet<ProblemCode>),
 }

@@ -22,7 +22,7 @@ use crate::removal::{
     Candidate, Judgement, ProofRequest, Proofs, candidates, federation, judge, proof_request,
 };
 use crate::settings::{RemovalPolicy, UpdatePolicy};
-use crate::snapshot::{Account, DeletedAccount, Person};
+use crate::snapshot::{Account, DeletedAccount, Obstacle, Person};
 
 /// What is known before anybody is looked up: groups with their mappings, people with their accounts, and who seems to have
 /// to go.
@@ -543,27 +543,29 @@ impl<'d, 'a> Ledger<'d, 'a> {
     }
 
     fn report_obstacle(&mut self, group: &MappedGroup<'a>) {
-        let Some(code) = group.obstacle else { return };
-        let (message, hint) = match code {
-            ProblemCode::GroupDynamic => (
+        let Some(obstacle) = group.obstacle else {
+            return;
+        };
+        let (message, hint) = match obstacle {
+            Obstacle::Dynamic => (
                 "has a dynamic membership: a rule in Entra decides who is in it",
                 "map a group with assigned membership",
             ),
-            ProblemCode::GroupOnPremises => (
+            Obstacle::OnPremises => (
                 "is synchronised from an on-premises directory, which decides who is in it",
                 "change its members there, or map a cloud group",
             ),
-            ProblemCode::GroupMailEnabled => (
+            Obstacle::MailEnabled => (
                 "is a mail-enabled security group or distribution list, whose members Graph cannot change",
                 "map a security group or a Microsoft 365 group",
             ),
-            _ => (
+            Obstacle::RoleAssignable => (
                 "can hold directory roles, and the app is not known to have the permission RoleManagement.ReadWrite.Directory",
                 "map another group, or grant the permission to the apps that plan and apply",
             ),
         };
         self.entries.problems.push(Problem {
-            code,
+            code: obstacle.into(),
             subject: group.azure.name.clone(),
             message: message.to_owned(),
             hint: Some(hint.to_owned()),

@@ -17,7 +17,7 @@ use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, ProviderId};
 use crate::plan::{Action, Block, Change, Plan, Problem, ProblemCode};
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
-use crate::snapshot::{Account, Person};
+use crate::snapshot::{Account, Obstacle, Person};
 
 /// What both sides answer about one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub struct MappedMembership {
     /// The Azure group that the mapping leads to.
     pub azure: crate::plan::GroupName,
     /// Why the Azure group's members cannot be managed, if so.
-    pub obstacle: Option<ProblemCode>,
+    pub obstacle: Option<Obstacle>,
     /// Whether the plan covers the Azure group.
     pub in_scope: bool,
 }
@@ -470,7 +470,7 @@ impl Subject<'_> {
     /// Problems are text, with names in it that people choose. One concerns the subject if it is called exactly so.
     fn concerns(&self, problem: &Problem, fresh: &Decision<'_>) -> bool {
         let is_about_group = |group: &MappedGroup<'_>| {
-            group.obstacle == Some(problem.code)
+            group.obstacle.map(ProblemCode::from) == Some(problem.code)
                 && group.azure.name == problem.subject
                 && self.groups.contains(&group.azure.id)
         };

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::{GroupPath, KeycloakGroupId, ObjectId, PersonId};
-use crate::plan::{GroupName, KeycloakGroupName, Overrides, ProblemCode, ScopeMapping};
+use crate::plan::{GroupName, KeycloakGroupName, Overrides, ScopeMapping};
 use crate::settings::{Mapping, RemovalPolicy, Settings};
-use crate::snapshot::{EntraGroup, EntraSnapshot, KeycloakGroup, KeycloakSnapshot, Person};
+use crate::snapshot::{
+    EntraGroup, EntraSnapshot, KeycloakGroup, KeycloakSnapshot, Obstacle, Person,
+};
 
 /// Everything that a plan is decided from.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +44,7 @@ pub struct MappedGroup<'a> {
     /// Whether the plan covers it.
     pub in_scope: bool,
     /// Why its members cannot be managed, if so.
-    pub obstacle: Option<ProblemCode>,
+    pub obstacle: Option<Obstacle>,
     /// What a flag calls it: its name, or its id where the name means another group as well.
     pub flag_name: &'a str,
 }

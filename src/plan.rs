@@ -15,6 +15,7 @@ use crate::model::{
     Address, GroupPath, KeycloakGroupId, Language, ObjectId, PersonId, ProviderId, UserType,
 };
 use crate::settings::Limit;
+use crate::snapshot::Obstacle;
 
 pub use age::UnfitAge;
 pub use digest::is_plan_id;
@@ -351,6 +352,17 @@ impl fmt::Display for Action {
             Self::Add => "add",
             Self::Remove => "remove",
         })
+    }
+}
+
+impl From<Obstacle> for ProblemCode {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Dynamic => Self::GroupDynamic,
+            Obstacle::OnPremises => Self::GroupOnPremises,
+            Obstacle::MailEnabled => Self::GroupMailEnabled,
+            Obstacle::RoleAssignable => Self::GroupRoleAssignable,
+        }
     }
 }
 

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::model::{GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId, UserType};
-use crate::plan::ProblemCode;
 
 /// What Keycloak looked like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,17 +145,34 @@ pub struct EntraGroup {
     pub other_members: usize,
 }
 
+/// Why the members of a group cannot be managed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Obstacle {
+    /// A rule decides who is in it.
+    #[serde(rename = "group_dynamic")]
+    Dynamic,
+    /// It is synchronised from an on-premises directory.
+    #[serde(rename = "group_on_premises")]
+    OnPremises,
+    /// It is a mail-enabled security group or a distribution list.
+    #[serde(rename = "group_mail_enabled")]
+    MailEnabled,
+    /// Roles can be assigned to it, and the app may not change such groups.
+    #[serde(rename = "group_role_assignable")]
+    RoleAssignable,
+}
+
 impl EntraGroup {
     /// Why the members of this group cannot be managed, if so.
-    pub fn obstacle(&self, may_manage_role_assignable: bool) -> Option<ProblemCode> {
+    pub fn obstacle(&self, may_manage_role_assignable: bool) -> Option<Obstacle> {
         if self.dynamic {
-            Some(ProblemCode::GroupDynamic)
+            Some(Obstacle::Dynamic)
         } else if self.on_premises {
-            Some(ProblemCode::GroupOnPremises)
+            Some(Obstacle::OnPremises)
         } else if self.mail_enabled {
-            Some(ProblemCode::GroupMailEnabled)
+            Some(Obstacle::MailEnabled)
         } else if self.role_assignable && !may_manage_role_assignable {
-            Some(ProblemCode::GroupRoleAssignable)
+            Some(Obstacle::RoleAssignable)
         } else {
             None
         }

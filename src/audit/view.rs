@@ -201,8 +201,8 @@ impl<'d, 'a> View<'d, 'a> {
 
     fn what_of(&self, group: &MappedGroup<'a>, person: &Person, address: &Address) -> Missing {
         let is_protected = is_protected_address(address, &self.decision.draft.inputs);
-        if let Some(code) = group.obstacle {
-            Missing::Unmanaged(code)
+        if let Some(obstacle) = group.obstacle {
+            Missing::Unmanaged(obstacle)
         } else if self.invited.contains(address) {
             Missing::WouldBeInvited
         } else if self.added.contains(&(&group.azure.id, address)) {
@@ -216,7 +216,7 @@ impl<'d, 'a> View<'d, 'a> {
 
     fn left_alone(&self, group: &MappedGroup<'a>, person: &Person) -> Missing {
         match group.obstacle {
-            Some(code) => Missing::Unmanaged(code),
+            Some(obstacle) => Missing::Unmanaged(obstacle),
             None => Missing::Problems(self.problems_of(person)),
         }
     }

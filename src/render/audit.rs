@@ -17,7 +17,8 @@ use crate::audit::{
     UnmappedAccount, Unreasoned, UnreasonedMember,
 };
 use crate::model::{GroupPath, ObjectId, UserType};
-use crate::plan::{Action, GroupName, ProblemCode};
+use crate::plan::{Action, GroupName};
+use crate::snapshot::Obstacle;
 
 use super::explain::staying_words;
 use super::words::{
@@ -257,8 +258,11 @@ fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
             "more members that are not users, and were not looked into",
         ));
     }
-    if let Some(code) = group.obstacle {
-        facts.push(format!("cannot be managed: it {}", obstacle_words(code)));
+    if let Some(obstacle) = group.obstacle {
+        facts.push(format!(
+            "cannot be managed: it {}",
+            obstacle_words(obstacle)
+        ));
     }
     let lists = [
         list(
@@ -349,8 +353,11 @@ fn missing_row(member: &MissingMember) -> Row {
         Missing::WouldBeAdded => "a plan made now adds this person".to_owned(),
         Missing::WouldBeInvited => "a plan made now invites and adds this person".to_owned(),
         Missing::Protected => "protected, so nothing is changed".to_owned(),
-        Missing::Unmanaged(code) => {
-            format!("the group cannot be managed: it {}", obstacle_words(*code))
+        Missing::Unmanaged(obstacle) => {
+            format!(
+                "the group cannot be managed: it {}",
+                obstacle_words(*obstacle)
+            )
         }
         Missing::Problems(_) => "left exactly as is; see the problems".to_owned(),
     };
@@ -386,12 +393,12 @@ fn reasons(because: &[Reason]) -> String {
     format!("is in {}", listed(&named, "and"))
 }
 
-fn obstacle_words(code: ProblemCode) -> &'static str {
-    match code {
-        ProblemCode::GroupDynamic => "has a dynamic membership",
-        ProblemCode::GroupOnPremises => "is synchronised from an on-premises directory",
-        ProblemCode::GroupMailEnabled => "is mail-enabled",
-        _ => "can hold directory roles",
+fn obstacle_words(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::Dynamic => "has a dynamic membership",
+        Obstacle::OnPremises => "is synchronised from an on-premises directory",
+        Obstacle::MailEnabled => "is mail-enabled",
+        Obstacle::RoleAssignable => "can hold directory roles",
     }
 }
 

@@ -11,7 +11,7 @@ use keycloak_to_azure::model::{ObjectId, UserType};
 use keycloak_to_azure::plan::{Change, ProblemCode, RemovalReason, Target};
 use keycloak_to_azure::report::{End, Outcome, Realm, Report, Write};
 use keycloak_to_azure::settings::RemovalPolicy;
-use keycloak_to_azure::snapshot::{Account, DatedAccount};
+use keycloak_to_azure::snapshot::{Account, DatedAccount, Obstacle};
 use proptest::prelude::*;
 
 use crate::carry_out::apply_and_report;
@@ -169,7 +169,7 @@ fn who_should_be_in_a_group_and_is_not_is_named_with_what_is_in_the_way() {
     );
 
     world.azure.get_mut("acme-team").unwrap().dynamic = true;
-    let unmanaged = Missing::Unmanaged(ProblemCode::GroupDynamic);
+    let unmanaged = Missing::Unmanaged(Obstacle::Dynamic);
     let audit = audited(&world);
     let others: Vec<_> = missing(&audit)
         .into_iter()

@@ -12,6 +12,7 @@ use crate::plan::{
     RemovalReason, Update,
 };
 use crate::report::{Realm, Subject};
+use crate::snapshot::Obstacle;
 
 use super::{blocked, every_kind, group, id};
 
@@ -126,7 +127,7 @@ pub(in crate::render) fn audit() -> Audit {
         ..audited(platform(), "/teams/platform")
     };
     let second = AuditedGroup {
-        obstacle: Some(ProblemCode::GroupDynamic),
+        obstacle: Some(Obstacle::Dynamic),
         members: vec![
             member(bob, "bob", reason("/support", "/support")),
             member(eve, "eve", reason("/support", "/support")),
