@@ -9,7 +9,8 @@ use crate::config::redaction_key;
 use crate::plan::Plan;
 use crate::plan_file::Refusal;
 use crate::render::{
-    Redacted, RedactedComparison, RedactionKey, comparison_markdown, comparison_text,
+    Redacted, RedactedComparison, RedactionKey, comparison_html, comparison_markdown,
+    comparison_text,
 };
 use crate::ui::Withheld;
 use crate::{plan_file, render};
@@ -22,25 +23,26 @@ pub fn run(args: &ShowArgs, context: &mut Context) -> anyhow::Result<ExitStatus>
         return Ok(ExitStatus::Done);
     };
     let style = context.ui.out_style();
-    let markdown = match args.presentation.format {
-        Format::Text => false,
-        Format::Markdown => true,
-        Format::Html | Format::Json => anyhow::bail!(
-            "--against does not go with --format html or json: how two plans differ is shown as text or Markdown; use --format text or \
-             --format markdown."
-        ),
+    let Some(page) = Page::of(args.presentation.format) else {
+        anyhow::bail!(
+            "--against does not go with --format json: how two plans differ is shown for people to read; use --format text, markdown \
+             or html."
+        );
     };
     let plan = read(&args.plan, &presentation)?;
     let comparison = Comparison::of(read(older, &presentation)?, plan);
-    let text = match (&presentation, markdown) {
-        (Presentation::Complete(_), false) => comparison_text(&comparison, &style),
-        (Presentation::Complete(_), true) => comparison_markdown(&comparison),
-        (Presentation::Redacted { key, .. }, markdown) => {
+    let text = match &presentation {
+        Presentation::Complete(_) => match page {
+            Page::Text => comparison_text(&comparison, &style),
+            Page::Markdown => comparison_markdown(&comparison),
+            Page::Html => comparison_html(&comparison),
+        },
+        Presentation::Redacted { key, .. } => {
             let redacted = RedactedComparison::new(&comparison, key);
-            if markdown {
-                redacted.markdown()
-            } else {
-                redacted.text(&style)
+            match page {
+                Page::Text => redacted.text(&style),
+                Page::Markdown => redacted.markdown(),
+                Page::Html => redacted.html(),
             }
         }
     };
@@ -85,6 +87,18 @@ pub enum Page {
     Html,
 }
 
+impl Page {
+    /// Returns what a format is for people to read, if it is made for them.
+    fn of(format: Format) -> Option<Self> {
+        match format {
+            Format::Text => Some(Self::Text),
+            Format::Markdown => Some(Self::Markdown),
+            Format::Html => Some(Self::Html),
+            Format::Json => None,
+        }
+    }
+}
+
 impl Presentation {
     /// Checks that a plan can be shown as the flags say, before anything is read or asked.
     pub fn of_plan(args: PresentationArgs, context: &Context) -> anyhow::Result<Self> {
@@ -98,13 +112,10 @@ impl Presentation {
         if !redact {
             return Ok(Self::Complete(format));
         }
-        let page = match format {
-            Format::Text => Page::Text,
-            Format::Markdown => Page::Markdown,
-            Format::Html => Page::Html,
-            Format::Json => anyhow::bail!(
+        let Some(page) = Page::of(format) else {
+            anyhow::bail!(
                 "--redact does not go with --format json: JSON is {json}; use --format text, markdown or html."
-            ),
+            );
         };
         let key = redaction_key(&context.variable)?;
         Ok(Self::Redacted { page, key })

@@ -33,7 +33,7 @@ pub use apply::{apply_header, dry_run, outcomes};
 pub use check::{CheckLine, CheckState, check_table};
 pub use comparison::{comparison_markdown, comparison_text};
 pub use explain::explanation;
-pub use html::{audit_html, html, report_html};
+pub use html::{audit_html, comparison_html, html, report_html};
 pub(crate) use layout::hanging;
 pub use markdown::{MAX_CHARACTERS, markdown};
 pub use redact::{Redacted, RedactedComparison, RedactedReport, RedactionKey, WeakKey};

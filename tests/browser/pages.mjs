@@ -1,5 +1,5 @@
-// Makes the pages that are looked at: of real runs in the sandbox, and of plans and reports that somebody made up who knows how to seal
-// them.
+// Makes the pages that are looked at: of real runs in the sandbox, of how their plans differ, and of plans and reports that somebody
+// made up who knows how to seal them.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -293,12 +293,23 @@ export function makePages(binary, folder) {
   keep("settled", program(0, "plan", "--sandbox", "--out", "settled.json", ...html), {});
 
   show("hostile", hostile(plan), { texts: [], hostile: true });
+  const against = (name, newer, older, facts, ...flags) => {
+    keep(name, program(0, "show", `${newer}.json`, "--against", `${older}.json`, ...flags, ...html), facts);
+  };
+  against("came", "plan", "settled", { texts: addressesOf(plan) });
+  against("went", "settled", "blocked", { texts: addressesOf(plan) });
+  against("redacted-came", "plan", "settled", { absent: addressesOf(plan) }, "--redact");
+  against("same", "plan", "plan", {});
+  against("hostile-came", "hostile", "plan", { hostile: true });
+  against("hostile-went", "plan", "hostile", { hostile: true });
   const lines = readFileSync(file("plan.report.jsonl"), "utf8").trimEnd().split("\n");
   writeFileSync(file("hostile.report.jsonl"), hostileReport(lines).join("\n"));
   keep("hostile-report", program(0, "report", "hostile.report.jsonl", ...html), { hostile: true });
   show("mailed", mailed(plan), { texts: [...addressesOf(plan), "people@acme.example"] });
   show("folded", large(plan, 120), {});
   show("large", large(plan, 3_000), { large: true });
+  against("folded-came", "folded", "plan", { texts: ["person.119@partner.example"] });
+  against("large-came", "large", "folded", { texts: ["person.120@partner.example", "person.2999@partner.example"], large: true });
   writeFileSync(file("large.report.jsonl"), largeReport(lines, 3_000).join("\n"));
   writeFileSync(file("folded.report.jsonl"), largeReport(lines, 120).join("\n"));
   keep("folded-report", program(0, "report", "folded.report.jsonl", ...html), { texts: ["person.119@partner.example"] });

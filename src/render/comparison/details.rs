@@ -14,7 +14,7 @@ use crate::report::object_of;
 use super::settings::list_difference;
 
 /// What the groups of both plans are called.
-pub(super) struct Labels<'c> {
+pub(in crate::render) struct Labels<'c> {
     pub older: GroupLabels<'c>,
     pub newer: GroupLabels<'c>,
 }
@@ -43,7 +43,7 @@ impl<'c> Labels<'c> {
 }
 
 /// What differs, as the older plan has it and as the newer one has it.
-pub(super) struct ThenAndNow {
+pub(in crate::render) struct ThenAndNow {
     pub then: Option<String>,
     pub now: Option<String>,
 }
@@ -85,7 +85,16 @@ fn noun(detail: Detail) -> &'static str {
     }
 }
 
-pub(super) fn change_details(
+impl ThenAndNow {
+    /// Returns when what is said, for what is said at all.
+    pub fn lines(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let lines = [("then", &self.then), ("now", &self.now)];
+        let lines = lines.into_iter();
+        lines.filter_map(|(when, words)| words.as_deref().map(|words| (when, words)))
+    }
+}
+
+pub(in crate::render) fn change_details(
     differing: &Differing<Change>,
     labels: &Labels<'_>,
     people: People,
@@ -176,7 +185,7 @@ fn said_of_change(
     }
 }
 
-pub(super) fn block_details(differing: &Differing<Block>) -> Vec<ThenAndNow> {
+pub(in crate::render) fn block_details(differing: &Differing<Block>) -> Vec<ThenAndNow> {
     let said = |detail: Detail, block: &Block| match detail {
         Detail::Flag => format!("lifted by {}", shell_flag(&block.flag)),
         Detail::GroupName => {
@@ -188,7 +197,7 @@ pub(super) fn block_details(differing: &Differing<Block>) -> Vec<ThenAndNow> {
     details_of(differing, said)
 }
 
-pub(super) fn problem_details(differing: &Differing<Problem>) -> Vec<ThenAndNow> {
+pub(in crate::render) fn problem_details(differing: &Differing<Problem>) -> Vec<ThenAndNow> {
     let said = |detail: Detail, problem: &Problem| {
         let words = ProblemWords::of(problem);
         match detail {
@@ -212,7 +221,7 @@ fn details_of<T>(differing: &Differing<T>, said: impl Fn(Detail, &T) -> String) 
 }
 
 /// Returns what the plans say differently of a group, and what it is called.
-pub(super) fn group_words(
+pub(in crate::render) fn group_words(
     difference: &GroupDifference<'_>,
     labels: &Labels<'_>,
 ) -> (String, String) {
@@ -267,7 +276,7 @@ pub(super) fn group_words(
 }
 
 /// Returns the changes that differ, removals first.
-pub(super) fn removals_first(comparison: &Comparison) -> Vec<&Differing<Change>> {
+pub(in crate::render) fn removals_first(comparison: &Comparison) -> Vec<&Differing<Change>> {
     let mut changes: Vec<&Differing<Change>> = comparison.changes.iter().collect();
     changes.sort_by_key(|differing| !matches!(differing.newer, Change::Remove(_)));
     changes

@@ -15,7 +15,9 @@ use super::details::{
     Labels, ThenAndNow, block_details, change_details, group_words, problem_details, removals_first,
 };
 use super::settings::{Otherwise, settings};
-use super::{answer, same_plan, verdict, warnings};
+use super::{
+    BLOCK, CAME, DIFFERS, GROUPS, HEADING, OTHERWISE, WENT, answer, same_plan, verdict, warnings,
+};
 
 /// What went is left out before anything that came or differs is.
 const AFTER_ALL_ELSE: usize = 20;
@@ -48,7 +50,7 @@ fn parts(comparison: &Comparison, people: People, complete: bool) -> Vec<Part> {
         .into_iter()
         .chain(of_plan(&comparison.came, people))
         .collect();
-    parts.extend(side("Came: in this plan and not in the older one", came));
+    parts.extend(side(&format!("Came: {CAME}"), came));
     let went: Vec<Part> = blocks_that_went(&comparison.went)
         .into_iter()
         .chain(of_plan(&comparison.went, people))
@@ -58,7 +60,7 @@ fn parts(comparison: &Comparison, people: People, complete: bool) -> Vec<Part> {
             ..part
         })
         .collect();
-    parts.extend(side("Went: in the older plan and not in this one", went));
+    parts.extend(side(&format!("Went: {WENT}"), went));
     parts.extend(differing(comparison, &labels, people));
     parts.extend(groups(comparison, &labels));
     parts
@@ -66,10 +68,7 @@ fn parts(comparison: &Comparison, people: People, complete: bool) -> Vec<Part> {
 
 fn head(comparison: &Comparison, people: People, complete: bool) -> Part {
     let verdict = verdict(comparison).map_or(String::new(), |words| format!("**{words}** · "));
-    let mut text = format!(
-        "## Keycloak → Entra plan, against an older one: {verdict}{}\n\n",
-        answer(comparison)
-    );
+    let mut text = format!("## {HEADING}: {verdict}{}\n\n", answer(comparison));
     for warning in warnings(comparison) {
         let _ = write!(text, "> [!CAUTION]\n> {}\n\n", sentence(&warning));
     }
@@ -98,7 +97,7 @@ fn head(comparison: &Comparison, people: People, complete: bool) -> Part {
 
 fn otherwise(comparison: &Comparison) -> Option<Part> {
     list(
-        "\n### Otherwise than in the older plan\n",
+        &format!("\n### {OTHERWISE}\n"),
         settings(comparison)
             .iter()
             .map(|setting| format!("- {}\n", sentence(&Otherwise::words(setting))))
@@ -164,7 +163,7 @@ fn blocks_that_went(plan: &Plan) -> Option<Part> {
 fn differing(comparison: &Comparison, labels: &Labels<'_>, people: People) -> Vec<Part> {
     let blocks = comparison.blocks.iter().map(|block| {
         let details = details(&block_details(block));
-        format!("- **✗** a limit that both plans exceed\n{details}")
+        format!("- **✗** {BLOCK}\n{details}")
     });
     let changes = removals_first(comparison).into_iter().map(|differing| {
         let symbol = match differing.newer {
@@ -202,26 +201,22 @@ fn differing(comparison: &Comparison, labels: &Labels<'_>, people: People) -> Ve
         ),
     ];
     side(
-        "Differs: in both plans, and not the same",
+        &format!("Differs: {DIFFERS}"),
         parts.into_iter().flatten().collect(),
     )
 }
 
 fn details(details: &[ThenAndNow]) -> String {
     let mut text = String::new();
-    for ThenAndNow { then, now } in details {
-        for (when, words) in [("then", then), ("now", now)] {
-            if let Some(words) = words {
-                let _ = writeln!(text, "  - {when}: {}", sentence(words));
-            }
-        }
+    for (when, words) in details.iter().flat_map(ThenAndNow::lines) {
+        let _ = writeln!(text, "  - {when}: {}", sentence(words));
     }
     text
 }
 
 fn groups(comparison: &Comparison, labels: &Labels<'_>) -> Option<Part> {
     list(
-        "\n### Groups of which the plans say different things\n",
+        &format!("\n### Groups {GROUPS}\n"),
         comparison
             .groups()
             .iter()

@@ -1,9 +1,9 @@
 //! A plan held against an older one, for those who approved that one: the answer first, then what came, what went, and what differs in a
 //! detail.
 
-mod details;
+pub(super) mod details;
 pub(super) mod markdown;
-mod settings;
+pub(super) mod settings;
 pub(super) mod text;
 
 use crate::compare::Comparison;
@@ -12,6 +12,27 @@ use crate::plan::PlanKind;
 use self::settings::{Otherwise, other_directories};
 use super::Style;
 use super::words::{Changes, People, counted, grouped, place, time};
+
+/// What every page of a comparison is called that is not of a terminal.
+pub(super) const HEADING: &str = "Keycloak → Entra plan, against an older one";
+
+/// What is said of what came.
+pub(super) const CAME: &str = "in this plan and not in the older one";
+
+/// What is said of what went.
+pub(super) const WENT: &str = "in the older plan and not in this one";
+
+/// What is said of what differs in a detail.
+pub(super) const DIFFERS: &str = "in both plans, and not the same";
+
+/// What is said of a block that differs, for it has no name.
+pub(super) const BLOCK: &str = "a limit that both plans exceed";
+
+/// What is said of groups that differ.
+pub(super) const GROUPS: &str = "of which the plans say different things";
+
+/// What is said of everything beside the lists.
+pub(super) const OTHERWISE: &str = "Otherwise than in the older plan";
 
 /// Returns a comparison as text for a terminal.
 pub fn comparison_text(comparison: &Comparison, style: &Style) -> String {
@@ -24,7 +45,7 @@ pub fn comparison_markdown(comparison: &Comparison) -> String {
 }
 
 /// Returns the answer where both are one plan.
-fn same_plan(comparison: &Comparison) -> Option<String> {
+pub(super) fn same_plan(comparison: &Comparison) -> Option<String> {
     let Comparison { came, went, .. } = comparison;
     let made = if came.created_at == went.created_at {
         String::new()
@@ -44,7 +65,7 @@ fn same_plan(comparison: &Comparison) -> Option<String> {
 }
 
 /// Returns the answer: "2 changes came (1 to remove), 1 went, 14 stay · 1 problem came".
-fn answer(comparison: &Comparison) -> String {
+pub(super) fn answer(comparison: &Comparison) -> String {
     let Comparison {
         came,
         went,
@@ -108,7 +129,7 @@ fn tally(numbers: &[(usize, &str, &str)], one: &str, many: &str) -> String {
 }
 
 /// What is said of the limits at the top.
-fn verdict(comparison: &Comparison) -> Option<&'static str> {
+pub(super) fn verdict(comparison: &Comparison) -> Option<&'static str> {
     match (comparison.was_blocked, comparison.is_blocked) {
         (false, false) => None,
         (false, true) => Some("blocked now, cannot be applied"),
@@ -118,7 +139,7 @@ fn verdict(comparison: &Comparison) -> Option<&'static str> {
 }
 
 /// What has to be known before anything else: that the two are not to be compared, or are the wrong way round.
-fn warnings(comparison: &Comparison) -> Vec<String> {
+pub(super) fn warnings(comparison: &Comparison) -> Vec<String> {
     let Comparison { came, went, .. } = comparison;
     let mut warnings = Vec::new();
     let directories: Vec<String> = other_directories(went, came)

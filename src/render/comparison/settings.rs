@@ -8,7 +8,7 @@ use crate::render::flags::{override_flags, shell_flag};
 use crate::render::words::{configuration, federation, grouped, place};
 
 /// Something that the plans say differently.
-pub(super) struct Otherwise {
+pub(in crate::render) struct Otherwise {
     pub name: &'static str,
     pub then: Option<String>,
     pub now: Option<String>,
@@ -104,7 +104,7 @@ pub(super) fn other_directories(older: &Plan, newer: &Plan) -> Vec<Otherwise> {
 
 /// Returns everything that the plans say differently beside their lists. The older one is taken apart field by field, so that no new
 /// one is forgotten.
-pub(super) fn settings(comparison: &Comparison) -> Vec<Otherwise> {
+pub(in crate::render) fn settings(comparison: &Comparison) -> Vec<Otherwise> {
     let Comparison { came, went, .. } = comparison;
     let Plan {
         format_version,

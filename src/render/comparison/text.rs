@@ -10,7 +10,9 @@ use super::details::{
     Labels, ThenAndNow, block_details, change_details, group_words, problem_details, removals_first,
 };
 use super::settings::{Otherwise, settings};
-use super::{Style, answer, same_plan, verdict, warnings};
+use super::{
+    BLOCK, CAME, DIFFERS, GROUPS, OTHERWISE, Style, WENT, answer, same_plan, verdict, warnings,
+};
 
 pub fn page(comparison: &Comparison, people: People, style: Style) -> String {
     if let Some(answer) = same_plan(comparison) {
@@ -21,14 +23,14 @@ pub fn page(comparison: &Comparison, people: People, style: Style) -> String {
         head(comparison, people, style),
         otherwise(comparison, style),
         side(
-            "CAME: in this plan and not in the older one",
+            &format!("CAME: {CAME}"),
             &comparison.came,
             people,
             style,
             blocks(&comparison.came, style),
         ),
         side(
-            "WENT: in the older plan and not in this one",
+            &format!("WENT: {WENT}"),
             &comparison.went,
             people,
             style,
@@ -77,7 +79,7 @@ fn otherwise(comparison: &Comparison, style: Style) -> String {
     if settings.is_empty() {
         return String::new();
     }
-    let mut text = style.bold("Otherwise than in the older plan") + "\n";
+    let mut text = style.bold(OTHERWISE) + "\n";
     for line in settings.iter().map(Otherwise::words) {
         text.push_str(&hanging_marked("  ", "    | ", &line, style.width));
     }
@@ -112,7 +114,7 @@ fn blocks_that_went(plan: &Plan, style: Style) -> String {
 fn differing(comparison: &Comparison, labels: &Labels<'_>, people: People, style: Style) -> String {
     let mut text = String::new();
     for block in &comparison.blocks {
-        text.push_str(&style.lines("  x a limit that both plans exceed\n", Style::red));
+        text.push_str(&style.lines(&format!("  x {BLOCK}\n"), Style::red));
         text.push_str(&details(&block_details(block), style));
     }
     let changes = removals_first(comparison);
@@ -141,17 +143,14 @@ fn differing(comparison: &Comparison, labels: &Labels<'_>, people: People, style
     if text.is_empty() {
         return text;
     }
-    style.bold("DIFFERS: in both plans, and not the same") + "\n\n" + &text
+    style.bold(&format!("DIFFERS: {DIFFERS}")) + "\n\n" + &text
 }
 
 fn details(details: &[ThenAndNow], style: Style) -> String {
     let mut text = String::new();
-    for ThenAndNow { then, now } in details {
-        for (when, words) in [("      then  ", then), ("      now   ", now)] {
-            if let Some(words) = words {
-                text.push_str(&hanging_named(when, words, style.width));
-            }
-        }
+    for (when, words) in details.iter().flat_map(ThenAndNow::lines) {
+        let label = format!("      {when:<4}  ");
+        text.push_str(&hanging_named(&label, words, style.width));
     }
     text
 }
@@ -166,7 +165,7 @@ fn groups(comparison: &Comparison, labels: &Labels<'_>, style: Style) -> String 
         return String::new();
     }
     let columns = Columns::of(rows.iter().map(<[String; 2]>::as_slice));
-    let mut text = style.bold("GROUPS: of which the plans say different things") + "\n\n";
+    let mut text = style.bold(&format!("GROUPS: {GROUPS}")) + "\n\n";
     for row in &rows {
         text.push_str(&hanging_marked(
             "  ",

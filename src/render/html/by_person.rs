@@ -1,5 +1,6 @@
 //! The changes of a plan once more, by person: everything that happens to somebody in one place.
 
+use crate::plan::Plan;
 use crate::render::redact::token_of;
 use crate::render::words::{
     ProblemWords, addition_reason, field_changes, invited_as, invited_name, name,
@@ -20,14 +21,22 @@ pub(super) fn by_person(view: &View<'_>) -> Section {
         folds: view.folds,
         people: view.people,
     };
-    people::by_person(&everybody(view), &shown)
+    let mut everybody = Everybody::default();
+    say_changes(&mut everybody, view, |kind, line| (kind, line));
+    say_problems(&mut everybody, view.plan, |kind, line| (kind, line));
+    people::by_person(&everybody, &shown)
 }
 
-fn everybody(view: &View<'_>) -> Everybody {
+/// Says of everybody in a plan what happens to them, as the page has it said.
+pub(super) fn say_changes(
+    everybody: &mut Everybody,
+    view: &View<'_>,
+    said: impl Fn(Kind, Html) -> (Kind, Html),
+) {
     let (changes, labels) = (&view.changes, &view.labels);
-    let mut everybody = Everybody::default();
     let mut say = |name: String, email: &str, kind: Kind, line: Html| {
         let who = || view.who(name, email);
+        let (kind, line) = said(kind, line);
         everybody.say(token_of(email), who, kind, line);
     };
     for remove in &changes.remove {
@@ -57,12 +66,20 @@ fn everybody(view: &View<'_>) -> Everybody {
         let (called, email) = (&add.account.display_name, add.account.email.as_str());
         say(name(called.as_deref()), email, Kind::In, line);
     }
-    for problem in &view.plan.problems {
+}
+
+/// Says the problems of those of whom something is said already.
+pub(super) fn say_problems(
+    everybody: &mut Everybody,
+    plan: &Plan,
+    said: impl Fn(Kind, Html) -> (Kind, Html),
+) {
+    for problem in &plan.problems {
         let words = ProblemWords::of(problem);
         let line = Html::text(&format!("Problem: {}", words.message));
-        everybody.say_besides(&problem.subject, Kind::Warning, line);
+        let (kind, line) = said(Kind::Warning, line);
+        everybody.say_besides(&problem.subject, kind, line);
     }
-    everybody
 }
 
 fn about_group(verb: &str, group: &str, reason: &str) -> Html {

@@ -132,13 +132,26 @@ fn contents(sections: &[Section]) -> Html {
 }
 
 impl Section {
+    /// The section as a part of another one: its heading is one lower, and no link leads to it.
+    pub fn into_part(self) -> Html {
+        if self.body.is_empty() {
+            return self.body;
+        }
+        let heading = Html::element("h3", Html::text(&self.counted_heading()));
+        Html::element("section", heading.and(&self.body))
+    }
+
     fn into_html(self) -> Html {
-        let heading = match self.count {
-            Some(count) => format!("{} ({})", self.heading, grouped(count)),
-            None => self.heading,
-        };
-        let heading = Html::anchored("h2", self.anchor, Html::text(&heading));
+        let heading = Html::text(&self.counted_heading());
+        let heading = Html::anchored("h2", self.anchor, heading);
         Html::element(self.kind.section(), heading.and(&self.body))
+    }
+
+    fn counted_heading(&self) -> String {
+        match self.count {
+            Some(count) => format!("{} ({})", self.heading, grouped(count)),
+            None => self.heading.clone(),
+        }
     }
 }
 

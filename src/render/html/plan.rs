@@ -30,13 +30,7 @@ pub fn html(plan: &Plan) -> String {
 }
 
 pub(in crate::render) fn page(plan: &Plan, people: People) -> String {
-    let view = View {
-        plan,
-        people,
-        labels: GroupLabels::of(plan),
-        changes: Changes::of(plan),
-        folds: plan.changes.len() > OPEN,
-    };
+    let view = View::of(plan, people);
     Page {
         title: format!("{}: {}", heading(plan), verdict_and_totals(plan)),
         head: head(&view),
@@ -60,7 +54,17 @@ pub(super) struct View<'a> {
     pub folds: bool,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    pub fn of(plan: &'a Plan, people: People) -> Self {
+        Self {
+            plan,
+            people,
+            labels: GroupLabels::of(plan),
+            changes: Changes::of(plan),
+            folds: plan.changes.len() > OPEN,
+        }
+    }
+
     /// The headings of a table whose first cells say who somebody is.
     pub fn headings(&self, who: &'static str, rest: &[&'static str]) -> Vec<&'static str> {
         let address = (self.people == People::Named).then_some("Address");
@@ -119,18 +123,24 @@ fn notices(view: &View<'_>) -> Html {
         let words = format!("{run}. {warning}");
         notices.push(notice(Kind::Warning, Html::text(&words)));
     }
-    if view.people == People::Redacted {
-        let words = Html::text(&format!("Redacted: {REDACTED} "));
-        let command = Html::code("keycloak-to-azure show PLAN");
-        notices.push(notice(Kind::Warning, words.and(&command)));
-    }
+    notices.push(redaction(view.people));
     notices.push(overrides(plan));
     notices.push(scope(plan));
     notices.into_iter().collect()
 }
 
-fn notice(kind: Kind, content: Html) -> Html {
+pub(super) fn notice(kind: Kind, content: Html) -> Html {
     Html::element(kind.notice(), content)
+}
+
+/// Says that people are tokens.
+pub(super) fn redaction(people: People) -> Html {
+    if people == People::Named {
+        return Html::default();
+    }
+    let words = Html::text(&format!("Redacted: {REDACTED} "));
+    let command = Html::code("keycloak-to-azure show PLAN");
+    notice(Kind::Warning, words.and(&command))
 }
 
 fn verdict(plan: &Plan) -> Html {
@@ -158,7 +168,7 @@ fn verdict(plan: &Plan) -> Html {
 }
 
 /// The limits that the plan exceeds, with how to go on.
-fn blocks(plan: &Plan) -> Html {
+pub(super) fn blocks(plan: &Plan) -> Html {
     let items = blocks_with_questions(plan).map(|(block, question)| {
         let right = Html::text(&format!("If that is right: {} with ", again(plan.kind)))
             .and(&Html::code(&shell_flag(&block.flag)));
@@ -245,7 +255,7 @@ fn sections(view: &View<'_>) -> Vec<Section> {
     sections
 }
 
-fn removals(view: &View<'_>) -> Section {
+pub(super) fn removals(view: &View<'_>) -> Section {
     let mut table = Table::new(
         "table class=\"remove\"",
         "Who loses which membership, and why",
@@ -271,7 +281,7 @@ fn removals(view: &View<'_>) -> Section {
     }
 }
 
-fn problems(plan: &Plan) -> Vec<Section> {
+pub(super) fn problems(plan: &Plan) -> Vec<Section> {
     let links = [("problems", "Problems"), ("look", "To look at")];
     let headings = links.into_iter().zip(PROBLEM_HEADINGS);
     let sections = headings.map(|((anchor, link), (heading, belongs))| {
@@ -307,7 +317,7 @@ pub(super) fn problem_item(problem: &ProblemWords) -> Html {
         .and(&Html::each("div", hint))
 }
 
-fn invitations(view: &View<'_>) -> Section {
+pub(super) fn invitations(view: &View<'_>) -> Section {
     let invitations = &view.changes.invite;
     let shared = Reception::shared(invitations, view.people);
     let each = shared.is_none().then_some("Reception");
@@ -352,7 +362,7 @@ fn mail_text(shared: Option<&Reception>) -> Html {
     Html::element("p", Html::text(ABOUT_TEXT)).and(&Html::element("blockquote", quoted))
 }
 
-fn updates(view: &View<'_>) -> Section {
+pub(super) fn updates(view: &View<'_>) -> Section {
     let mut table = Table::new(
         "table class=\"update\"",
         "Whose account changes, and how",
@@ -380,7 +390,7 @@ fn updates(view: &View<'_>) -> Section {
     }
 }
 
-fn additions(view: &View<'_>) -> Section {
+pub(super) fn additions(view: &View<'_>) -> Section {
     let mut table = Table::new(
         "table class=\"add\"",
         "Who joins which group, and why",

@@ -10,10 +10,14 @@ use proptest::prelude::*;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use crate::compare::Comparison;
 use crate::plan::{Change, Plan, RemovalReason};
 use crate::render::samples::{self, HOSTILE};
 use crate::render::tests::nasty;
-use crate::render::{Redacted, RedactedReport, RedactionKey, audit_html, html, report_html};
+use crate::render::{
+    Redacted, RedactedComparison, RedactedReport, RedactionKey, audit_html, comparison_html, html,
+    report_html,
+};
 use crate::report::Report;
 
 /// A page as a parser of HTML reads it.
@@ -146,6 +150,114 @@ fn a_report_as_a_page() {
     assert!(without_a_run.holds("The report holds no run."));
 }
 
+fn of_samples() -> Comparison {
+    let (older, newer) = samples::older_and_newer();
+    Comparison::of(older, newer)
+}
+
+#[test]
+fn a_plan_against_an_older_one_as_a_page() {
+    let comparison = of_samples();
+    insta::assert_snapshot!("comparison", body(&comparison_html(&comparison)));
+    let redacted = RedactedComparison::new(&comparison, &key()).html();
+    insta::assert_snapshot!("redacted_comparison", body(&redacted));
+    for somebody in [
+        "Dana",
+        "dana@",
+        "Eve Ek",
+        "eve@",
+        "Bob",
+        "Cyd",
+        "Ida",
+        "Gil",
+        "Finn",
+        "Lea",
+        "@redacted",
+    ] {
+        assert!(!redacted.contains(somebody), "{somebody} in {redacted}");
+    }
+    let other = samples::with_text(&format!("{HOSTILE}\u{1b}[31m| `c`"));
+    let hostile = comparison_html(&Comparison::of(samples::hostile(), other));
+    insta::assert_snapshot!("comparison_hostile", body(&hostile));
+}
+
+#[test]
+fn a_page_of_the_same_plan_is_one_sentence() {
+    let plan = samples::every_kind();
+    let page = comparison_html(&Comparison::of(plan.clone(), plan.clone()));
+    let said = format!("The same plan, {}: nothing differs.", plan.plan_id);
+    assert!(Read::of(&page).holds(&said), "{page}");
+    assert!(!page.contains("<h2") && !page.contains("<nav"), "{page}");
+}
+
+#[test]
+fn plans_that_cannot_be_compared_say_so_before_the_answer() {
+    let (older, mut newer) = samples::older_and_newer();
+    newer.source.realm = "beta".to_owned();
+    let page = comparison_html(&Comparison::of(newer.sealed(), older));
+    in_order(
+        &page,
+        &[
+            "<h1>",
+            "<p class=\"notice out\">These are plans of different directories: realm beta → acme.",
+            "are they the wrong way round?",
+            "<p class=\"answer\">",
+            "This plan is blocked now, cannot be applied.",
+        ],
+    );
+}
+
+#[test]
+fn who_is_to_be_removed_now_and_was_not_comes_first() {
+    let (older, newer) = (samples::blocked(), samples::every_kind());
+    let page = comparison_html(&Comparison::of(older.clone(), newer.clone()));
+    in_order(
+        &page,
+        &[
+            "<h2 id=\"remove\">Remove: in this plan and not in the older one (",
+            "<h2 id=\"invite\">Invite: in this plan and not in the older one (",
+            "<h2 id=\"went\">Went: in the older plan and not in this one (",
+            "<h2 id=\"blocks-went\">Blocks that went (",
+            "<h2 id=\"problems-came\">Problems that came (",
+            "<h2 id=\"by-person\">",
+            ">A removal came (",
+            ">Everybody else (",
+        ],
+    );
+    let back = comparison_html(&Comparison::of(newer, older));
+    in_order(
+        &back,
+        &[
+            "This plan is blocked now, cannot be applied.",
+            "<h2 id=\"blocks-came\">Blocks that came (",
+            "If that is right: plan again with <code>",
+        ],
+    );
+}
+
+#[test]
+fn what_differs_of_one_person_stands_in_one_place() {
+    let page = comparison_html(&of_samples());
+    assert_eq!(
+        row_by_person(&page, "eve@partner.example"),
+        "Eve Ek eve@partner.example \
+         differs: to update then: surname \"Ekk\" → \"Ek\" now: user type Guest → Member, surname \"Ekk\" → \"Ek\" \
+         differs: to add to acme-platform then: is also in /teams/core then: no display name now: display name \"Eve Ek\""
+    );
+}
+
+#[test]
+fn a_long_comparison_is_folded_where_it_says_again_what_stands_open() {
+    let comparison = Comparison::of(samples::empty(), many_removals(250));
+    let page = comparison_html(&comparison);
+    let (open, folded) = page.split_once("id=\"by-person\"").unwrap();
+    assert!(!open.contains("<details"));
+    assert_eq!(folded.matches("<details").count(), 3);
+    for at in 0..250 {
+        assert!(open.contains(&format!(">ned{at:03}@partner.example<")));
+    }
+}
+
 /// The row of somebody in the section with everybody, as text.
 fn row_by_person(page: &str, email: &str) -> String {
     let (_, by_person) = page.split_once("id=\"by-person\"").unwrap();
@@ -178,6 +290,17 @@ fn what_became_of_one_person_in_all_runs_stands_in_one_place() {
     );
 }
 
+fn in_order(text: &str, words: &[&str]) {
+    let places: Vec<usize> = words
+        .iter()
+        .map(|words| {
+            text.find(words)
+                .unwrap_or_else(|| panic!("{words} in {text}"))
+        })
+        .collect();
+    assert!(places.is_sorted(), "{words:?} in {text}");
+}
+
 #[test]
 fn what_failed_and_who_lost_something_come_first_by_group_and_by_person() {
     let mut report = samples::report();
@@ -185,16 +308,6 @@ fn what_failed_and_who_lost_something_come_first_by_group_and_by_person() {
     let page = report_html(&report);
     let (page, by_person) = page.split_once("id=\"by-person\"").unwrap();
     let (_, by_group) = page.split_once("id=\"by-group\"").unwrap();
-    let in_order = |text: &str, words: &[&str]| {
-        let places: Vec<usize> = words
-            .iter()
-            .map(|words| {
-                text.find(words)
-                    .unwrap_or_else(|| panic!("{words} in {text}"))
-            })
-            .collect();
-        assert!(places.is_sorted(), "{words:?} in {text}");
-    };
     in_order(
         by_person,
         &[
@@ -359,8 +472,13 @@ fn the_head_of_every_page_forbids_whatever_is_not_in_it() {
 
 #[test]
 fn pages_are_made_of_what_needs_no_script_and_no_network() {
-    for (name, plan) in plans() {
-        let read = Read::of(&html(&plan));
+    let pages = plans().map(|(name, plan)| (name, html(&plan)));
+    let against = |(name, plan)| {
+        let comparison = Comparison::of(samples::every_kind(), plan);
+        (name, comparison_html(&comparison))
+    };
+    for (name, page) in pages.into_iter().chain(plans().map(against)) {
+        let read = Read::of(&page);
         let elements = read.tags.iter().filter_map(|tag| tag.strip_prefix('<'));
         for element in elements {
             let element = element.split([' ', '>']).next().unwrap();
@@ -396,6 +514,9 @@ fn every_link_leads_to_a_place_that_there_is_once() {
         report_html(&long_report(200)),
         audit_html(&samples::audit_of_many(200)),
         RedactedReport::new(&long_report(200), &key()).html(),
+        comparison_html(&of_samples()),
+        comparison_html(&Comparison::of(samples::blocked(), samples::every_kind())),
+        comparison_html(&Comparison::of(many_removals(250), samples::undo())),
     ];
     for page in pages.iter().chain(&others) {
         let read = Read::of(page);
@@ -487,8 +608,11 @@ fn tokens_are_nobodys_address() {
 
 #[test]
 fn the_hostile_sample_is_shown_and_not_obeyed() {
+    let against = |older, newer| comparison_html(&Comparison::of(older, newer));
     for page in [
         html(&samples::hostile()),
+        against(samples::every_kind(), samples::hostile()),
+        against(samples::hostile(), samples::every_kind()),
         report_html(&samples::report_with_text(HOSTILE)),
         audit_html(&samples::audit_with_text(HOSTILE)),
     ] {
@@ -516,6 +640,35 @@ proptest! {
             prop_assert_eq!(read.attributes, expected.attributes);
         }
     }
+
+    #[test]
+    fn no_name_changes_what_a_comparison_is_made_of(name in nasty()) {
+        for (page, expected) in comparisons_with(&name).iter().zip(comparisons_with("nn")) {
+            prop_assert!(!page.chars().any(|c| c.is_control() && c != '\n'));
+            let (read, expected) = (Read::of(page), Read::of(&expected));
+            // People stand in the order of their addresses, or of what stands for these.
+            prop_assert_eq!(sorted(in_one_direction(read.tags)), sorted(in_one_direction(expected.tags)));
+            prop_assert_eq!(sorted(read.attributes), sorted(expected.attributes));
+        }
+    }
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list
+}
+
+/// Pages of plans with a name in them, each against another one.
+fn comparisons_with(name: &str) -> [String; 4] {
+    let (plan, harmless) = (samples::with_text(name), samples::every_kind());
+    let others = [
+        Comparison::of(harmless.clone(), plan.clone()),
+        Comparison::of(plan.clone(), harmless),
+        Comparison::of(plan, samples::with_text(&format!("{name}x"))),
+    ];
+    let [came, went, differs] = others.each_ref().map(comparison_html);
+    let redacted = RedactedComparison::new(&others[2], &key()).html();
+    [came, went, differs, redacted]
 }
 
 /// The tags without those that isolate what is written from right to left. A name decides whether there are any.

@@ -3,7 +3,7 @@
 use crate::compare::{Comparison, Differing};
 use crate::plan::{Change, Problem};
 use crate::render::words::People;
-use crate::render::{Style, comparison};
+use crate::render::{Style, comparison, html};
 
 use super::RedactionKey;
 use super::plan::place;
@@ -75,5 +75,10 @@ impl RedactedComparison {
     /// Returns it as Markdown, like [`comparison_markdown`](crate::render::comparison_markdown()).
     pub fn markdown(&self) -> String {
         comparison::markdown::page(&self.0, People::Redacted)
+    }
+
+    /// Returns it as a page for a browser, like [`comparison_html`](crate::render::comparison_html()).
+    pub fn html(&self) -> String {
+        html::comparison_page(&self.0, People::Redacted)
     }
 }
