@@ -291,6 +291,8 @@ pub struct UnmappedAccount {
     pub account: AuditedAccount,
     /// When it was made; `None` where Entra does not say.
     pub created: Option<jiff::Timestamp>,
+    /// Whether there is nothing to look into.
+    pub as_configured: bool,
     /// Why there is nothing to look into; `None` if there is.
     pub no_matter: Option<NoMatter>,
 }
@@ -303,7 +305,7 @@ pub enum NoMatter {
     Disabled,
     /// It is protected.
     Protected,
-    /// `invitations.allowed_domains` leaves out every domain that it has an address at: it was invited for something else.
+    /// `invitations.allowed_domains` leaves out every domain that it has an address at: nobody is invited from there, or not any more.
     OtherDomain,
 }
 
@@ -320,7 +322,7 @@ pub struct SinceReport {
     pub not_read: usize,
     /// What is not as the runs left it, in their order.
     pub changed: Vec<Deviation>,
-    /// What became of invited accounts after the last of the runs began and by none of them, in the order of time. Entra does not say when
+    /// What became of invited accounts after the first of the runs began and by none of them, in the order of time. Entra does not say when
     /// somebody came into a group.
     pub by_others: Vec<Happening>,
 }

@@ -379,7 +379,7 @@ pub struct AuditArgs {
     /// After how many days an invitation that nobody accepted is to be looked into
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub pending_days: u32,
-    /// Say what is not as the runs of this report left it
+    /// Say what is not as the runs of this report left it, and what became of invited accounts since by others
     #[arg(long, value_name = "REPORT")]
     pub since: Option<PathBuf>,
     /// Keep this audit in a folder as well, in every format for files: audit.html, audit.md, audit.csv and audit.json, none of which may be there

@@ -51,9 +51,9 @@ fn runs_that_wrote(report: &Report) -> impl Iterator<Item = &Run> {
     report.runs.iter().filter(|run| !run.start.dry_run)
 }
 
-/// What became of invited accounts after the last run began, but for those that a run made.
+/// What became of invited accounts after the first run began, but for those that a run made.
 fn by_others(report: &Report, accounts: &[DatedAccount]) -> Vec<Happening> {
-    let Some(began) = runs_that_wrote(report).map(|run| run.start.time).max() else {
+    let Some(began) = runs_that_wrote(report).map(|run| run.start.time).min() else {
         return Vec::new();
     };
     let made_by_runs: HashSet<&ObjectId> = runs_that_wrote(report)

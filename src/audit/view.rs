@@ -274,10 +274,14 @@ impl<'d, 'a> View<'d, 'a> {
         };
         let mut unmapped: Vec<UnmappedAccount> = invited(accounts)
             .filter(|it| !self.groups_of.contains_key(&it.account.id) && !is_wanted(&it.account))
-            .map(|DatedAccount { account, .. }| UnmappedAccount {
-                account: AuditedAccount::new(account, None),
-                created: account.created,
-                no_matter: no_matter(account, draft.inputs.settings),
+            .map(|DatedAccount { account, .. }| {
+                let no_matter = no_matter(account, draft.inputs.settings);
+                UnmappedAccount {
+                    account: AuditedAccount::new(account, None),
+                    created: account.created,
+                    as_configured: no_matter.is_some(),
+                    no_matter,
+                }
             })
             .collect();
         unmapped.sort_by(|a, b| a.account.cmp(&b.account));

@@ -118,11 +118,18 @@ fn check_folder(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn save(audit: &Audit, folder: &Path, context: &mut Context) -> anyhow::Result<()> {
+    let mut written = Vec::new();
     for (name, format) in KEPT {
         let file = folder.join(name);
         let text = rendered(audit, format, &context.ui.out_style())?;
-        files::write_new_private(&file, text.as_bytes())
-            .with_context(|| format!("failed to write {}", file.display()))?;
+        if let Err(error) = files::write_new_private(&file, text.as_bytes()) {
+            // A part of an audit is none, and would be in the way of the next one.
+            for part in written {
+                let _ = std::fs::remove_file(part);
+            }
+            return Err(error).with_context(|| format!("failed to write {}", file.display()));
+        }
+        written.push(file);
     }
     let folder = folder.display();
     context

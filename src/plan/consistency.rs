@@ -6,6 +6,7 @@ use super::{
     Block, BlockCode, Change, FieldChange, Fields, GroupName, Overrides, Plan, PlanKind,
     PlannedGroup, RemovalReason, Summary, UndoneRun, is_plan_id, movements,
 };
+use crate::mapping::is_an_id;
 use crate::model::ObjectId;
 use crate::report;
 
@@ -114,7 +115,8 @@ fn check_groups(plan: &Plan) -> Result<(), String> {
 fn check_flag(block: &Block) -> Result<(), String> {
     let (name, value) = block.flag.split_once(' ').unwrap_or((&block.flag, ""));
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u32>().is_ok();
-    let is_called = |group: &GroupName| value == group.name || value == group.id.as_str();
+    let is_called =
+        |group: &GroupName| (value == group.name && !is_an_id(value)) || value == group.id.as_str();
     let fits = match (block.code, &block.group) {
         (BlockCode::TooManyRemovals, Some(_)) => name == "--max-removals" && is_number,
         (BlockCode::TooManyInvitations, None) => name == "--max-invitations" && is_number,

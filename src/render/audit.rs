@@ -9,14 +9,14 @@ pub use csv::audit_csv;
 pub use markdown::audit_markdown;
 pub use text::audit_text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::{
     Audit, AuditedAccount, AuditedGroup, Deviation, Doubt, Findings, Happened, Missing,
     MissingMember, NoMatter, Now, PendingInvitation, Reason, ReasonedMember, SinceReport,
     UnmappedAccount, Unreasoned, UnreasonedMember,
 };
-use crate::model::{GroupPath, ObjectId, UserType};
+use crate::model::{Address, GroupPath, ObjectId, PersonId, UserType};
 use crate::plan::{Action, GroupName};
 use crate::snapshot::Obstacle;
 
@@ -130,6 +130,7 @@ impl Document {
     /// Says an audit in words.
     pub fn of(audit: &Audit) -> Self {
         let labels = GroupLabels::of_audit(audit);
+        let shared = shared_addresses(audit);
         let lists = [
             pending_list(audit, &labels),
             unmapped_list(audit),
@@ -151,7 +152,7 @@ impl Document {
             groups: audit
                 .groups
                 .iter()
-                .map(|group| group_part(group, &labels))
+                .map(|group| group_part(group, &labels, &shared))
                 .collect(),
             lists: lists.into_iter().flatten().collect(),
             evidence: evidence(audit),
@@ -241,7 +242,23 @@ fn in_order(audit: &Audit) -> String {
     format!("In order: {}", parts.join(", "))
 }
 
-fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
+/// The addresses that several people have who should be in a group and are not. By such an address nobody is known.
+fn shared_addresses(audit: &Audit) -> BTreeSet<&Address> {
+    let mut people: BTreeMap<&Address, BTreeSet<&PersonId>> = BTreeMap::new();
+    for member in audit.groups.iter().flat_map(|group| &group.missing) {
+        if let Some(email) = &member.email {
+            people.entry(email).or_default().insert(&member.person.id);
+        }
+    }
+    let shared = people.into_iter().filter(|(_, people)| people.len() > 1);
+    shared.map(|(email, _)| email).collect()
+}
+
+fn group_part(
+    group: &AuditedGroup,
+    labels: &GroupLabels<'_>,
+    shared: &BTreeSet<&Address>,
+) -> GroupPart {
     let members = group.members.len() + group.without_reason.len();
     let mut facts = vec![
         format!(
@@ -276,7 +293,10 @@ fn group_part(group: &AuditedGroup, labels: &GroupLabels<'_>) -> GroupPart {
         list(
             Finding::Missing,
             "Should be in it and is not",
-            group.missing.iter().map(missing_row),
+            group
+                .missing
+                .iter()
+                .map(|member| missing_row(member, shared)),
         ),
         list(
             Finding::Reasoned,
@@ -348,7 +368,7 @@ fn unreasoned_row(
     row(&member.account, !member.as_configured, words)
 }
 
-fn missing_row(member: &MissingMember) -> Row {
+fn missing_row(member: &MissingMember, shared: &BTreeSet<&Address>) -> Row {
     let what = match &member.what {
         Missing::WouldBeAdded => "a plan made now adds this person".to_owned(),
         Missing::WouldBeInvited => "a plan made now invites and adds this person".to_owned(),
@@ -362,8 +382,9 @@ fn missing_row(member: &MissingMember) -> Row {
         Missing::Problems(_) => "left exactly as is; see the problems".to_owned(),
     };
     let email = member.email.as_ref();
+    let own = email.filter(|email| !shared.contains(email));
     Row {
-        whom: Some(email.map_or_else(|| member.name.clone(), ToString::to_string)),
+        whom: Some(own.map_or_else(|| member.name.clone(), ToString::to_string)),
         to_look_into: !member.as_configured,
         name: name(Some(&member.name)),
         email: email.map_or_else(|| NOTHING.to_owned(), |email| address(email.as_str())),
@@ -438,6 +459,7 @@ fn unmapped_list(audit: &Audit) -> Option<List> {
         let UnmappedAccount {
             account,
             created,
+            as_configured,
             no_matter,
         } = unmapped;
         let made = match created {
@@ -450,7 +472,7 @@ fn unmapped_list(audit: &Audit) -> Option<List> {
             Some(NoMatter::Protected) => ", protected",
             Some(NoMatter::OtherDomain) => ", of a domain that nobody is invited from here",
         };
-        row(account, no_matter.is_none(), made + note)
+        row(account, !as_configured, made + note)
     });
     list(
         Finding::Unmapped,

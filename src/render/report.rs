@@ -19,7 +19,7 @@ pub(super) const UNSETTLED: &str = "Written, and nothing said of it after that";
 pub(super) const NO_RUN: &str = "The report holds no run.";
 
 /// What is said of a report in which people are tokens, before the command that shows it with everything.
-pub(super) const REDACTED: &str = "each person-… stands for one person, as in the plan; numbers of changes, times, reasons and who started a run are left \
+pub(super) const REDACTED: &str = "each person-… stands for one person, as in the plan; numbers of changes, times, requests, reasons and who started a run are left \
      out. With everything, for whoever may read the report file:";
 
 /// Shows a report with everything that is in it.
@@ -277,7 +277,7 @@ pub(super) fn unsettled(view: &View<'_>) -> Vec<String> {
                         .unwrap_or_default(),
                     time_with_seconds(*time),
                 ),
-                People::Redacted => format!("{who} {done}: {request}"),
+                People::Redacted => format!("{who} {done}"),
             }
         })
         .collect()

@@ -376,6 +376,15 @@ fn what_became_of_invited_accounts_after_the_last_run_and_by_none_is_named() {
             ("late@partner.example", Happened::Made)
         ]
     );
+    // Between the runs of a report others do things too.
+    let mut of_two = report.clone();
+    let mut second = of_two.runs[0].clone();
+    second.start.run_id = "second".to_owned();
+    second.start.time = after + SignedDuration::from_hours(1);
+    second.steps.clear();
+    of_two.runs.push(second);
+    let of_two = audited_since(&world, Some(&of_two), &accounts).since;
+    assert_eq!(of_two.unwrap().by_others, since.by_others);
     let mut of_dry_run = report;
     of_dry_run.runs[0].start.dry_run = true;
     let since = audited_since(&world, Some(&of_dry_run), &accounts).since;

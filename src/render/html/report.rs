@@ -141,8 +141,8 @@ fn table(view: &View<'_>, heading: &str, outcomes: &[&ReportedOutcome]) -> Html 
         ),
         People::Redacted => Table::new(
             "table class=\"tokens\"",
-            &format!("{heading}: what became of each change, and by which request"),
-            &["What", "Outcome", "Sent", "Graph's request"],
+            &format!("{heading}: what became of each change"),
+            &["What", "Outcome", "Sent"],
         ),
     };
     for reported in outcomes {
@@ -151,11 +151,18 @@ fn table(view: &View<'_>, heading: &str, outcomes: &[&ReportedOutcome]) -> Html 
             .request_id
             .as_deref()
             .map_or("none".to_owned(), place);
-        let mut row = vec![what(view, reported), outcome.outcome.to_string()];
-        if view.people == People::Named {
-            row.extend([grouped(outcome.change), time_with_seconds(outcome.time)]);
-        }
-        row.extend([outcome.attempts.to_string(), request]);
+        let (became, attempts) = (outcome.outcome.to_string(), outcome.attempts.to_string());
+        let row = match view.people {
+            People::Named => vec![
+                what(view, reported),
+                became,
+                grouped(outcome.change),
+                time_with_seconds(outcome.time),
+                attempts,
+                request,
+            ],
+            People::Redacted => vec![what(view, reported), became, attempts],
+        };
         let row = row.iter().map(|cell| Html::text(cell)).collect();
         table.row_of(kind_of(reported).row(), row);
     }

@@ -409,6 +409,27 @@ fn what_is_so_of_one_person_stands_in_one_place() {
 }
 
 #[test]
+fn two_people_who_share_an_address_are_two_people() {
+    let mut audit = samples::audit();
+    for (group, name) in audit.groups.iter_mut().zip(["Ann Ash", "Bob Bay"]) {
+        let mut missing = samples::audit().groups[0].missing[0].clone();
+        missing.person.id = format!("kc-{name}").parse().unwrap();
+        missing.name = name.to_owned();
+        missing.email = "both@partner.example".parse().ok();
+        group.missing = vec![missing];
+    }
+    let page = audit_html(&audit);
+    for (name, group, other) in [
+        ("Ann Ash", "acme-platform", "acme-support"),
+        ("Bob Bay", "acme-support", "acme-platform"),
+    ] {
+        let row = row_by_person(&page, name);
+        assert!(row.contains(&format!("missing from {group}")), "{row}");
+        assert!(!row.contains(other), "{row}");
+    }
+}
+
+#[test]
 fn a_long_audit_has_one_row_for_each_person_folded_away() {
     let page = audit_html(&samples::audit_of_many(2_000));
     let (open, folded) = page.split_once("id=\"by-person\"").unwrap();

@@ -4,7 +4,7 @@
 //! but whether it says that somebody is invited and no more: it becomes the general one of its outcome.
 //!
 //! Changes are numbered in the order of the plan, which is by address, and carried out in it. So they get the numbers of another order, and
-//! the time of their run; neither is shown.
+//! the time of their run; neither is shown. One request is about people whose addresses follow each other, so requests are not named.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ impl Tokens<'_> {
             group,
             fields,
             time: _,
-            request_id,
+            request_id: _,
         } = step;
         Step {
             run_id: made_of_digits(run_id),
@@ -109,7 +109,7 @@ impl Tokens<'_> {
             group: group.clone(),
             fields: without_names(fields),
             time: start.time,
-            request_id: request_id_of(request_id.as_ref()),
+            request_id: None,
         }
     }
 
@@ -127,7 +127,7 @@ impl Tokens<'_> {
             message,
             attempts,
             time: _,
-            request_id,
+            request_id: _,
             uncertain,
         } = outcome;
         let general = general(*outcome, *action, *uncertain);
@@ -145,7 +145,7 @@ impl Tokens<'_> {
                 message,
                 attempts: *attempts,
                 time: start.time,
-                request_id: request_id_of(request_id.as_ref()),
+                request_id: None,
                 uncertain: *uncertain,
             },
             account: self.subject(account),
@@ -167,11 +167,6 @@ impl Tokens<'_> {
             display_name: Some(self.key.digest("subject", &said)),
         }
     }
-}
-
-/// An id says nothing to anybody but who may read the logs of the tenant. What is no id, whoever answered may have made of a name.
-fn request_id_of(request_id: Option<&String>) -> Option<String> {
-    request_id.filter(|id| is_id(id)).cloned()
 }
 
 /// Returns what the program makes of digits alone, and nothing of what somebody else has put in its place.

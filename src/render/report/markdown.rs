@@ -18,7 +18,7 @@ const HEAD: &str =
     "\n| change | outcome | what | when | sent | Graph's request |\n|--:|---|---|---|--:|---|\n";
 
 /// The same where people are tokens.
-const HEAD_REDACTED: &str = "\n| outcome | what | sent | Graph's request |\n|---|---|--:|---|\n";
+const HEAD_REDACTED: &str = "\n| outcome | what | sent |\n|---|---|--:|\n";
 
 /// What is the last to be left out.
 const URGENT: &str = "failures and removals";
@@ -211,7 +211,7 @@ fn rows(view: &View<'_>, outcomes: &[&ReportedOutcome]) -> Vec<String> {
                 outcome.change,
                 time_with_seconds(outcome.time)
             ),
-            People::Redacted => format!("| {became} | {what} | {attempts} | {request} |\n"),
+            People::Redacted => format!("| {became} | {what} | {attempts} |\n"),
         }
     });
     rows.collect()

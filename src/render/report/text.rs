@@ -72,27 +72,25 @@ fn run_text(view: &View<'_>, style: Style) -> String {
     text
 }
 
-/// The number of the change, when it was settled, how often it was tried, and Graph's id of the request. The first two tell in which
-/// order addresses stand.
+/// The number of the change, when it was settled, how often it was tried, and Graph's id of the request. All but how often tell in which order
+/// addresses stand: one request is about people whose addresses follow each other.
 fn evidence(reported: &ReportedOutcome, people: People) -> Vec<String> {
     let outcome = &reported.outcome;
-    let mut evidence = match people {
+    let sent = match outcome.attempts {
+        0 => "not sent".to_owned(),
+        1 => "sent once".to_owned(),
+        number => format!("sent {number} times"),
+    };
+    match people {
         People::Named => vec![
             format!("change {}", outcome.change),
             time_with_seconds(outcome.time),
+            sent,
+            outcome.request_id.as_ref().map_or_else(
+                || "no request".to_owned(),
+                |id| format!("request {}", place(id)),
+            ),
         ],
-        People::Redacted => Vec::new(),
-    };
-    evidence.extend([
-        match outcome.attempts {
-            0 => "not sent".to_owned(),
-            1 => "sent once".to_owned(),
-            number => format!("sent {number} times"),
-        },
-        outcome.request_id.as_ref().map_or_else(
-            || "no request".to_owned(),
-            |id| format!("request {}", place(id)),
-        ),
-    ]);
-    evidence
+        People::Redacted => vec![sent],
+    }
 }

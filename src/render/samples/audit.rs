@@ -162,6 +162,7 @@ pub(in crate::render) fn audit() -> Audit {
         unmapped: vec![UnmappedAccount {
             account: account(21, "Ned North", "ned@old-partner.example"),
             created: None,
+            as_configured: false,
             no_matter: None,
         }],
         updates: vec![match &plan.changes[1] {
