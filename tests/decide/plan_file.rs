@@ -1,7 +1,9 @@
 //! Plans as bytes: what is written is read, and what is not a plan as it was made is refused.
 
 use keycloak_to_azure::files::write_private;
-use keycloak_to_azure::plan::{Block, BlockCode, Change, Plan, ScopeMapping};
+use keycloak_to_azure::plan::{
+    Block, BlockCode, Change, GroupName, Plan, PlannedGroup, ScopeMapping,
+};
 use keycloak_to_azure::plan_file::{Refusal, check_writable, from_bytes, read, to_bytes, write};
 use tempfile::TempDir;
 
@@ -264,6 +266,36 @@ fn the_flag_of_a_block_is_the_one_that_lifts_it() {
             "{flag}: {refused}"
         );
     }
+    // Where a group is called what another one's id is, that is not it.
+    let named = |id: &str, flag: &str| {
+        from_bytes(&forged(|plan| {
+            let azure = GroupName {
+                id: "00000000-0000-4000-8000-0000000000f1".parse().unwrap(),
+                name: id.to_owned(),
+            };
+            plan.groups.push(PlannedGroup {
+                azure: azure.clone(),
+                members_before: 1,
+                members_after: 1,
+                ..plan.groups[0].clone()
+            });
+            plan.blocks.push(Block {
+                code: BlockCode::EmptySource,
+                group: Some(azure),
+                message: "nobody is left".to_owned(),
+                flag: flag.to_owned(),
+            });
+            plan.summary.blocks = 1;
+        }))
+    };
+    let id_of_another = "00000000-0000-4000-8000-0000000000f2";
+    let refused = named(id_of_another, &format!("--allow-empty {id_of_another}"));
+    assert!(refused.is_err(), "another group is meant");
+    let own = named(
+        id_of_another,
+        "--allow-empty 00000000-0000-4000-8000-0000000000f1",
+    );
+    assert_eq!(own.map(drop), Ok(()));
 }
 
 #[test]
