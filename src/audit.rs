@@ -450,7 +450,7 @@ pub fn audit(decision: &Decision<'_>, material: Material<'_>, evidence: Evidence
             .filter(|member| !member.as_configured)
             .count(),
         pending: pending.len(),
-        unmapped: unmapped.iter().filter(|it| it.no_matter.is_none()).count(),
+        unmapped: unmapped.iter().filter(|it| !it.as_configured).count(),
         updates: updates.len(),
         changed: since.as_ref().map_or(0, |since| since.changed.len()),
         doubts: since.as_ref().map_or(0, |since| since.doubts.len()),

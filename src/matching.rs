@@ -18,8 +18,6 @@ use crate::settings::{
 };
 use crate::snapshot::{Account, KeycloakSnapshot, Person, Tenant};
 
-pub use crate::wording::first_ten as listed;
-
 /// The people who count in any mapped group, and which accounts they have.
 #[derive(Debug, Clone)]
 pub struct Matching<'a> {

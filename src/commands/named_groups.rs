@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mapping::{is_an_id, is_named, leads_to};
-use crate::matching::listed;
 use crate::model::ObjectId;
 use crate::plan::{GroupName, Overrides, ScopeMapping};
 use crate::settings::Settings;
 use crate::snapshot::{EntraGroup, EntraSnapshot};
+use crate::wording::first_ten;
 
 /// Returns the mappings that `--group` chose: all of every Azure group that one of the names means.
 pub fn choose_scope(
@@ -61,7 +61,7 @@ fn check_names<'n>(
         unknown.is_empty(),
         "no mapping is called {}; known here are {}",
         unknown.join(", "),
-        listed(known)
+        first_ten(known)
     );
     Ok(())
 }
@@ -125,7 +125,7 @@ pub fn name_run_groups(
         anyhow::ensure!(
             !meant(name).is_empty(),
             "the run changed no group called {name}; it changed {}",
-            listed(changed)
+            first_ten(changed)
         );
     }
     named_with(overrides, entra, meant)
@@ -148,7 +148,7 @@ fn named_with<'e>(
         anyhow::ensure!(
             groups.len() == 1,
             "{name} means several Azure groups: {}; give the id of one",
-            listed(shown)
+            first_ten(shown)
         );
         let group = groups.into_values().next();
         Ok(group.map_or_else(String::new, |group| {

@@ -2,7 +2,8 @@
 //!
 //! A sandbox serves a [`World`] on real connections, as the real services would. Tests start one with any world, script
 //! [`Fault`]s into it, change it while a run goes on, and read which requests were made; `--sandbox` and the `sandbox` command
-//! start one with the small company of [`seed`] and a state file. Nothing outside of this module depends on it.
+//! start one with the small company of [`seed`] and a state file. Of the program itself, nothing but what starts one and keeps it alive depends on
+//! it.
 
 mod addresses;
 pub mod exchange;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use keycloak_to_azure::diff::draft;
 use keycloak_to_azure::mapping::Inputs;
-use keycloak_to_azure::matching::{Names, listed, wanted_addresses};
+use keycloak_to_azure::matching::{Names, wanted_addresses};
 use keycloak_to_azure::plan::{Change, ProblemCode};
 use keycloak_to_azure::removal::Proofs;
 use keycloak_to_azure::settings::{MatchAttribute, UnverifiedPolicy, UpdatePolicy};
 use keycloak_to_azure::snapshot::{Account, Person};
+use keycloak_to_azure::wording::first_ten;
 
 use crate::world::{World, changes, codes, empty, id, invited_account, team_of};
 
@@ -426,7 +427,7 @@ fn everybody_who_counts_in_a_mapped_group_is_looked_for_in_entra() {
 
 #[test]
 fn a_list_in_a_sentence_names_ten_and_counts_the_rest() {
-    let numbers = |count: usize| listed((0..count).map(|at| (at + 1).to_string()));
+    let numbers = |count: usize| first_ten((0..count).map(|at| (at + 1).to_string()));
     assert_eq!(numbers(10), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
     assert_eq!(numbers(12), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more");
 }

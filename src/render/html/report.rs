@@ -147,10 +147,6 @@ fn table(view: &View<'_>, heading: &str, outcomes: &[&ReportedOutcome]) -> Html 
     };
     for reported in outcomes {
         let outcome = &reported.outcome;
-        let request = outcome
-            .request_id
-            .as_deref()
-            .map_or("none".to_owned(), place);
         let (became, attempts) = (outcome.outcome.to_string(), outcome.attempts.to_string());
         let row = match view.people {
             People::Named => vec![
@@ -159,7 +155,10 @@ fn table(view: &View<'_>, heading: &str, outcomes: &[&ReportedOutcome]) -> Html 
                 grouped(outcome.change),
                 time_with_seconds(outcome.time),
                 attempts,
-                request,
+                outcome
+                    .request_id
+                    .as_deref()
+                    .map_or("none".to_owned(), place),
             ],
             People::Redacted => vec![what(view, reported), became, attempts],
         };

@@ -201,16 +201,18 @@ fn writes_without_outcome(view: &View<'_>, age: usize) -> Option<Part> {
 fn rows(view: &View<'_>, outcomes: &[&ReportedOutcome]) -> Vec<String> {
     let rows = outcomes.iter().map(|reported| {
         let outcome = &reported.outcome;
-        let request = outcome.request_id.as_deref().map(place);
-        let request = request.map(|id| code_span(&id)).unwrap_or_default();
         let (became, attempts) = (outcome.outcome, outcome.attempts);
         let what = code_span(&what(view, reported));
         match view.people {
-            People::Named => format!(
-                "| {} | {became} | {what} | {} | {attempts} | {request} |\n",
-                outcome.change,
-                time_with_seconds(outcome.time)
-            ),
+            People::Named => {
+                let request = outcome.request_id.as_deref().map(place);
+                format!(
+                    "| {} | {became} | {what} | {} | {attempts} | {} |\n",
+                    outcome.change,
+                    time_with_seconds(outcome.time),
+                    request.map(|id| code_span(&id)).unwrap_or_default()
+                )
+            }
             People::Redacted => format!("| {became} | {what} | {attempts} |\n"),
         }
     });

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::filter::{Condition, Function, Literal, Operator, Path};
 use super::world::{EntraWorld, User};
 
-/// The properties that the index knows, each in lower case.
+/// The properties that hold one text of the index.
 const TEXTS: &[&str] = &["userPrincipalName", "mail"];
+
+/// Those that hold several.
 const LISTS: &[&str] = &["otherMails", "proxyAddresses"];
 
 /// Which accounts have which text, in lower case, among their names and addresses.
