@@ -105,6 +105,32 @@ fn isolated(visible: String) -> String {
     }
 }
 
+/// Returns the lines that a text was broken into so that what is isolated in the text is isolated on each of them: an isolate ends with
+/// its line, closed or not (<https://www.unicode.org/reports/tr9/#X8>), and the next line would begin without one. The
+/// room around a line stays outside.
+pub(super) fn isolated_by_line(lines: Vec<String>) -> Vec<String> {
+    let mut is_open = false;
+    let isolate = |line: String| {
+        let was_open = is_open;
+        if let Some(last) = line
+            .chars()
+            .rfind(|c| [ISOLATE, END_OF_ISOLATE].contains(c))
+        {
+            is_open = last == ISOLATE;
+        }
+        if !was_open && !is_open {
+            return line;
+        }
+        let text = line.trim_start_matches(' ');
+        let (before, text) = line.split_at(line.len() - text.len());
+        let (text, after) = text.split_at(text.trim_end_matches(' ').len());
+        let opening = if was_open { "\u{2068}" } else { "" };
+        let closing = if is_open { "\u{2069}" } else { "" };
+        [before, opening, text, closing, after].concat()
+    };
+    lines.into_iter().map(isolate).collect()
+}
+
 /// Whether a character is in a block of scripts that are written from right to left (Unicode, `DerivedBidiClass`: R, AL and AN by block).
 fn is_written_from_right_to_left(c: char) -> bool {
     matches!(u32::from(c), 0x590..=0x8FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF | 0x10800..=0x10FFF | 0x1E800..=0x1EFFF)

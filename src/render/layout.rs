@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::escape::isolated_by_line;
+
 /// The widest that a column is made for the sake of alignment; a longer cell pushes the rest of its own line.
 const MAX_COLUMN: usize = 48;
 
@@ -54,7 +56,7 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
         line.push_str(word);
     }
     lines.push(line);
-    lines
+    isolated_by_line(lines)
 }
 
 /// Returns the text wrapped, its first line after `first` and the others after as much space.
@@ -142,5 +144,25 @@ mod tests {
         assert_eq!(quoted_line("", "", 12), ">\n");
         assert_eq!(wrap("", 10), [""]);
         assert_eq!(wrap("abcdefghijkl", 5), ["abcdefghijkl"]);
+    }
+    #[test]
+    fn what_is_isolated_is_isolated_on_every_line() {
+        assert_eq!(
+            hanging_named(
+                "  - ",
+                "of \u{2068}דנה אלון\u{2069} and \u{2068}b\u{2069}",
+                10
+            ),
+            "  - of \u{2068}דנה\u{2069}\n  | \u{2068}אלון\u{2069}\n  | and \u{2068}b\u{2069}\n"
+        );
+        assert_eq!(
+            wrap("\u{2068}a b c\u{2069} d", 1),
+            [
+                "\u{2068}a\u{2069}",
+                "\u{2068}b\u{2069}",
+                "\u{2068}c\u{2069}",
+                "d"
+            ]
+        );
     }
 }

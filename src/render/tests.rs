@@ -579,6 +579,10 @@ pub(super) fn nasty() -> impl Strategy<Value = String> {
         "\u{200b}",
         "\u{feff}",
         "\u{2028}",
+        "\u{2068}",
+        "\u{2069}",
+        "דנה",
+        " دانة",
         "|",
         "\\|",
         "`",
@@ -617,16 +621,25 @@ pub(super) fn nasty() -> impl Strategy<Value = String> {
     .prop_map(|text| format!("n{text}n"))
 }
 
+/// Whether the text holds nothing that a terminal obeys, and everything that is isolated in it ends on its line.
+fn is_harmless(text: &str) -> bool {
+    let ends_on_its_line = |line: &str| {
+        let isolates: String = line.matches(['\u{2068}', '\u{2069}']).collect();
+        isolates.replace("\u{2068}\u{2069}", "").is_empty()
+    };
+    !text.chars().any(|c| c.is_control() && c != '\n') && text.lines().all(ends_on_its_line)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_name_adds_a_line_or_controls_the_terminal(name in nasty()) {
+    fn no_name_adds_a_line_or_controls_the_terminal(name in nasty(), width in 0..120usize) {
         prop_assert_eq!(line_count(&name), line_count("nn"));
         let plan = samples::with_text(&name);
-        for style in [NARROW, COLOURED] {
+        for style in [NARROW, COLOURED, Style { colour: false, width }] {
             let shown = without_our_colours(&text(&plan, &style));
-            prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+            prop_assert!(is_harmless(&shown));
         }
         let (mut ended, totals) = ends(&plan, &ENDS);
         for outcome in &mut ended {
@@ -635,7 +648,7 @@ proptest! {
         }
         let (plain_ended, _) = ends(&plan, &ENDS);
         let shown = outcomes(&plan, &ended, &totals, 0, &ENDLESS);
-        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&shown));
         prop_assert_eq!(shown.lines().count(), outcomes(&plan, &plain_ended, &totals, 0, &ENDLESS).lines().count());
     }
 
@@ -643,13 +656,13 @@ proptest! {
     fn no_name_adds_a_line_to_a_report_or_changes_its_shape(name in nasty()) {
         let (report, plain) = (samples::report_with_text(&name), samples::report_with_text("nn"));
         let (shown, expected) = (report_text(&report, &ENDLESS), report_text(&plain, &ENDLESS));
-        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&shown));
         prop_assert_eq!(shown.lines().count(), expected.lines().count());
         let (shown, expected) = (report_markdown(&report), report_markdown(&plain));
-        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&shown));
         prop_assert_eq!(shape(&shown), shape(&expected));
         let [shown, expected] = [&report, &plain].map(|report| RedactedReport::new(report, &key()).markdown());
-        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&shown));
         prop_assert_eq!(shape(&shown), shape(&expected));
     }
 
@@ -660,11 +673,11 @@ proptest! {
             (audit_text(&audit, &ENDLESS), audit_text(&plain, &ENDLESS)),
             (audit_csv(&audit).replace('\r', ""), audit_csv(&plain).replace('\r', "")),
         ] {
-            prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+            prop_assert!(is_harmless(&shown));
             prop_assert_eq!(shown.lines().count(), expected.lines().count());
         }
         let (shown, expected) = (audit_markdown(&audit), audit_markdown(&plain));
-        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&shown));
         prop_assert_eq!(shape(&shown), shape(&expected));
     }
 
@@ -673,14 +686,14 @@ proptest! {
         let (plan, plain) = (samples::with_mail(&text_of_mail), samples::with_mail("nn"));
         let is_ours = |line: &&str| !line.starts_with("    >");
         let (shown, expected) = (text(&plan, &ENDLESS), text(&plain, &ENDLESS));
-        prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&shown));
         prop_assert!(shown.lines().filter(is_ours).eq(expected.lines().filter(is_ours)));
         prop_assert_eq!(
             shown.lines().count() - expected.lines().count(),
             text_of_mail.matches('\n').count()
         );
         let (comment, expected) = (markdown(&plan), markdown(&plain));
-        prop_assert!(!comment.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&comment));
         prop_assert_eq!(shape(&comment), shape(&expected));
     }
 
@@ -688,10 +701,20 @@ proptest! {
     fn no_name_changes_the_shape_of_a_comment(name in nasty()) {
         let comment = markdown(&samples::with_text(&name));
         let expected = markdown(&samples::with_text("nn"));
-        prop_assert!(!comment.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(is_harmless(&comment));
         prop_assert_eq!(comment.lines().count(), expected.lines().count());
         prop_assert_eq!(shape(&comment), shape(&expected));
     }
+}
+
+#[test]
+fn a_wrapped_name_that_is_written_from_right_to_left_leaves_the_columns_beside_it_alone() {
+    let plan = samples::with_text("צוות הפיתוח של החברה בתל אביב");
+    let shown = text(&plan, &NARROW);
+    assert!(is_harmless(&shown), "{shown}");
+    let wrapped = "\n \u{2068}צוות הפיתוח של החברה\u{2069}     \u{2068}/צוות הפיתוח של\u{2069}    8      7  0  1\
+                   \n|\u{2068}בתל אביב\u{2069} (00000001-0000  \u{2068}החברה בתל אביב\u{2069}\n";
+    assert!(shown.contains(wrapped), "{shown}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! A plan for a terminal: the answer first, then what keeps it from being applied, what it leaves out, and every change.
 //! Lists are complete, however long.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, ContentLineStyle, Table, presets,
+};
 use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
@@ -10,7 +12,7 @@ use crate::plan::{Plan, PlanKind, movements};
 
 use super::Style;
 use super::before_after::{DiffLine, group_diffs};
-use super::escape::plain;
+use super::escape::{isolated_by_line, plain};
 use super::flags::{lifting_command, override_flags, shell_flag, shell_word};
 use super::layout::{Columns, hanging, hanging_marked, hanging_named, quoted_line};
 use super::words::{
@@ -233,7 +235,11 @@ fn group_table(plan: &Plan, style: Style) -> String {
     let labels = GroupLabels::of(plan);
     let mut table = Table::new();
     table
-        .load_style(presets::NOTHING)
+        .load_style(
+            presets::NOTHING
+                .header_lines(ContentLineStyle::none().junction(BETWEEN_CELLS))
+                .content_lines(ContentLineStyle::none().junction(BETWEEN_CELLS)),
+        )
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(style.width).unwrap_or(u16::MAX))
         .set_header(["Azure group", "Keycloak group", "now", "after", "+", "-"]);
@@ -249,12 +255,15 @@ fn group_table(plan: &Plan, style: Style) -> String {
             grouped(removed),
         ]);
     }
+    for column in table.column_iter_mut().take(5) {
+        column.set_padding((1, 0));
+    }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
     let mut text = String::new();
-    let lines: Vec<String> = table.lines().collect();
+    let lines = lines_of(&table);
     let width = |line: &str| UnicodeWidthStr::width(line.trim_end());
     let full = lines.iter().map(|line| width(line)).max();
     for (at, line) in lines.iter().enumerate() {
@@ -280,6 +289,32 @@ fn group_table(plan: &Plan, style: Style) -> String {
         text.push_str(&hanging_named("  ", &line, style.width));
     }
     text
+}
+
+/// Stands between the cells of a table while they are laid out, and is a space in the end. Nothing that is escaped holds it.
+const BETWEEN_CELLS: char = '\u{1f}';
+
+/// Returns the lines of a table, whose cells may have been wrapped.
+fn lines_of(table: &Table) -> Vec<String> {
+    let mut columns: Vec<Vec<String>> = Vec::new();
+    for line in table.lines() {
+        for (at, cell) in line.split(BETWEEN_CELLS).enumerate() {
+            if at == columns.len() {
+                columns.push(Vec::new());
+            }
+            columns[at].push(cell.to_owned());
+        }
+    }
+    let mut lines = vec![String::new(); columns.first().map_or(0, Vec::len)];
+    for (at, column) in columns.into_iter().enumerate() {
+        for (line, cell) in lines.iter_mut().zip(isolated_by_line(column)) {
+            if at > 0 {
+                line.push(' ');
+            }
+            line.push_str(&cell);
+        }
+    }
+    lines
 }
 
 pub(super) fn removals(plan: &Plan, people: People, style: Style) -> String {
