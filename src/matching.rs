@@ -197,13 +197,10 @@ pub fn counts(person: &Person, enabled: bool, settings: &Settings) -> bool {
 pub fn values(account: &Account, attribute: MatchAttribute) -> Vec<String> {
     match attribute {
         MatchAttribute::Mail => account.mail.iter().map(|mail| fold(mail)).collect(),
-        MatchAttribute::UserPrincipalName => {
-            let name = fold(&account.user_principal_name);
-            home_address(&name)
-                .into_iter()
-                .chain([name.clone()])
-                .collect()
-        }
+        MatchAttribute::UserPrincipalName => home_address(account)
+            .into_iter()
+            .chain([fold(&account.user_principal_name)])
+            .collect(),
         MatchAttribute::OtherMails => account.other_mails.iter().map(|mail| fold(mail)).collect(),
         MatchAttribute::ProxyAddresses => account
             .proxy_addresses
@@ -213,12 +210,17 @@ pub fn values(account: &Account, attribute: MatchAttribute) -> Vec<String> {
     }
 }
 
-/// Returns the address inside a guest's user principal name: `pat@fabrikam.com` of `pat_fabrikam.com#ext#@contoso…`. A domain
-/// has no underscore, so the last one stands for the `@`.
-fn home_address(folded_name: &str) -> Option<String> {
-    let (home, _) = folded_name.split_once("#ext#@")?;
-    let (local, domain) = home.rsplit_once('_')?;
-    Some(format!("{local}@{domain}"))
+/// Returns the address inside a guest's user principal name: `pat@fabrikam.com` of `pat_fabrikam.com#ext#@contoso…`. Which of several
+/// underscores stands for the `@`, the account's own mail tells; without it the last one, as a domain has none.
+fn home_address(account: &Account) -> Option<String> {
+    let name = fold(&account.user_principal_name);
+    let (home, _) = name.split_once("#ext#@")?;
+    let mail = account.mail.as_deref().map(fold);
+    mail.filter(|mail| mail.replace('@', "_") == home)
+        .or_else(|| {
+            let (local, domain) = home.rsplit_once('_')?;
+            Some(format!("{local}@{domain}"))
+        })
 }
 
 /// Every attribute, in the order of the default.

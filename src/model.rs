@@ -2,6 +2,7 @@
 //!
 //! Everything here is parsed once, at the edge. Inside, a plain `String` is only ever text for a person to read.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -210,6 +211,13 @@ impl FromStr for GroupPath {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Address(String);
 text!(Address);
+
+/// Addresses are looked up by what accounts have, which is text.
+impl Borrow<str> for Address {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Address {
     /// The part after the `@`.

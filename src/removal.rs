@@ -496,7 +496,10 @@ impl Evidence<'_> {
         let second = self.second_round()?;
         // As Keycloak has it, which is what was looked up.
         let has_address = |person: &&Person| {
-            let address = person.email.as_deref().and_then(|email| email.parse().ok());
+            let address = person
+                .email
+                .as_deref()
+                .and_then(|email| email.parse::<Address>().ok());
             address.is_some_and(|address| candidate.addresses.contains(&address))
         };
         let first = self.group.sources.values().copied();

@@ -1,6 +1,5 @@
 //! Finding accounts: by a list of everybody or by filters, whichever takes fewer requests. Both give the same accounts.
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -14,8 +13,8 @@ use super::failure::Failure;
 use super::odata::{MOST_VALUES, Property, encoded, filters_for, filters_for_beginnings};
 use super::pages::{Entries, Entry};
 use super::parse_bytes;
-use crate::matching::ALL_ATTRIBUTES;
-use crate::model::{Address, ObjectId, UserType, fold};
+use crate::matching::{ALL_ATTRIBUTES, values};
+use crate::model::{Address, ObjectId, UserType};
 use crate::settings::MatchAttribute;
 use crate::snapshot::Account;
 
@@ -62,10 +61,9 @@ impl Reads {
             (wanted, found)
         };
         // Where everybody is a member already, nobody has to be compared.
-        let addresses = LazyCell::new(|| WantedAddresses::new(&wanted));
         let mut accounts: Accounts = found
             .into_iter()
-            .filter(|(id, account)| members.contains(id) || addresses.are_in(account, attributes))
+            .filter(|(id, account)| members.contains(id) || has_any(account, &wanted, attributes))
             .collect();
         let unseen: Vec<&ObjectId> = members
             .iter()
@@ -80,10 +78,9 @@ impl Reads {
         let found = self
             .filter_accounts(filters(addresses, &ALL_ATTRIBUTES))
             .await?;
-        let addresses = WantedAddresses::new(addresses);
         Ok(found
             .into_iter()
-            .filter(|(_, account)| addresses.are_in(account, &ALL_ATTRIBUTES))
+            .filter(|(_, account)| has_any(account, addresses, &ALL_ATTRIBUTES))
             .collect())
     }
 
@@ -321,49 +318,22 @@ fn guest_name(address: &Address) -> String {
     format!("{}#EXT#@", address.as_str().replace('@', "_"))
 }
 
-/// Addresses, ready to be compared with what accounts have.
-pub(super) struct WantedAddresses {
-    plain: BTreeSet<String>,
-    guest_names: BTreeSet<String>,
-}
-
-impl WantedAddresses {
-    pub(super) fn new(wanted: &BTreeSet<Address>) -> Self {
-        Self {
-            plain: wanted.iter().map(ToString::to_string).collect(),
-            guest_names: wanted
-                .iter()
-                .map(|address| fold(&guest_name(address)))
-                .collect(),
-        }
-    }
-
-    pub(super) fn are_in(&self, account: &Account, attributes: &[MatchAttribute]) -> bool {
-        let has = |text: &str| self.plain.contains(&fold(text));
-        attributes.iter().any(|attribute| match attribute {
-            MatchAttribute::Mail => account.mail.as_deref().is_some_and(has),
-            MatchAttribute::UserPrincipalName => {
-                let name = fold(&account.user_principal_name);
-                let is_guest_name = name
-                    .rsplit_once('@')
-                    .is_some_and(|(guest, _)| self.guest_names.contains(&format!("{guest}@")));
-                is_guest_name || has(&name)
-            }
-            MatchAttribute::OtherMails => account.other_mails.iter().any(|mail| has(mail)),
-            MatchAttribute::ProxyAddresses => account.proxy_addresses.iter().any(|proxy| {
-                fold(proxy)
-                    .strip_prefix("smtp:")
-                    .is_some_and(|address| self.plain.contains(address))
-            }),
-        })
-    }
+/// Whether an account has one of the addresses in one of the attributes.
+pub(super) fn has_any(
+    account: &Account,
+    wanted: &BTreeSet<Address>,
+    attributes: &[MatchAttribute],
+) -> bool {
+    attributes
+        .iter()
+        .flat_map(|attribute| values(account, *attribute))
+        .any(|value| wanted.contains(value.as_str()))
 }
 
 /// Whether this is the account that an invitation of the address makes.
 pub(super) fn is_invited_as(account: &Account, address: &Address) -> bool {
     let attributes = [MatchAttribute::Mail, MatchAttribute::UserPrincipalName];
-    account.is_invited()
-        && WantedAddresses::new(&BTreeSet::from([address.clone()])).are_in(account, &attributes)
+    account.is_invited() && has_any(account, &BTreeSet::from([address.clone()]), &attributes)
 }
 
 fn accounts_in(entries: Entries<WireAccount>) -> Result<Accounts, Failure> {
@@ -537,7 +507,7 @@ mod tests {
     #[test]
     fn an_account_is_recognised_by_each_attribute_and_only_by_those_asked_for() {
         let address: Address = "pat@fabrikam.example".parse().unwrap();
-        let wanted = WantedAddresses::new(&BTreeSet::from([address]));
+        let wanted = BTreeSet::from([address]);
         let account = |json: Value| {
             Account::try_from(serde_json::from_value::<WireAccount>(json).unwrap()).unwrap()
         };
@@ -566,12 +536,12 @@ mod tests {
         ];
         for (attribute, json) in by {
             let account = account(json);
-            assert!(wanted.are_in(&account, &[attribute]), "{attribute:?}");
+            assert!(has_any(&account, &wanted, &[attribute]), "{attribute:?}");
             let others: Vec<MatchAttribute> = ALL_ATTRIBUTES
                 .into_iter()
                 .filter(|other| *other != attribute)
                 .collect();
-            assert!(!wanted.are_in(&account, &others), "{attribute:?}");
+            assert!(!has_any(&account, &wanted, &others), "{attribute:?}");
         }
     }
 

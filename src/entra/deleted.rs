@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::accounts::{FIELDS, PAGE, WantedAddresses, WireAccount, date};
+use super::accounts::{FIELDS, PAGE, WireAccount, date, has_any};
 use super::batch::{Get, Reads};
 use super::failure::Failure;
 use super::meaning::{Meaning, Operation, meaning};
@@ -30,11 +30,10 @@ impl Reads {
             Err(failure) if is_forbidden(&failure) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let wanted = WantedAddresses::new(wanted);
         let mut found = Vec::new();
         for entry in entries.into_values() {
             let deleted = DeletedAccount::try_from(entry)?;
-            if wanted.are_in(&deleted.account, &ALL_ATTRIBUTES) {
+            if has_any(&deleted.account, wanted, &ALL_ATTRIBUTES) {
                 found.push(deleted);
             }
         }

@@ -336,7 +336,7 @@ fn has_address(account: &Account, email: &str) -> bool {
     let own = [Some(&account.user_principal_name), account.mail.as_ref()];
     own.into_iter().flatten().any(|own| is_same(own))
         || email
-            .parse()
+            .parse::<Address>()
             .is_ok_and(|email| addresses_of(account).contains(&email))
 }
 

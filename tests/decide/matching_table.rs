@@ -255,6 +255,20 @@ const CASES: &[(&str, &[Case])] = &[
                 "",
             ),
             case(
+                "unless the mail says that it is another one",
+                &["ann_my@partner.example"],
+                &[
+                    "mail ann@my_partner.example; upn ann_my_partner.example#EXT#@acme.onmicrosoft.com",
+                ],
+                "",
+            ),
+            case(
+                "which only a mail that makes the name can",
+                &["ann_my@partner.example"],
+                &["mail ann@other.example; upn ann_my_partner.example#EXT#@acme.onmicrosoft.com"],
+                "",
+            ),
+            case(
                 "another domain",
                 ANN,
                 &["upn ann_other.example#EXT#@acme.onmicrosoft.com"],
