@@ -367,6 +367,7 @@ fn details_of_problem(older: &Problem, newer: &Problem) -> Vec<Detail> {
         subject: _,
         message,
         hint,
+        about: _,
     } = older;
     which([
         (Detail::Message, *message != newer.message),

@@ -15,7 +15,7 @@ use crate::matching::{
 };
 use crate::model::{Address, ObjectId, PersonId};
 use crate::plan::{
-    AccountName, Add, Block, Change, Federation, Invite, NewAccount, NewMember, PersonName,
+    About, AccountName, Add, Block, Change, Federation, Invite, NewAccount, NewMember, PersonName,
     PlannedGroup, Problem, ProblemCode, RemovalReason, Remove, Summary, Update,
 };
 use crate::removal::{
@@ -224,6 +224,7 @@ fn deleted_accounts_hidden() -> Problem {
         hint: Some(
             "grant the app User.Read.All; until then, look at Deleted users in Entra before applying".to_owned(),
         ),
+                about: About::default(),
     }
 }
 
@@ -281,14 +282,10 @@ impl<'d, 'a> Ledger<'d, 'a> {
         let draft = self.draft;
         let concerned = draft.concerned();
         let problems = draft.matching.problems.iter().filter(|problem| {
-            problem
-                .people
-                .iter()
-                .any(|person| concerned.contains(person))
+            let mut people = problem.about.people.iter();
+            people.any(|person| concerned.contains(person))
         });
-        self.entries
-            .problems
-            .extend(problems.map(|problem| problem.problem.clone()));
+        self.entries.problems.extend(problems.cloned());
         let mut concerned: Vec<&PersonId> = concerned.into_iter().collect();
         concerned.sort_unstable();
         for id in concerned {
@@ -341,6 +338,10 @@ impl<'d, 'a> Ledger<'d, 'a> {
                     subject: format!("{} ({address})", name_of_account(account)),
                     message: "has other names or another user type than Keycloak, but is synchronised from an on-premises directory".to_owned(),
                     hint: Some("change it there; Entra does not accept it".to_owned()),
+                about: About {
+                        account: Some(account.id.clone()),
+                        ..About::person(&person.id, address)
+                    },
                 });
             } else if !fields.is_empty() {
                 self.entries.updates.push(Update {
@@ -373,6 +374,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
                 subject: name_of(person),
                 message,
                 hint: Some(hint),
+                about: About::person(&person.id, address),
             });
             return None;
         }
@@ -414,6 +416,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
                 subject: name_of(person),
                 message: format!("has a {what} of {length} characters; Entra takes {longest}, so it is left alone"),
                 hint: Some("shorten it in Keycloak".to_owned()),
+                about: About::person(&person.id, address),
             });
         }
         wanted
@@ -537,6 +540,12 @@ impl<'d, 'a> Ledger<'d, 'a> {
                         "if so, give the account {} the new address in Entra before applying, and plan again",
                         remove.account.id
                     )),
+                about: About {
+                        emails: vec![remove.account.email.clone(), add.account.email.to_string()],
+                        people: Vec::new(),
+                        account: Some(remove.account.id.clone()),
+                        group: Some(remove.group.clone()),
+                    },
                 });
             }
         }
@@ -569,6 +578,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
             subject: group.azure.name.clone(),
             message: message.to_owned(),
             hint: Some(hint.to_owned()),
+            about: About::group(&group.name()),
         });
     }
 
@@ -646,7 +656,7 @@ impl Entries {
 }
 
 /// Returns what is said of somebody who leaves a group under one address while somebody of the same name is invited to it.
-pub fn new_address_of(remove: &Remove, add: &Add) -> String {
+fn new_address_of(remove: &Remove, add: &Add) -> String {
     format!(
         "leaves {} as {} and is invited to it as {}: perhaps one person with a new address",
         remove.group.name, remove.account.email, add.account.email

@@ -11,10 +11,10 @@ use crate::diff::Decision;
 use crate::mapping::MappedGroup;
 use crate::matching::{
     ALL_ATTRIBUTES, Standing, address_of, addresses_in_keycloak, in_entra, is_protected, name_of,
-    name_of_account, values,
+    values,
 };
-use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, ProviderId};
-use crate::plan::{Action, Block, Change, Plan, Problem, ProblemCode};
+use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
+use crate::plan::{About, Action, Block, Change, Plan, Problem, ProblemCode};
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
 use crate::snapshot::{Account, Obstacle, Person};
@@ -199,7 +199,11 @@ pub fn explain(
     let subject = Subject {
         addresses: &addresses,
         accounts: &accounts,
-        names: names_in_problems(answers, &accounts, &addresses),
+        people: answers
+            .people
+            .iter()
+            .map(|known| &known.person.id)
+            .collect(),
         groups: people
             .iter()
             .flat_map(|person| &person.mapped)
@@ -436,8 +440,7 @@ pub fn staying(account: &Account, group: &MappedGroup<'_>, fresh: &Decision<'_>)
 struct Subject<'a> {
     addresses: &'a BTreeSet<Address>,
     accounts: &'a BTreeMap<&'a ObjectId, &'a Account>,
-    /// How problems call the people and accounts.
-    names: BTreeSet<String>,
+    people: BTreeSet<&'a PersonId>,
     /// The Azure groups that the people should be in or the accounts are in.
     groups: BTreeSet<&'a ObjectId>,
 }
@@ -467,52 +470,30 @@ impl Subject<'_> {
         }
     }
 
-    /// Problems are text, with names in it that people choose. One concerns the subject if it is called exactly so.
     fn concerns(&self, problem: &Problem, fresh: &Decision<'_>) -> bool {
-        let is_about_group = |group: &MappedGroup<'_>| {
-            group.obstacle.map(ProblemCode::from) == Some(problem.code)
-                && group.azure.name == problem.subject
-                && self.groups.contains(&group.azure.id)
-        };
-        let may_be_theirs = || {
-            problem.code == ProblemCode::AddressMayHaveChanged
-                && self
-                    .accounts
-                    .values()
-                    .any(|account| account.display_name.as_deref() == Some(&problem.subject))
-        };
+        let About {
+            emails,
+            people,
+            account,
+            group,
+        } = &problem.about;
+        let is_about_nobody = emails.is_empty() && people.is_empty() && account.is_none();
         let may_have_been_deleted = || {
             let mut changes = fresh.changes.iter();
             problem.code == ProblemCode::DeletedAccountsHidden
                 && changes.any(|change| change.action() == Action::Invite && self.is_of(change))
         };
-        self.names.contains(&problem.subject)
-            || may_be_theirs()
+        emails.iter().any(|email| self.has_address(email))
+            || people.iter().any(|person| self.people.contains(person))
+            || account
+                .as_ref()
+                .is_some_and(|id| self.accounts.contains_key(id))
+            || is_about_nobody
+                && group
+                    .as_ref()
+                    .is_some_and(|group| self.groups.contains(&group.id))
             || may_have_been_deleted()
-            || fresh.draft.groups.iter().any(is_about_group)
     }
-}
-
-fn names_in_problems(
-    answers: &Answers,
-    accounts: &BTreeMap<&ObjectId, &Account>,
-    addresses: &BTreeSet<Address>,
-) -> BTreeSet<String> {
-    let people = answers.people.iter().map(|known| name_of(&known.person));
-    let of_accounts = accounts.values().flat_map(|account| {
-        let name = name_of_account(account);
-        let with = |address: &str| format!("{name} ({address})");
-        addresses
-            .iter()
-            .map(|address| with(address.as_str()))
-            .chain([
-                with(&crate::removal::own_address(account)),
-                format!("account {} ({name})", account.id),
-            ])
-            .collect::<Vec<_>>()
-    });
-    let of_addresses = addresses.iter().map(ToString::to_string);
-    people.chain(of_accounts).chain(of_addresses).collect()
 }
 
 fn numbered(plan: &Plan) -> impl Iterator<Item = (usize, &Change)> {

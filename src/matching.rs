@@ -31,8 +31,8 @@ pub struct Matching<'a> {
     pub left_alone: BTreeSet<&'a ObjectId>,
     /// Accounts that the configuration protects.
     pub protected: BTreeSet<&'a ObjectId>,
-    /// What was not clear, with whom it concerns.
-    pub problems: Vec<PersonProblem<'a>>,
+    /// What was not clear, about people.
+    pub problems: Vec<Problem>,
 }
 
 /// A person who counts.
@@ -53,15 +53,6 @@ pub enum Standing<'a> {
     HasNone(Address),
     /// A problem says why this person is left as they are.
     LeftAlone,
-}
-
-/// A problem of one or more people.
-#[derive(Debug, Clone)]
-pub struct PersonProblem<'a> {
-    /// Whom it concerns.
-    pub people: Vec<&'a PersonId>,
-    /// What it is.
-    pub problem: Problem,
 }
 
 /// Returns the address of a person as Entra should know it: trimmed, case folded, its domain rewritten. `None` if Keycloak

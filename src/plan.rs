@@ -5,6 +5,7 @@
 mod age;
 pub(crate) mod consistency;
 mod digest;
+mod problem;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,10 +16,10 @@ use crate::model::{
     Address, GroupPath, KeycloakGroupId, Language, ObjectId, PersonId, ProviderId, UserType,
 };
 use crate::settings::Limit;
-use crate::snapshot::Obstacle;
 
 pub use age::UnfitAge;
 pub use digest::is_plan_id;
+pub use problem::{About, Problem, ProblemCode};
 
 /// The version of the format that this program writes. It reads every version with the same number before the dot.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -355,17 +356,6 @@ impl fmt::Display for Action {
     }
 }
 
-impl From<Obstacle> for ProblemCode {
-    fn from(obstacle: Obstacle) -> Self {
-        match obstacle {
-            Obstacle::Dynamic => Self::GroupDynamic,
-            Obstacle::OnPremises => Self::GroupOnPremises,
-            Obstacle::MailEnabled => Self::GroupMailEnabled,
-            Obstacle::RoleAssignable => Self::GroupRoleAssignable,
-        }
-    }
-}
-
 /// Returns how many changes add to each group, and how many remove from it.
 pub fn movements(changes: &[Change]) -> BTreeMap<&ObjectId, (usize, usize)> {
     let mut movements: BTreeMap<&ObjectId, (usize, usize)> = BTreeMap::new();
@@ -611,90 +601,4 @@ pub enum BlockCode {
     EmptySource,
     /// More invitations than one plan may hold.
     TooManyInvitations,
-}
-
-/// Something that kept the plan from covering a person, an account or a group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Problem {
-    /// What kind of problem.
-    pub code: ProblemCode,
-    /// Whom or what it is about, recognisable to a person.
-    pub subject: String,
-    /// What is the matter, as a sentence that reads on from the subject.
-    pub message: String,
-    /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl ProblemCode {
-    /// Whether everybody concerned is left exactly as they are. The others are something to look at beside what the plan
-    /// does.
-    pub fn leaves_as_is(self) -> bool {
-        !matches!(
-            self,
-            Self::DeletedAccountsHidden
-                | Self::OnPremisesAccount
-                | Self::NameTooLong
-                | Self::AddressMayHaveChanged
-                | Self::GroupNotMapped
-                | Self::InvitationNotUndone
-                | Self::ValueNotRestorable
-                | Self::RunCutOff
-                | Self::OutcomeNotKnown
-        )
-    }
-}
-
-/// What kind of problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemCode {
-    /// A person has no address.
-    NoEmail,
-    /// An address that Entra would refuse.
-    InvalidEmail,
-    /// An address at one of the tenant's own domains, which cannot be invited.
-    OwnDomain,
-    /// A domain that `invitations.allowed_domains` leaves out.
-    DomainNotAllowed,
-    /// Two people who count have one address.
-    DuplicateEmail,
-    /// Two accounts fit one person, or one account fits two people.
-    AmbiguousAccount,
-    /// The account with the address was deleted and can be restored.
-    DeletedAccount,
-    /// Entra does not show which accounts were deleted, while somebody is to be invited.
-    DeletedAccountsHidden,
-    /// Keycloak has not verified the address, and the configuration asks for it.
-    UnverifiedEmail,
-    /// The account's attributes are mastered on premises.
-    OnPremisesAccount,
-    /// A name that is longer than Entra allows.
-    NameTooLong,
-    /// One group invites somebody and loses somebody unknown to Keycloak of the same name.
-    AddressMayHaveChanged,
-    /// A removal that could not be proved.
-    RemovalNotConfirmed,
-    /// A rule decides who is in the group.
-    GroupDynamic,
-    /// The group is synchronised from an on-premises directory.
-    GroupOnPremises,
-    /// The group is a mail-enabled security group or a distribution list.
-    GroupMailEnabled,
-    /// Roles can be assigned to the group, and the app may not change such groups.
-    GroupRoleAssignable,
-    /// The run that is taken back invited somebody.
-    InvitationNotUndone,
-    /// Something is neither as the run that is taken back left it nor as it was before.
-    ChangedSinceRun,
-    /// An account had no value where Entra requires one.
-    ValueNotRestorable,
-    /// The run that is taken back did not come to its end, or has not yet.
-    RunCutOff,
-    /// Whether the run that is taken back made a change is not known.
-    OutcomeNotKnown,
-    /// The run that is taken back changed a group that no mapping leads to any more.
-    GroupNotMapped,
 }

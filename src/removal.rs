@@ -13,7 +13,9 @@ use crate::matching::{
     in_entra, name_of, name_of_account,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
-use crate::plan::{Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason};
+use crate::plan::{
+    About, Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason,
+};
 use crate::settings::{DisabledPolicy, FederationSetting, RemovalPolicy, Settings};
 use crate::snapshot::{Account, KeycloakGroup, KeycloakSnapshot, Person};
 
@@ -678,15 +680,16 @@ impl Evidence<'_> {
                 format!("see that it works and that a mapped group has a member from it, {lift}"),
             ),
         };
+        let email = own_address(candidate.account);
         Judgement::Hold(Problem {
             code: ProblemCode::RemovalNotConfirmed,
-            subject: format!(
-                "{} ({})",
-                name_of_account(candidate.account),
-                own_address(candidate.account)
-            ),
+            subject: format!("{} ({email})", name_of_account(candidate.account)),
             message: held_in(group) + &reason,
             hint: Some(hint),
+            about: About {
+                group: Some(self.group.name()),
+                ..About::account(&candidate.account.id, &email)
+            },
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::matching::{
     Standing, address_of, addresses_of, is_protected, is_protected_address, name_of,
 };
 use crate::model::{Address, ObjectId, PersonId};
-use crate::plan::{Change, GroupName, PersonName, Problem, ProblemCode, RemovalReason};
+use crate::plan::{Change, GroupName, PersonName, ProblemCode, RemovalReason};
 use crate::settings::Settings;
 use crate::snapshot::{Account, DatedAccount, Person};
 
@@ -23,10 +23,8 @@ pub(super) struct View<'d, 'a> {
     removed: HashMap<(&'d ObjectId, &'d ObjectId), RemovalReason>,
     added: HashSet<(&'d ObjectId, &'d Address)>,
     invited: HashSet<&'d Address>,
-    /// The problems that somebody is left alone for.
-    left_alone_for: HashMap<&'a PersonId, BTreeSet<ProblemCode>>,
-    /// The problems by whom they are about, in words.
-    problems_about: HashMap<&'d str, BTreeSet<ProblemCode>>,
+    /// The problems of people, in or out of scope.
+    problems_of: HashMap<&'d PersonId, BTreeSet<ProblemCode>>,
     /// The mapped groups that an account is in.
     groups_of: HashMap<&'a ObjectId, Vec<GroupName>>,
     pub mapped: HashMap<&'a ObjectId, &'d MappedGroup<'a>>,
@@ -39,8 +37,7 @@ impl<'d, 'a> View<'d, 'a> {
             removed: HashMap::new(),
             added: HashSet::new(),
             invited: HashSet::new(),
-            left_alone_for: HashMap::new(),
-            problems_about: HashMap::new(),
+            problems_of: HashMap::new(),
             groups_of: HashMap::new(),
             mapped: HashMap::new(),
         };
@@ -59,15 +56,12 @@ impl<'d, 'a> View<'d, 'a> {
                 Change::Update(_) => {}
             }
         }
-        for problem in &decision.draft.matching.problems {
-            for person in &problem.people {
-                let codes = view.left_alone_for.entry(person).or_default();
-                codes.insert(problem.problem.code);
+        let of_matching = &decision.draft.matching.problems;
+        for problem in of_matching.iter().chain(&decision.problems) {
+            for person in &problem.about.people {
+                let codes = view.problems_of.entry(person).or_default();
+                codes.insert(problem.code);
             }
-        }
-        for Problem { code, subject, .. } in &decision.problems {
-            let codes = view.problems_about.entry(subject).or_default();
-            codes.insert(*code);
         }
         for group in &decision.draft.groups {
             view.mapped.insert(&group.azure.id, group);
@@ -221,14 +215,12 @@ impl<'d, 'a> View<'d, 'a> {
         }
     }
 
-    /// The problems that keep a plan from somebody: those of the matching say whose they are, those of invitations call them by name.
+    /// The problems that keep a plan from somebody.
     fn problems_of(&self, person: &Person) -> BTreeSet<ProblemCode> {
-        let matched = self.left_alone_for.get(&person.id).into_iter().flatten();
-        let named = self.problems_about.get(name_of(person).as_str());
-        matched
-            .chain(named.into_iter().flatten())
-            .copied()
-            .collect()
+        self.problems_of
+            .get(&person.id)
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub fn pending(

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{
-    Matching, PersonProblem, Standing, addresses_of, can_be_invited, name_of, name_of_account,
-};
+use super::{Matching, Standing, addresses_of, can_be_invited, name_of, name_of_account};
 use crate::mapping::Inputs;
 use crate::model::Address;
-use crate::plan::{Problem, ProblemCode};
+use crate::plan::{About, Problem, ProblemCode};
 use crate::snapshot::{Account, DeletedAccount, Person};
 use crate::wording::first_ten;
 
@@ -38,14 +36,12 @@ impl<'a> Matching<'a> {
         }
     }
 
-    fn leave(&mut self, people: &[&'a Person], problem: Problem) {
+    fn leave(&mut self, people: &[&'a Person], mut problem: Problem) {
         for person in people {
             self.stand(person, Standing::LeftAlone);
+            problem.about.people.push(person.id.clone());
         }
-        self.problems.push(PersonProblem {
-            people: people.iter().map(|person| &person.id).collect(),
-            problem,
-        });
+        self.problems.push(problem);
     }
 
     pub(super) fn leave_without_address(&mut self, person: &'a Person) {
@@ -72,6 +68,7 @@ impl<'a> Matching<'a> {
                 subject: name_of(person),
                 message,
                 hint: Some(hint.to_owned()),
+                about: About::default(),
             },
         );
     }
@@ -86,6 +83,7 @@ impl<'a> Matching<'a> {
                 hint: Some(
                     "have it verified there, or set `users.unverified_email: allow`".to_owned(),
                 ),
+                about: of_addresses([address]),
             },
         );
     }
@@ -102,6 +100,7 @@ impl<'a> Matching<'a> {
                     first_ten(people.iter().map(|person| name_of(person)))
                 ),
                 hint: Some("give each their own address there, or take all but one out of the mapped groups".to_owned()),
+                about: of_addresses([address]),
             },
         );
     }
@@ -129,6 +128,7 @@ impl<'a> Matching<'a> {
                 hint: Some(
                     "delete all but one of them in Entra, or take the address off them".to_owned(),
                 ),
+                about: of_addresses([address]),
             },
         );
     }
@@ -155,6 +155,7 @@ impl<'a> Matching<'a> {
                     "add the attribute to `users.match`, or take the address off the account"
                         .to_owned(),
                 ),
+                about: of_addresses([address]),
             },
         );
     }
@@ -182,6 +183,10 @@ impl<'a> Matching<'a> {
                 subject: format!("account {} ({})", account.id, name_of_account(account)),
                 message,
                 hint: Some("take the addresses that are not its owner's off the account, or correct them in Keycloak".to_owned()),
+                about: About {
+                    account: Some(account.id.clone()),
+                    ..of_addresses(owners.iter().map(|(_, address, _)| address))
+                },
             },
         );
     }
@@ -206,5 +211,14 @@ fn problem_of_deleted(address: &Address, accounts: &[&DeletedAccount]) -> Proble
             "restore the account in Entra (Users, Deleted users; for 30 days) or delete it there for good, and plan again"
                 .to_owned(),
         ),
+                about: of_addresses([address]),
+    }
+}
+
+/// Who has these addresses.
+fn of_addresses<'t>(addresses: impl IntoIterator<Item = &'t Address>) -> About {
+    About {
+        emails: addresses.into_iter().map(ToString::to_string).collect(),
+        ..About::default()
     }
 }

@@ -95,8 +95,10 @@ impl List {
 
 /// Somebody, and what there is to say.
 pub(super) struct Row {
-    /// Whom it is about, by their address or by how problems call them; `None` if it is nobody.
+    /// Whom it is about, by their address or by what they are called; `None` if it is nobody.
     pub whom: Option<String>,
+    /// Who that is in Keycloak, if they were looked for there.
+    pub person: Option<PersonId>,
     /// Whether it is to be looked into.
     pub to_look_into: bool,
     /// The name.
@@ -323,6 +325,7 @@ fn list(finding: Finding, heading: &str, rows: impl Iterator<Item = Row>) -> Opt
 fn row(account: &AuditedAccount, to_look_into: bool, words: String) -> Row {
     Row {
         whom: Some(account.email.clone()),
+        person: None,
         to_look_into,
         name: name(account.display_name.as_deref()),
         email: address(&account.email),
@@ -385,6 +388,7 @@ fn missing_row(member: &MissingMember, shared: &BTreeSet<&Address>) -> Row {
     let own = email.filter(|email| !shared.contains(email));
     Row {
         whom: Some(own.map_or_else(|| member.name.clone(), ToString::to_string)),
+        person: Some(member.person.id.clone()),
         to_look_into: !member.as_configured,
         name: name(Some(&member.name)),
         email: email.map_or_else(|| NOTHING.to_owned(), |email| address(email.as_str())),
@@ -484,6 +488,7 @@ fn unmapped_list(audit: &Audit) -> Option<List> {
 fn updates_list(audit: &Audit) -> Option<List> {
     let rows = audit.updates.iter().map(|update| Row {
         whom: Some(update.account.email.clone()),
+        person: None,
         to_look_into: true,
         name: name(update.account.display_name.as_deref()),
         email: address(&update.account.email),
@@ -550,6 +555,7 @@ fn doubt_row(doubt: &Doubt) -> Row {
     };
     Row {
         whom: None,
+        person: None,
         to_look_into: true,
         name: format!("run {}", place(&run.run_id)),
         email: NOTHING.to_owned(),
@@ -590,6 +596,7 @@ fn deviation_row(deviation: &Deviation, labels: &GroupLabels<'_>) -> Row {
     };
     Row {
         whom: Some(account.email.clone()),
+        person: None,
         to_look_into: true,
         name: name(account.display_name.as_deref()),
         email: address(&account.email),

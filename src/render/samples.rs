@@ -6,10 +6,10 @@ pub(super) use audit::{audit, audit_of_many, audit_with_text};
 
 use crate::model::{ObjectId, UserType};
 use crate::plan::{
-    AccountName, Add, Block, BlockCode, Change, FORMAT_VERSION, Federation, FederationSource,
-    FieldChange, Fields, GroupName, Invite, KeycloakGroupName, NewAccount, NewMember, Overrides,
-    PersonName, Plan, PlanKind, PlannedGroup, Problem, ProblemCode, Provider, RemovalReason,
-    Remove, ScopeMapping, Source, Summary, Target, UndoneRun, Update,
+    About, AccountName, Add, Block, BlockCode, Change, FORMAT_VERSION, Federation,
+    FederationSource, FieldChange, Fields, GroupName, Invite, KeycloakGroupName, NewAccount,
+    NewMember, Overrides, PersonName, Plan, PlanKind, PlannedGroup, Problem, ProblemCode, Provider,
+    RemovalReason, Remove, ScopeMapping, Source, Summary, Target, UndoneRun, Update,
 };
 use crate::report::{
     ChangeOutcome, End, Outcome, Realm, Report, ReportedOutcome, Run, Start, Step, Write,
@@ -137,12 +137,22 @@ pub(super) fn mailed_in_two_ways() -> Plan {
     plan.sealed()
 }
 
-fn problem(code: ProblemCode, subject: &str, message: &str, hint: &str) -> Problem {
+fn problem(code: ProblemCode, subject: &str, message: &str, hint: &str, about: About) -> Problem {
     Problem {
         code,
         subject: subject.to_owned(),
         message: message.to_owned(),
         hint: Some(hint.to_owned()),
+        about,
+    }
+}
+
+/// About somebody in Keycloak, with an address or without.
+fn about(username: &str, email: Option<&str>) -> About {
+    About {
+        emails: email.into_iter().map(str::to_owned).collect(),
+        people: vec![username.parse().unwrap()],
+        ..About::default()
     }
 }
 
@@ -270,12 +280,14 @@ pub(super) fn every_kind() -> Plan {
             "Finn Fox (finn)",
             "has no e-mail address in Keycloak · /support",
             "Give him an address there; he is not invited until then.",
+            about("finn", None),
         ),
         problem(
             ProblemCode::AmbiguousAccount,
             "gil@partner.example",
             "fits two accounts: 3f2a0c1e… (Gil Gray), 9c1b77d0… (G. Gray)",
             "Delete one of them in Entra, or take the address off it.",
+            about("gil", Some("gil@partner.example")),
         ),
     ];
     plan.sealed()
@@ -452,12 +464,14 @@ pub(super) fn older_and_newer() -> (Plan, Plan) {
             "gil@partner.example",
             "fits two accounts: 3f2a0c1e… (Gil Gray), 77777777… (Gilbert Gray)",
             "Delete one of them in Entra, or take the address off it.",
+            about("gil", Some("gil@partner.example")),
         ),
         problem(
             ProblemCode::NoEmail,
             "Lea Lund (lea)",
             "has no e-mail address in Keycloak · /support",
             "Give her an address there; she is not invited until then.",
+            about("lea", None),
         ),
     ];
     (older.sealed(), newer)
@@ -530,6 +544,7 @@ pub(super) fn undo() -> Plan {
             "Dana Diaz (dana@partner.example)",
             "was invited as account 00000000-0000-4000-8000-000000000017; an invitation is not taken back",
             "delete the account in Entra if nobody needs it",
+            About::account(&id(17), "dana@partner.example"),
         ),
         Problem {
             hint: None,
@@ -538,6 +553,7 @@ pub(super) fn undo() -> Plan {
                 "Hal Hill (hal@partner.example)",
                 "is not removed from acme-support: the group does not exist any more",
                 "",
+                About::account(&id(18), "hal@partner.example"),
             )
         },
     ];

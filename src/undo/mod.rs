@@ -137,16 +137,16 @@ pub fn verify(reviewed: &Plan, present: &Present<'_>) -> Verification {
         .filter_map(|block| Some(block.group?.id))
         .collect();
     // Its readers were told of each group that no mapping led to.
-    let told: BTreeSet<&str> = reviewed
+    let told: BTreeSet<&ObjectId> = reviewed
         .problems
         .iter()
         .filter(|problem| problem.code == ProblemCode::GroupNotMapped)
-        .map(|problem| problem.subject.as_str())
+        .filter_map(|problem| Some(&problem.about.group.as_ref()?.id))
         .collect();
     let not_mapped = present.groups_not_mapped(&reviewed.changes);
     let is_untold = |change: &Change| match change {
         Change::Add(Add { group, .. }) | Change::Remove(Remove { group, .. }) => {
-            not_mapped.contains(group) && !told.contains(group.name.as_str())
+            not_mapped.contains(group) && !told.contains(&group.id)
         }
         Change::Invite(_) | Change::Update(_) => false,
     };

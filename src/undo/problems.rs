@@ -1,6 +1,6 @@
 //! What is said of what is not taken back, and why.
 
-use crate::plan::{Change, Fields, GroupName, Problem, ProblemCode};
+use crate::plan::{About, Change, Fields, GroupName, Problem, ProblemCode};
 use crate::report::{ByChange, Outcome, ReportedOutcome, Run, Step, Subject, Write, object_of};
 
 /// How many changes of a run that was cut off are named one by one.
@@ -31,6 +31,7 @@ pub(super) fn value_not_restorable(step: &Step) -> Option<Problem> {
         subject: named(&step.account),
         message: format!("had no {what} before the run, which Entra does not allow to be restored"),
         hint: Some("see whether the account is to keep what the run gave it".to_owned()),
+        about: about(&step.account),
     })
 }
 
@@ -65,6 +66,7 @@ pub(super) fn invitation_not_undone(step: &Step, run: &ByChange<'_>) -> Problem 
         subject: named(&step.account),
         message,
         hint: Some(hint.to_owned()),
+        about: about(&step.account),
     }
 }
 
@@ -86,6 +88,7 @@ pub(super) fn not_known(reported: &ReportedOutcome) -> Option<Problem> {
             of_group.unwrap_or_default()
         ),
         hint: Some("compare with Entra's audit log".to_owned()),
+                about: about(account),
     })
 }
 
@@ -115,6 +118,7 @@ pub(super) fn cut_off(run: &Run) -> Option<Problem> {
             "compare these with Entra's audit log: what is not in the report is not taken back"
                 .to_owned(),
         ),
+                about: About::default(),
     })
 }
 
@@ -125,6 +129,7 @@ pub(super) fn not_to_be_planned(step: &Step, message: String) -> Problem {
         subject: named(&step.account),
         message,
         hint: Some("take it back by hand if need be".to_owned()),
+        about: about(&step.account),
     }
 }
 
@@ -141,6 +146,7 @@ pub(super) fn changed_since(change: &Change, reason: &str) -> Problem {
         subject: named(&subject),
         message: format!("{what}: {reason}"),
         hint: None,
+        about: about(&subject),
     }
 }
 
@@ -152,6 +158,7 @@ pub(super) fn group_not_mapped(group: &GroupName) -> Problem {
         message: "is in no mapping of this configuration, and this plan changes it all the same"
             .to_owned(),
         hint: None,
+        about: About::group(group),
     }
 }
 
@@ -164,4 +171,12 @@ fn named(subject: &Subject) -> String {
     display_name
         .as_ref()
         .map_or_else(|| email.clone(), |name| format!("{name} ({email})"))
+}
+
+fn about(subject: &Subject) -> About {
+    About {
+        emails: vec![subject.email.clone()],
+        account: subject.id.clone(),
+        ..About::default()
+    }
 }

@@ -25,7 +25,7 @@ pub(super) struct Present<'d, 'a> {
     /// Whoever is left as they are; of several with one address, the one whose id comes first.
     pub(super) left_alone: BTreeMap<Address, &'a PersonId>,
     /// The first problem of each person.
-    problems: HashMap<&'a PersonId, &'d Problem>,
+    problems: HashMap<&'d PersonId, &'d Problem>,
     groups: BTreeMap<&'a ObjectId, &'d MappedGroup<'a>>,
 }
 
@@ -90,8 +90,8 @@ impl<'d, 'a> Present<'d, 'a> {
             }
         }
         for problem in &matching.problems {
-            for person in &problem.people {
-                present.problems.entry(person).or_insert(&problem.problem);
+            for person in &problem.about.people {
+                present.problems.entry(person).or_insert(problem);
             }
         }
         present

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keycloak_to_azure::compare::{Comparison, Detail};
 use keycloak_to_azure::model::UserType;
 use keycloak_to_azure::plan::{
-    Add, Block, BlockCode, Change, Invite, NewAccount, Plan, PlanKind, Problem, ProblemCode,
+    About, Add, Block, BlockCode, Change, Invite, NewAccount, Plan, PlanKind, Problem, ProblemCode,
     RemovalReason, Remove, Update,
 };
 use proptest::prelude::*;
@@ -156,6 +156,7 @@ fn blocks_and_problems_are_the_same_by_what_they_are_about() {
         subject: subject.to_owned(),
         message: message.to_owned(),
         hint: None,
+        about: About::default(),
     };
     let (mut older, mut newer) = (plan(), plan());
     older.blocks = vec![block("7", "--max-invitations 7")];

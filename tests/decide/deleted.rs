@@ -35,7 +35,9 @@ fn nobody_is_invited_whose_account_can_be_restored() {
         subject,
         message,
         hint,
+        about,
     } = problem(&plan);
+    assert_eq!(about.emails, ["ann@partner.example"]);
     assert_eq!(*code, ProblemCode::DeletedAccount);
     assert!(code.leaves_as_is());
     assert_eq!(subject, "ann@partner.example");

@@ -160,6 +160,32 @@ fn only_what_concerns_the_address_is_named() {
 }
 
 #[test]
+fn what_concerns_somebody_does_not_concern_whoever_has_their_name() {
+    let mut world = team_of(8);
+    world.delete("p0");
+    world.person("p0-new").first_name = Some("P0".to_owned());
+    world.join("p0-new", "/team");
+    // In the group as well, and called the same.
+    world.account("p1").display_name = Some("P0 Example".to_owned());
+    let codes_for = |address: &str| {
+        let (explanation, _) = explained(&world, address);
+        explanation
+            .problems
+            .iter()
+            .map(|problem| problem.code)
+            .collect::<Vec<_>>()
+    };
+    for address in ["p0@partner.example", "p0-new@partner.example"] {
+        assert_eq!(
+            codes_for(address),
+            [ProblemCode::AddressMayHaveChanged],
+            "{address}"
+        );
+    }
+    assert_eq!(codes_for("p1@partner.example"), []);
+}
+
+#[test]
 fn who_does_not_count_is_said_with_the_reason() {
     let mut world = team_of(8);
     world.person("p0").enabled = false;

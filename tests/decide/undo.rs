@@ -360,6 +360,41 @@ fn a_group_that_is_not_mapped_any_more_is_taken_back_and_pointed_out() {
 }
 
 #[test]
+fn a_group_is_pointed_out_for_itself_and_not_for_another_of_its_name() {
+    let mut world = team_of(3);
+    for (path, handle) in [("/a", "a"), ("/b", "b")] {
+        world.map(path, handle);
+        world.member_on_both_sides("olga", path, handle);
+        world.call(handle, "acme");
+        world.join("p0", path);
+    }
+    let (mut after, run) = carried_out(&world);
+    after
+        .settings
+        .mappings
+        .retain(|mapping| mapping.keycloak.as_str() != "/a");
+    let plan = after.undo(&run);
+    assert_eq!(codes(&plan), [ProblemCode::GroupNotMapped]);
+    after
+        .settings
+        .mappings
+        .retain(|mapping| mapping.keycloak.as_str() != "/b");
+    assert_eq!(codes(&after.undo(&run)), [ProblemCode::GroupNotMapped; 2]);
+    let (_, of_undo) = apply_and_report(&plan, &after);
+    for reported in &of_undo.outcomes {
+        let told = &plan.problems[0].about.group;
+        let is_told = &reported.group == told;
+        let expected = if is_told {
+            Outcome::Done
+        } else {
+            Outcome::Conflict
+        };
+        assert_eq!(reported.outcome.outcome, expected);
+    }
+    assert_eq!(of_undo.outcomes.len(), 2);
+}
+
+#[test]
 fn a_run_that_was_cut_off_is_said_to_be() {
     let (after, mut run) = carried_out(&every_kind());
     run.end = None;

@@ -78,7 +78,7 @@ pub(super) fn say_problems(
         let words = ProblemWords::of(problem);
         let line = Html::text(&format!("Problem: {}", words.message));
         let (kind, line) = said(Kind::Warning, line);
-        everybody.say_besides(&problem.subject, kind, line);
+        everybody.say_problem(&problem.about, kind, &line);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Everybody a page tells of, each once, with everything that there is to say of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::render::redact::identity;
+use crate::model::{PersonId, fold};
+use crate::plan::About;
+use crate::render::redact::token_of;
 use crate::render::words::{People, address, counted, grouped};
 
 use super::markup::{Anchor, Html};
@@ -25,15 +27,20 @@ impl Person {
     }
 }
 
-/// Everybody, by [`identity`].
+/// Everybody.
 #[derive(Default)]
-pub(super) struct Everybody(BTreeMap<String, Person>);
+pub(super) struct Everybody {
+    /// By their address, or what stands for it, in lower case.
+    people: BTreeMap<String, Person>,
+    /// What people in Keycloak are here.
+    in_keycloak: HashMap<PersonId, String>,
+}
 
 impl Everybody {
     /// Says something of somebody who is known by an address, or by whatever stands for it. What is said of them first also says in
     /// cells who they are.
     pub fn say(&mut self, email: &str, who: impl FnOnce() -> Vec<Html>, kind: Kind, line: Html) {
-        let person = self.0.entry(identity(email)).or_insert_with(|| Person {
+        let person = self.people.entry(fold(email)).or_insert_with(|| Person {
             who: who(),
             address: address(email),
             lines: Vec::new(),
@@ -41,11 +48,21 @@ impl Everybody {
         person.lines.push((kind, line));
     }
 
-    /// The same of somebody of whom something is said already; of others, nothing.
-    pub fn say_besides(&mut self, subject: &str, kind: Kind, line: Html) {
-        if let Some(person) = self.0.get_mut(&identity(subject)) {
-            person.lines.push((kind, line));
+    /// The same of those whom a problem is about and of whom something is said already; of others, nothing.
+    pub fn say_problem(&mut self, about: &About, kind: Kind, line: &Html) {
+        let by_address = about.emails.iter().map(|email| fold(token_of(email)));
+        let in_keycloak = about.people.iter();
+        let in_keycloak = in_keycloak.filter_map(|person| self.in_keycloak.get(person).cloned());
+        for whom in by_address.chain(in_keycloak).collect::<BTreeSet<_>>() {
+            if let Some(person) = self.people.get_mut(&whom) {
+                person.lines.push((kind, line.clone()));
+            }
         }
+    }
+
+    /// Says who somebody is in Keycloak.
+    pub fn identify(&mut self, person: &PersonId, email: &str) {
+        self.in_keycloak.insert(person.clone(), fold(email));
     }
 }
 
@@ -68,7 +85,7 @@ pub(super) struct Shown {
 /// Returns the section with everybody in it. Below each heading they stand in the order of their addresses, or
 /// of what stands for these.
 pub(super) fn by_person(everybody: &Everybody, shown: &Shown) -> Section {
-    let mut rest: Vec<&Person> = everybody.0.values().collect();
+    let mut rest: Vec<&Person> = everybody.people.values().collect();
     let mut body = Html::default();
     for (heading, kind) in shown.first {
         let (these, others): (Vec<&Person>, Vec<&Person>) =
@@ -86,7 +103,7 @@ pub(super) fn by_person(everybody: &Everybody, shown: &Shown) -> Section {
         link: "By person".to_owned(),
         kind: Kind::Plain,
         heading: "By person".to_owned(),
-        count: Some(everybody.0.len()),
+        count: Some(everybody.people.len()),
         body: body.and(&others),
     }
 }

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use crate::compare::Comparison;
-use crate::plan::{Change, Plan, RemovalReason};
+use crate::plan::{About, Change, Plan, RemovalReason};
 use crate::render::samples::{self, HOSTILE};
 use crate::render::tests::nasty;
 use crate::render::{
@@ -589,9 +589,12 @@ fn what_happens_to_one_person_stands_in_one_place() {
 #[test]
 fn the_problem_of_somebody_stands_beside_what_happens_to_them() {
     let mut plan = samples::every_kind();
-    plan.problems[0].subject = "Eve Ek (EVE@partner.example)".to_owned();
-    let problem = format!("Problem: {}", plan.problems[0].message);
-    assert!(Read::of(&html(&plan)).holds(&problem));
+    plan.problems[0].about = About::account(&samples::id(1), "EVE@partner.example");
+    // Who is called as she is, is somebody else.
+    plan.problems[1].subject = "Eve Ek (eve@partner.example)".to_owned();
+    let shown = Read::of(&html(&plan));
+    assert!(shown.holds(&format!("Problem: {}", plan.problems[0].message)));
+    assert!(!shown.holds(&format!("Problem: {}", plan.problems[1].message)));
 }
 
 #[test]

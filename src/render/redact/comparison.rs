@@ -49,8 +49,8 @@ impl RedactedComparison {
         let mut problems: Vec<Differing<Problem>> = problems
             .iter()
             .map(|differing| Differing {
-                older: tokens.problem(&differing.older, went),
-                newer: tokens.problem(&differing.newer, came),
+                older: tokens.problem(&differing.older),
+                newer: tokens.problem(&differing.newer),
                 details: differing.details.clone(),
             })
             .collect();

@@ -36,4 +36,4 @@ pub use comparison::RedactedComparison;
 pub use key::{RedactionKey, WeakKey};
 pub use plan::Redacted;
 pub use report::RedactedReport;
-pub(super) use tokens::{identity, token_of};
+pub(super) use tokens::token_of;

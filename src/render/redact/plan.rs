@@ -9,6 +9,7 @@ use crate::render::words::People;
 use crate::render::{Style, html, markdown, text};
 
 use super::RedactionKey;
+use super::problems::whom;
 use super::tokens::{NAME, Tokens, without_names};
 
 /// A plan without the people in it. It can be shown, and nothing else: it is no plan that could be applied.
@@ -58,7 +59,7 @@ impl<'a> Tokens<'a> {
             Change::Invite(invite) => invite.cc.as_ref().map(Address::as_str),
             Change::Update(_) | Change::Add(_) | Change::Remove(_) => None,
         });
-        let of_problems = problems.map(|problem| problem.subject.as_str());
+        let of_problems = problems.flat_map(|problem| whom(&problem.about));
         Self::of(of_changes.chain(of_copies).chain(of_problems), key)
     }
 
@@ -86,7 +87,7 @@ impl<'a> Tokens<'a> {
         changes.sort_by_cached_key(place);
         let mut problems: Vec<Problem> = problems
             .iter()
-            .map(|problem| self.problem(problem, plan))
+            .map(|problem| self.problem(problem))
             .collect();
         problems.sort();
         Plan {

@@ -1,74 +1,74 @@
 //! Problems without the people in them. They are sentences, so nothing of them is kept: each becomes the general one of its code.
 
-use crate::diff::new_address_of;
-use crate::plan::{Add, Plan, Problem, ProblemCode, RemovalReason, Remove};
+use crate::model::PersonId;
+use crate::plan::{About, Problem, ProblemCode};
 use crate::removal::held_in;
-use crate::render::words::Changes;
 
-use super::tokens::Tokens;
+use super::tokens::{NAME, Tokens};
 
 impl Tokens<'_> {
     /// What is said in general of a problem of its kind.
-    pub fn problem(&self, problem: &Problem, plan: &Plan) -> Problem {
+    pub fn problem(&self, problem: &Problem) -> Problem {
         let Problem {
             code,
-            subject,
-            message,
+            subject: _,
+            message: _,
             hint: _,
+            about,
         } = problem;
         let Some((general, hint)) = general(*code) else {
             return problem.clone();
         };
-        let (whom, message) = match code {
-            ProblemCode::RemovalNotConfirmed => match held_group(message, plan) {
-                Some(group) => (subject, held_in(group) + "that is not proved"),
-                None => (subject, general.to_owned()),
-            },
-            ProblemCode::AddressMayHaveChanged => match new_address(problem, plan) {
-                Some((remove, add)) => (
-                    &remove.account.email,
-                    format!(
-                        "leaves {}, and {}, of the same name, is invited to it: perhaps one person with a new address",
-                        remove.group.name,
-                        self.person(add.account.email.as_str())
-                    ),
-                ),
-                None => (subject, general.to_owned()),
-            },
-            _ => (subject, general.to_owned()),
+        let mut everybody = whom(about).map(|whom| self.person(whom));
+        let group = about.group.as_ref().map(|group| group.name.as_str());
+        let (subject, message) = match (code, group) {
+            (ProblemCode::RemovalNotConfirmed, Some(group)) => {
+                (everybody.next(), held_in(group) + "that is not proved")
+            }
+            (ProblemCode::AddressMayHaveChanged, Some(group)) => {
+                let (leaves, comes) = (everybody.next(), everybody.next());
+                let comes = comes.unwrap_or_else(|| NAME.to_owned());
+                let message = format!(
+                    "leaves {group}, and {comes}, of the same name, is invited to it: perhaps one person with a new address"
+                );
+                (leaves, message)
+            }
+            _ => {
+                let everybody: Vec<String> = everybody.collect();
+                let everybody = (!everybody.is_empty()).then(|| everybody.join(", "));
+                (everybody, general.to_owned())
+            }
         };
         Problem {
             code: *code,
-            subject: self.person(whom),
+            subject: subject.unwrap_or_else(|| NAME.to_owned()),
             message,
             hint: Some(hint.to_owned()),
+            about: self.about(about),
+        }
+    }
+
+    fn about(&self, about: &About) -> About {
+        let About {
+            emails,
+            people,
+            account,
+            group,
+        } = about;
+        About {
+            emails: emails.iter().map(|email| self.email(email)).collect(),
+            people: people.iter().map(|id| self.person_id(id)).collect(),
+            account: account.as_ref().map(|id| self.account_id(id)),
+            group: group.clone(),
         }
     }
 }
 
-/// The group of the plan that a removal is not confirmed from.
-fn held_group<'p>(message: &str, plan: &'p Plan) -> Option<&'p str> {
-    plan.groups
-        .iter()
-        .map(|group| group.azure.name.as_str())
-        .find(|name| message.starts_with(&held_in(name)))
-}
-
-/// The changes of the plan that look like a new address of one person.
-fn new_address<'p>(problem: &Problem, plan: &'p Plan) -> Option<(&'p Remove, &'p Add)> {
-    let changes = Changes::of(plan);
-    let removes = changes.remove.into_iter().filter(|remove| {
-        remove.because == RemovalReason::UnknownToKeycloak
-            && remove.account.display_name.as_deref() == Some(&problem.subject)
-    });
-    let pairs = removes.flat_map(|remove| {
-        let adds = changes.add.iter();
-        adds.filter(|add| add.account.id.is_none() && add.group.id == remove.group.id)
-            .map(move |add| (remove, *add))
-    });
-    pairs
-        .into_iter()
-        .find(|(remove, add)| new_address_of(remove, add) == problem.message)
+/// By what the people have their tokens that a problem is about: their addresses, or what they are in Keycloak.
+pub(super) fn whom(about: &About) -> impl Iterator<Item = &str> {
+    let in_keycloak = about.people.iter().map(PersonId::as_str);
+    let in_keycloak = in_keycloak.filter(|_| about.emails.is_empty());
+    about.emails.iter().map(String::as_str).chain(in_keycloak)
 }
 
 /// What is said of everybody with a problem of this kind, and what to do. `None` where a problem is about nobody: its text is made

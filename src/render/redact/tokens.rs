@@ -24,36 +24,36 @@ pub(in crate::render) fn token_of(email: &str) -> &str {
 /// The tokens of everybody in a plan, in several, or in a report.
 pub(super) struct Tokens<'a> {
     pub key: &'a RedactionKey,
-    /// By what they are made of ([`identity`]).
+    /// By their addresses in lower case, and their ids in Keycloak where they have none.
     pub people: BTreeMap<String, String>,
 }
 
 impl<'a> Tokens<'a> {
-    /// Makes the tokens of everybody who is called by one of these names.
-    pub fn of<'n>(names: impl Iterator<Item = &'n str>, key: &'a RedactionKey) -> Self {
-        let digests: BTreeMap<String, String> = names
-            .map(identity)
-            .map(|identity| (key.digest("person", &identity), identity))
+    /// Makes the tokens of everybody who has one of these addresses, or ids.
+    pub fn of<'n>(everybody: impl Iterator<Item = &'n str>, key: &'a RedactionKey) -> Self {
+        let digests: BTreeMap<String, String> = everybody
+            .map(fold)
+            .map(|whom| (key.digest("person", &whom), whom))
             .collect();
         let digits: BTreeMap<&String, usize> = digits_that_tell_apart(digests.keys());
         let people = digests
             .iter()
-            .map(|(digest, identity)| {
+            .map(|(digest, whom)| {
                 let digits = digits.get(digest).copied().unwrap_or(digest.len());
                 let shown = digest.get(..digits).unwrap_or(digest);
-                (identity.clone(), format!("person-{shown}"))
+                (whom.clone(), format!("person-{shown}"))
             })
             .collect();
         Self { key, people }
     }
 
-    /// The token of whoever this is the address of, or what a problem calls them.
-    pub fn person(&self, name: &str) -> String {
-        let identity = identity(name);
-        match self.people.get(&identity) {
+    /// The token of whoever has this address, or id.
+    pub fn person(&self, whom: &str) -> String {
+        let whom = fold(whom);
+        match self.people.get(&whom) {
             Some(token) => token.clone(),
             // Nobody else has it: it is whole.
-            None => format!("person-{}", self.key.digest("person", &identity)),
+            None => format!("person-{}", self.key.digest("person", &whom)),
         }
     }
 
@@ -109,23 +109,6 @@ pub(super) fn without_names(fields: &Fields) -> Fields {
         display_name: change(display_name),
         given_name: change(given_name),
         surname: change(surname),
-    }
-}
-
-/// Who is meant by an address or the subject of a problem: the address, in lower case. A problem calls people by their address, by a name
-/// with the address or the username (which often is the address) behind it in parentheses, or by a name alone. Without an address
-/// it is all that is said, in lower case.
-pub(in crate::render) fn identity(name: &str) -> String {
-    let is_address =
-        |text: &str| !text.contains(char::is_whitespace) && text.parse::<Address>().is_ok();
-    let folded = fold(name);
-    let behind = folded
-        .strip_suffix(')')
-        .and_then(|text| text.rsplit_once(" ("))
-        .map(|(_, behind)| behind);
-    match behind {
-        Some(address) if is_address(address) => address.to_owned(),
-        _ => folded,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn by_person(audit: &Audit, document: &Document) -> Section {
     for problem in &audit.problems {
         let words = ProblemWords::of(problem);
         let line = Html::text(&format!("Problem: {}", words.message));
-        everybody.say_besides(&problem.subject, Kind::Warning, line);
+        everybody.say_problem(&problem.about, Kind::Warning, &line);
     }
     let groups = document.groups.iter().map(|group| &group.lists);
     let lists = groups.chain([&document.lists]).flatten();
@@ -62,6 +62,9 @@ fn say(everybody: &mut Everybody, whom: &str, row: &Row, what: &Html) {
     let who = || vec![Html::text(&row.name), Html::text(&row.email)];
     let line = what.clone().and(&Html::text(&format!(": {}", row.words)));
     everybody.say(whom, who, kind, line);
+    if let Some(person) = &row.person {
+        everybody.identify(person, whom);
+    }
 }
 
 fn in_group(finding: Finding, group: &str) -> Html {

@@ -43,7 +43,7 @@ fn everybody(view: &View<'_>) -> Everybody {
     for problem in &view.comparison.problems {
         let details = then_and_now(&problem_details(problem));
         let line = Html::text("differs: Problem").and(&details);
-        everybody.say_besides(&problem.newer.subject, Kind::Warning, line);
+        everybody.say_problem(&problem.newer.about, Kind::Warning, &line);
     }
     say_problems(&mut everybody, view.went.plan, went);
     everybody
