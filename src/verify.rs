@@ -126,7 +126,8 @@ pub fn verify(reviewed: &Plan, fresh: &Decision<'_>) -> Verification {
     verification
 }
 
-/// Returns why the account that an invitation was answered with is not the one that it should have made, if so.
+/// Returns why the account that an invitation was answered with is not the one that it should have made, if so. Who already has an
+/// account under another address gets the new one in addition, and the answer is that account.
 pub fn misfit(account: &Account, email: &Address, protected: &[String]) -> Option<String> {
     if !account.is_invited() {
         Some("does not come from an invitation".to_owned())
@@ -134,9 +135,17 @@ pub fn misfit(account: &Account, email: &Address, protected: &[String]) -> Optio
         Some("is protected".to_owned())
     } else if !addresses_of(account).contains(email) {
         Some(format!("does not have the address {email}"))
+    } else if !is_of_invitation(account, email) {
+        Some(format!("has {email} only beside its own address"))
     } else {
         None
     }
+}
+
+/// Whether an account was made after a plan. One that does not say when may be any.
+pub fn is_since(plan: &Plan, account: &Account) -> bool {
+    let created = account.created;
+    created.is_some_and(|created| plan.is_before(created))
 }
 
 /// Whether an account is what an invitation of the address makes: an invitation gives its address to `mail` and the user principal name. An

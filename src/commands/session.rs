@@ -151,6 +151,12 @@ impl Session {
                     Ok(None)
                 }
             },
+            None if self.is_deleted(email, id).await? => {
+                context.ui.warn(&format!(
+                    "the account {id}, as which {email} was invited, was deleted since; it is left alone"
+                ));
+                Ok(None)
+            }
             None => Ok(Some(Account {
                 id: id.clone(),
                 user_principal_name: String::new(),
@@ -168,6 +174,14 @@ impl Session {
                 on_premises: false,
             })),
         }
+    }
+
+    /// Whether an account is among those that can be restored, if Entra shows these.
+    async fn is_deleted(&self, email: &Address, id: &ObjectId) -> anyhow::Result<bool> {
+        let wanted = BTreeSet::from([email.clone()]);
+        let deleted = self.entra.deleted_accounts(&wanted).await?;
+        let mut deleted = deleted.into_iter().flatten();
+        Ok(deleted.any(|deleted| deleted.account.id == *id))
     }
 
     /// Looks up whoever is to be invited and whoever seems to have to go, and decides.

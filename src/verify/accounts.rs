@@ -2,7 +2,7 @@
 
 use super::fields::{FieldVerdict, after_values, judge_fields};
 use super::present::Present;
-use super::{Task, Verdict, is_of_invitation, sentences, settled};
+use super::{Task, Verdict, is_of_invitation, is_since, sentences, settled};
 use crate::diff::{differing, wanted_account};
 use crate::matching::Standing;
 use crate::model::{Address, PersonId};
@@ -75,10 +75,7 @@ impl Present<'_, '_> {
         if fields.is_empty() {
             return settled(Outcome::AlreadyDone, "");
         }
-        if !account
-            .created
-            .is_some_and(|created| self.reviewed.is_before(created))
-        {
+        if !is_since(self.reviewed, account) {
             return settled(
                 Outcome::Conflict,
                 format!(

@@ -13,15 +13,15 @@ use keycloak_to_azure::report::{ChangeOutcome, Line, Outcome, Write};
 use keycloak_to_azure::snapshot::Account;
 use keycloak_to_azure::verify::verify;
 
-use crate::world::{World, id, team_of};
+use crate::world::{World, id, invited_account, team_of};
 
 /// A directory that writes down what it is asked, and fails where a test says so.
 #[derive(Default)]
 struct Scripted {
     calls: Mutex<Vec<String>>,
     failures: BTreeMap<String, WriteErrorKind>,
-    /// Whether accounts cannot be looked at.
-    is_unreadable: bool,
+    /// What an account is like that is looked at, or that it cannot be.
+    shown: Option<Result<Account, String>>,
     /// The account that an invitation is answered with.
     invited: Option<ObjectId>,
     /// Stops the run when this is asked.
@@ -70,9 +70,16 @@ impl Directory for Scripted {
         &self,
         invited: &[(ObjectId, Address)],
     ) -> BTreeMap<ObjectId, Result<Account, String>> {
-        let unreadable = invited.iter().filter(|_| self.is_unreadable);
-        let unreadable = unreadable.map(|(id, _)| (id.clone(), Err("Graph failed".to_owned())));
-        unreadable.collect()
+        let shown = invited.iter().zip(self.shown.iter().cycle());
+        shown
+            .map(|((id, _), shown)| {
+                let with_id = |account| Account {
+                    id: id.clone(),
+                    ..account
+                };
+                (id.clone(), shown.clone().map(with_id))
+            })
+            .collect()
     }
 
     async fn update(&self, updates: &[AccountUpdate]) -> Vec<Result<Written, WriteError>> {
@@ -396,7 +403,7 @@ async fn an_interrupted_run_finishes_what_is_in_flight_and_begins_nothing_more()
 #[tokio::test]
 async fn an_invited_account_that_cannot_be_looked_at_is_not_written_to() {
     let scripted = Scripted {
-        is_unreadable: true,
+        shown: Some(Err("Graph failed".to_owned())),
         ..Scripted::default()
     };
     let ran = run(scripted, Kept::default(), &StopSignal::default()).await;
@@ -414,6 +421,52 @@ async fn an_invited_account_that_cannot_be_looked_at_is_not_written_to() {
         "{:?}",
         ran.calls
     );
+}
+
+/// Graph answers an invitation of another address of somebody who has an account with that account, which nobody need have read before.
+#[tokio::test]
+async fn an_invitation_answered_with_the_older_account_of_another_address_changes_nothing_of_it() {
+    let account = |email: &str, created: &str| {
+        let mut account = invited_account(&id(0xf00), &email.parse().unwrap());
+        account.other_mails.push("ann@partner.example".to_owned());
+        account.created = created.parse().ok();
+        account
+    };
+    for (account, misfit) in [
+        (
+            account("boss@partner.example", "2030-01-01T00:00:00Z"),
+            Some("has ann@partner.example only beside its own address"),
+        ),
+        (
+            account("ann@partner.example", "2020-01-01T00:00:00Z"),
+            Some("is older than the plan"),
+        ),
+        (
+            account("ann@partner.example", "unknown"),
+            Some("is older than the plan"),
+        ),
+        (account("ann@partner.example", "2030-01-01T00:00:00Z"), None),
+    ] {
+        let scripted = Scripted {
+            shown: Some(Ok(account)),
+            ..Scripted::default()
+        };
+        let ran = run(scripted, Kept::default(), &StopSignal::default()).await;
+        let is_written_to = ran.calls.iter().any(|call| call.ends_with(" f00"));
+        assert_eq!(is_written_to, misfit.is_none(), "{:?}", ran.calls);
+        match misfit {
+            None => assert_eq!(ran.outcomes()[ADD_INVITED], Outcome::Done),
+            Some(misfit) => {
+                assert_eq!(ran.outcomes()[INVITE], Outcome::Failed);
+                assert_eq!(ran.outcomes()[ADD_INVITED], Outcome::NotAttempted);
+                assert!(
+                    ran.message(INVITE).contains(misfit),
+                    "{}",
+                    ran.message(INVITE)
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test]

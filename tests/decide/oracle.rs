@@ -59,6 +59,10 @@ fn values(account: &Account, attribute: MatchAttribute) -> BTreeSet<String> {
         MatchAttribute::UserPrincipalName => {
             let name = folded(&account.user_principal_name);
             let home = name.find("#ext#@").and_then(|end| {
+                let mail = account.mail.as_deref().map(folded).unwrap_or_default();
+                if mail.split('@').collect::<Vec<_>>().join("_") == name[..end] {
+                    return Some(mail);
+                }
                 let at = name[..end].rfind('_')?;
                 let (local, domain) = (&name[..at], &name[at + 1..end]);
                 (!local.is_empty() && !domain.is_empty()).then(|| format!("{local}@{domain}"))

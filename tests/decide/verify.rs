@@ -698,6 +698,13 @@ fn what_an_invitation_may_be_answered_with() {
         misfit(&account, &"eve@partner.example".parse().unwrap(), &[]).as_deref(),
         Some("does not have the address eve@partner.example")
     );
+    let mut of_somebody_else =
+        invited_account(&account.id, &"eve@partner.example".parse().unwrap());
+    of_somebody_else.other_mails.push(address.to_string());
+    assert_eq!(
+        misfit(&of_somebody_else, &address, &[]).as_deref(),
+        Some("has ann@partner.example only beside its own address")
+    );
 }
 
 /// An invited account may be called by its address or by that of the tenant, and may be given its address by `mail` alone.
