@@ -254,6 +254,35 @@ async fn an_account_that_was_deleted_since_the_review_stops_the_invitation() {
 }
 
 #[tokio::test]
+async fn an_account_that_was_deleted_since_it_was_invited_is_not_waited_for() {
+    let stage = Stage::company().await;
+    planned(&stage).await;
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    let invited = invitations(&stage).len();
+    stage.sandbox.with_world(|world| {
+        let mut users = world.entra.users.values();
+        let dana = users.find(|user| user.mail.as_deref() == Some("dana@partner.example"));
+        let dana = dana.unwrap().id.clone();
+        world.entra.delete_user(&dana, "2026-11-01T08:00:00Z");
+    });
+    let applied = stage.run("apply @plan.json").await;
+    assert_eq!(applied.status, 4, "{}", applied.out);
+    assert!(
+        applied
+            .err
+            .contains("as which dana@partner.example was invited, was deleted since"),
+        "{}",
+        applied.err
+    );
+    assert!(
+        flat(&applied.out).contains("is the address of an account that was deleted"),
+        "{}",
+        applied.out
+    );
+    assert_eq!(invitations(&stage).len(), invited);
+}
+
+#[tokio::test]
 async fn deleted_accounts_are_listed_once_and_only_if_somebody_is_to_be_invited() {
     let stage = Stage::company().await;
     planned(&stage).await;
