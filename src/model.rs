@@ -3,12 +3,14 @@
 //! Everything here is parsed once, at the edge. Inside, a plain `String` is only ever text for a person to read.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use unicode_normalization::UnicodeNormalization;
 
 /// What was wrong with a text that should have been one of this module's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,6 +236,32 @@ impl Address {
     #[must_use]
     pub fn at_domain(&self, domain: &str) -> Self {
         Self(format!("{}@{}", self.local_part(), fold(domain)))
+    }
+
+    /// Every way in which the same address may be written down elsewhere: its domain as DNS has it or in its own letters (RFC 5890), and
+    /// letters with accents as one character or as two (UAX #15).
+    pub fn spellings(&self) -> BTreeSet<Self> {
+        if self.0.is_ascii() && !self.domain().contains("xn--") {
+            return BTreeSet::from([self.clone()]);
+        }
+        let (in_letters, _) = idna::domain_to_unicode(self.domain());
+        let in_dns = idna::domain_to_ascii(self.domain()).ok();
+        let domains = in_dns
+            .into_iter()
+            .chain([in_letters, self.domain().to_owned()]);
+        let written: BTreeSet<String> = domains
+            .map(|domain| format!("{}@{domain}", self.local_part()))
+            .collect();
+        let composed = written
+            .iter()
+            .map(|address| address.nfc().collect::<String>());
+        let decomposed = written
+            .iter()
+            .map(|address| address.nfd().collect::<String>());
+        let spellings = written.iter().cloned().chain(composed).chain(decomposed);
+        spellings
+            .filter_map(|address| address.parse().ok())
+            .collect()
     }
 }
 

@@ -56,7 +56,7 @@ pub struct FoundPerson {
 pub struct Candidate<'a> {
     /// The account.
     pub account: &'a Account,
-    /// The addresses to look up: its own, and those that `email_domains` turns into one of them.
+    /// The addresses to look up: its own, and those that `email_domains` turns into one of them, however they are written.
     pub addresses: BTreeSet<Address>,
     /// Whose account it is, if that is somebody who counts in another group.
     pub owner: Option<&'a PersonId>,
@@ -137,11 +137,16 @@ fn people_without_cover<'a>(
 }
 
 fn addresses_to_look_up(account: &Account, settings: &Settings) -> BTreeSet<Address> {
-    let own = addresses_of(account);
-    own.iter()
+    let own: BTreeSet<Address> = addresses_of(account)
+        .iter()
+        .flat_map(Address::spellings)
+        .collect();
+    let in_keycloak = own
+        .iter()
         .flat_map(|address| addresses_in_keycloak(address, settings))
-        .chain(own.iter().cloned())
-        .collect()
+        .flat_map(|address| address.spellings())
+        .collect();
+    &own | &in_keycloak
 }
 
 /// Returns what to ask Keycloak about the candidates of some groups.

@@ -840,6 +840,52 @@ fn how_a_federation_is_known_is_said() {
 }
 
 #[test]
+fn an_address_is_the_same_however_it_is_written() {
+    for (in_keycloak, in_entra) in [
+        (
+            "m.mueller@münchen.example",
+            "m.mueller@xn--mnchen-3ya.example",
+        ),
+        (
+            "m.mueller@XN--MNCHEN-3YA.example",
+            "m.mueller@münchen.example",
+        ),
+        (
+            "m.mueller@mu\u{308}nchen.example",
+            "m.mueller@xn--mnchen-3ya.example",
+        ),
+        (
+            "m.mu\u{308}ller@partner.example",
+            "m.m\u{fc}ller@partner.example",
+        ),
+    ] {
+        let mut world = team_of(8);
+        let person = world.person("marie");
+        person.email = Some(in_keycloak.to_owned());
+        person.first_name = Some("Marie".to_owned());
+        person.last_name = Some("Müller".to_owned());
+        world.join("marie", "/team");
+        // Of another name, so that it is the address alone by which they are known to be one.
+        let id = world.invited(&in_entra.parse().unwrap());
+        world.accounts.get_mut(&id).unwrap().display_name = Some("M. Schmidt".to_owned());
+        world.add_member(&id, "acme-team");
+        let plan = world.plan();
+        assert!(
+            !changes(&plan)
+                .iter()
+                .any(|change| change.starts_with("remove")),
+            "{in_keycloak}: {:?}",
+            changes(&plan)
+        );
+        assert!(
+            codes(&plan).contains(&ProblemCode::RemovalNotConfirmed),
+            "{:?}",
+            plan.problems
+        );
+    }
+}
+
+#[test]
 fn somebody_invited_under_the_name_of_somebody_unknown_is_pointed_out() {
     let mut world = team_of(8);
     world.delete("p0");
