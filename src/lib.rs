@@ -9,7 +9,7 @@
 //! plan_file ─► (the same, afresh) ─► verify(reviewed, fresh) ─► execute ─► report               apply
 //! ```
 //!
-//! The core ([`model`], [`settings`], [`snapshot`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`compare`], [`guard`], [`verify`], [`report`],
+//! The core ([`model`], [`settings`], [`snapshot`], [`group_names`], [`mapping`], [`matching`], [`removal`], [`diff`], [`plan`], [`compare`], [`guard`], [`verify`], [`report`],
 //! [`undo`], [`explain`], [`audit`], [`render`], [`wording`]) takes values and returns values: no files, clock, network, environment or terminal. The shell (everything else)
 //! reads, writes and never decides.
 
@@ -25,6 +25,7 @@ pub mod entra;
 pub mod execute;
 pub mod explain;
 pub mod files;
+pub mod group_names;
 pub mod guard;
 pub mod http;
 pub mod keycloak;

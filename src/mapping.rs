@@ -1,7 +1,8 @@
 //! Mapped groups: an Azure group with all mappings that lead to it, and who is in the Keycloak groups behind them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::group_names::{GroupNames, id_and_name, is_among, with_azure};
 use crate::model::{GroupPath, KeycloakGroupId, ObjectId, PersonId};
 use crate::plan::{GroupName, KeycloakGroupName, Overrides, ScopeMapping};
 use crate::settings::{Mapping, RemovalPolicy, Settings};
@@ -45,7 +46,7 @@ pub struct MappedGroup<'a> {
     pub in_scope: bool,
     /// Why its members cannot be managed, if so.
     pub obstacle: Option<Obstacle>,
-    /// What a flag calls it: its name, or its id where the name means another group as well.
+    /// What a flag calls it ([`GroupNames::flag_name`]).
     pub flag_name: &'a str,
 }
 
@@ -57,10 +58,7 @@ impl<'a> MappedGroup<'a> {
 
     /// Its id and name, as a plan holds them.
     pub fn name(&self) -> GroupName {
-        GroupName {
-            id: self.azure.id.clone(),
-            name: self.azure.name.clone(),
-        }
+        id_and_name(self.azure)
     }
 
     /// The Keycloak groups of its mappings, as plans hold them.
@@ -103,96 +101,17 @@ impl<'a> MappedGroup<'a> {
     }
 }
 
-/// Whether a name given on the command line means this mapping: its Keycloak path (with or without the leading slash), or its
-/// Azure group as the file names it, by display name or by id.
-pub fn is_named(name: &str, mapping: &Mapping, azure: &EntraGroup) -> bool {
-    names_of(mapping, azure).any(|own| own == name) || name.eq_ignore_ascii_case(azure.id.as_str())
-}
-
-/// What a mapping is called on the command line, but for the id of its Azure group, in which letter case is of no matter.
-fn names_of<'a>(
-    mapping: &'a Mapping,
-    azure: &'a EntraGroup,
-) -> impl Iterator<Item = &'a str> + use<'a> {
-    let path = mapping.keycloak.as_str();
-    [path, mapping.azure.as_str(), azure.name.as_str()]
-        .into_iter()
-        .chain(path.strip_prefix('/'))
-        .filter(|name| !is_an_id(name))
-}
-
-/// Whether a name can only be meant as an object id. A group may be called what another one's id is, and whoever names the other one
-/// does not mean it.
-pub fn is_an_id(name: &str) -> bool {
-    name.parse::<ObjectId>().is_ok()
-}
-
-/// Whether the groups that a plan names, for which a rule is lifted, include this one.
-pub fn is_among(names: &BTreeSet<String>, group: &EntraGroup) -> bool {
-    names.contains(group.id.as_str()) || (names.contains(&group.name) && !is_an_id(&group.name))
-}
-
-/// Whether a mapping leads to a group, going by what the file calls it: for groups that were read by their id, whether or not a mapping still
-/// leads to them.
-pub fn leads_to(mapping: &Mapping, group: &GroupName) -> bool {
-    (mapping.azure == group.name && !is_an_id(&group.name))
-        || mapping.azure.eq_ignore_ascii_case(group.id.as_str())
-}
-
-/// The Azure groups of the mappings, and what these are called.
-struct Directory<'a> {
-    groups: HashMap<&'a ObjectId, &'a EntraGroup>,
-    named: HashMap<&'a str, BTreeSet<&'a ObjectId>>,
-}
-
-impl<'a> Directory<'a> {
-    fn new(inputs: &Inputs<'a>) -> Self {
-        let groups = inputs.entra.groups.iter().map(|group| (&group.id, group));
-        let mut directory = Self {
-            groups: groups.collect(),
-            named: HashMap::new(),
-        };
-        for mapping in &inputs.settings.mappings {
-            if let Some(azure) = directory.azure_of(mapping, inputs) {
-                for name in names_of(mapping, azure) {
-                    directory.named.entry(name).or_default().insert(&azure.id);
-                }
-            }
-        }
-        directory
-    }
-
-    fn azure_of(&self, mapping: &Mapping, inputs: &Inputs<'a>) -> Option<&'a EntraGroup> {
-        let id = inputs.entra.resolved.get(&mapping.azure)?;
-        self.groups.get(id).copied()
-    }
-
-    /// What a flag calls a group.
-    fn flag_name(&self, group: &'a EntraGroup) -> &'a str {
-        let is_another = |id: &ObjectId| *id != group.id;
-        let by_name = self.named.get(group.name.as_str());
-        let means_another = by_name.is_some_and(|ids| ids.iter().any(|id| is_another(id)));
-        if means_another || is_an_id(&group.name) {
-            group.id.as_str()
-        } else {
-            &group.name
-        }
-    }
-}
-
 /// Returns the Azure groups of all mappings, by name, with what the mappings say about each together.
 pub fn mapped_groups<'a>(inputs: &Inputs<'a>) -> Vec<MappedGroup<'a>> {
-    let directory = Directory::new(inputs);
+    let mapped = with_azure(&inputs.settings.mappings, inputs.entra);
+    let names = GroupNames::of_mappings(&mapped);
     let chosen: Option<BTreeSet<&ObjectId>> = inputs
         .scope
         .map(|scope| scope.iter().map(|chosen| &chosen.azure.id).collect());
     let mut groups: BTreeMap<(&str, &ObjectId), MappedGroup<'a>> = BTreeMap::new();
-    for mapping in &inputs.settings.mappings {
-        let (Some(azure), Some(keycloak)) = (
-            directory.azure_of(mapping, inputs),
-            inputs.keycloak.groups.get(&mapping.keycloak),
-        ) else {
-            // Both readers resolve every mapping or fail, so there is none that is missing on one side.
+    // Both readers resolve every mapping or fail, so there is none that is missing on one side.
+    for (mapping, azure) in mapped {
+        let Some(keycloak) = inputs.keycloak.groups.get(&mapping.keycloak) else {
             continue;
         };
         let group = groups
@@ -209,7 +128,7 @@ pub fn mapped_groups<'a>(inputs: &Inputs<'a>) -> Vec<MappedGroup<'a>> {
                     .as_ref()
                     .is_none_or(|chosen| chosen.contains(&azure.id)),
                 obstacle: azure.obstacle(inputs.entra.may_manage_role_assignable),
-                flag_name: directory.flag_name(azure),
+                flag_name: names.flag_name(azure),
             });
         group.mappings.push(mapping);
         group.removals = group.removals.min(mapping.removals);

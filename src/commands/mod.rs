@@ -6,7 +6,6 @@ mod check;
 mod explain;
 mod made_elsewhere;
 mod man;
-mod named_groups;
 mod plan;
 mod report;
 #[cfg(feature = "sandbox")]

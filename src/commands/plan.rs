@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::cli::{DEFAULT_CONFIG, DirectoryArgs, PlanArgs};
-use crate::commands::named_groups::{choose_scope, name_groups};
 use crate::commands::setup::Setup;
 use crate::commands::show::Presentation;
 use crate::commands::unusable_mappings::UnusableMappings;
 use crate::commands::{Context, ExitStatus};
 use crate::config::Config;
 use crate::diff::Decision;
+use crate::group_names::{choose_scope, name_groups};
 use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, ScopeMapping, Source, Target};
 use crate::ui::Withheld;
 use crate::{plan_file, render};

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::cli::UndoArgs;
 use crate::commands::made_elsewhere::{refuse_other_directories, refuse_other_tenant};
-use crate::commands::named_groups::name_run_groups;
 use crate::commands::plan::{detailed, finish, flags_of_directories, withhold};
 use crate::commands::session::survey_objects;
 use crate::commands::setup::Setup;
 use crate::commands::show::Presentation;
 use crate::commands::{Context, ExitStatus};
+use crate::group_names::name_run_groups;
 use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, Source, Summary};
 use crate::report::Run;
 use crate::undo::{Present, accounts_of_run, choose_run, groups_of_run, undo, undone};

@@ -6,7 +6,7 @@ use super::{
     Block, BlockCode, Change, FieldChange, Fields, GroupName, Overrides, Plan, PlanKind,
     PlannedGroup, RemovalReason, Summary, UndoneRun, is_plan_id, movements,
 };
-use crate::mapping::is_an_id;
+use crate::group_names::is_an_id;
 use crate::model::ObjectId;
 use crate::report;
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups_of_run;
+use crate::group_names::{GroupNames, id_and_name, is_among, leads_to};
 use crate::guard::{check_last_member, check_number_of_removals, limits_in_force};
-use crate::mapping::{is_among, is_an_id, leads_to};
 use crate::matching::{addresses_of, comparable, is_protected};
 use crate::model::{Address, ObjectId, UserType, fold};
 use crate::plan::{
@@ -23,6 +23,7 @@ pub struct Present<'a> {
     overrides: &'a Overrides,
     may_manage_role_assignable: bool,
     groups: BTreeMap<&'a ObjectId, &'a EntraGroup>,
+    names: GroupNames<'a>,
     accounts: BTreeMap<&'a ObjectId, &'a Account>,
 }
 
@@ -46,6 +47,7 @@ impl<'a> Present<'a> {
             overrides,
             may_manage_role_assignable: entra.may_manage_role_assignable,
             groups: groups.map(|group| (&group.id, group)).collect(),
+            names: GroupNames::of_groups(&entra.groups, &settings.mappings),
             accounts: accounts.map(|account| (&account.id, account)).collect(),
         }
     }
@@ -233,7 +235,7 @@ impl<'a> Present<'a> {
         if is_among(&self.overrides.allow_empty, group) {
             return true;
         }
-        let name = name_of(group);
+        let name = id_and_name(group);
         let mut mappings = self.mappings_of(&name).peekable();
         mappings.peek().is_some() && mappings.all(|mapping| mapping.allow_empty)
     }
@@ -265,7 +267,7 @@ impl<'a> Present<'a> {
                 let (joining, losing) = movements.get(&group.id).copied().unwrap_or_default();
                 PlannedGroup {
                     keycloak: Vec::new(),
-                    azure: name_of(group),
+                    azure: id_and_name(group),
                     members_before: group.members.len(),
                     members_after: (group.members.len() + joining).saturating_sub(losing),
                     other_members: group.other_members,
@@ -286,9 +288,9 @@ impl<'a> Present<'a> {
             if losing == 0 {
                 continue;
             }
-            let (name, members) = (name_of(group), group.members.len());
+            let (name, members) = (id_and_name(group), group.members.len());
             if joining == 0 && !self.may_become_empty(group) {
-                let flag_name = self.flag_name(group);
+                let flag_name = self.names.flag_name(group);
                 blocks.extend(check_last_member(&name, members, losing, flag_name));
             }
             blocks.extend(check_number_of_removals(
@@ -296,16 +298,6 @@ impl<'a> Present<'a> {
             ));
         }
         blocks
-    }
-
-    /// What a flag calls a group: its name, or its id where the name could mean another.
-    fn flag_name(&self, group: &'a EntraGroup) -> &'a str {
-        let bearers = self.groups.values().filter(|it| it.name == group.name);
-        if bearers.count() > 1 || is_an_id(&group.name) {
-            group.id.as_str()
-        } else {
-            &group.name
-        }
     }
 
     fn groups_by_name(&self) -> Vec<&'a EntraGroup> {
@@ -321,13 +313,6 @@ impl<'a> Present<'a> {
             .filter(|group| !self.may_become_empty(group))
             .map(|group| (group.id.clone(), group.members.len()))
             .collect()
-    }
-}
-
-fn name_of(group: &EntraGroup) -> GroupName {
-    GroupName {
-        id: group.id.clone(),
-        name: group.name.clone(),
     }
 }
 

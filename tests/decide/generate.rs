@@ -1,8 +1,8 @@
 //! Generated worlds: people, accounts, groups and settings of every kind that the design speaks of, the odd ones more often than in
 //! life.
 
+use keycloak_to_azure::group_names::{GroupNames, choose_scope, with_azure};
 use keycloak_to_azure::model::{ObjectId, UserType, fold};
-use keycloak_to_azure::plan::{GroupName, ScopeMapping};
 use keycloak_to_azure::settings::{
     DisabledPolicy, DisplayNameTemplate, FederationSetting, Limit, Limits, MatchAttribute,
     RemovalPolicy, UnverifiedPolicy, UpdatePolicy,
@@ -442,26 +442,18 @@ fn be_odd(world: &mut World, dice: &mut Dice) {
         named.collect()
     });
     if dice.one_in(5) {
-        choose_scope(world, &dice.some_of(&AZURE_GROUPS));
+        choose(world, &dice.some_of(&AZURE_GROUPS));
     }
 }
 
-/// Sets the scope that `--group` sets for these groups, if there are any.
-fn choose_scope(world: &mut World, names: &[&str]) {
-    let mappings = world.settings.mappings.iter();
-    let mut scope: Vec<_> = mappings
-        .map(|mapping| (mapping, world.group_of(mapping)))
-        .filter(|(_, azure)| names.contains(&azure.name.as_str()))
-        .map(|(mapping, azure)| ScopeMapping {
-            keycloak: mapping.keycloak.clone(),
-            azure: GroupName {
-                id: azure.id.clone(),
-                name: azure.name.clone(),
-            },
-        })
-        .collect();
-    scope.sort();
-    world.scope = (!scope.is_empty()).then_some(scope);
+/// Sets the scope that `--group` sets for those of these words that mean a group.
+fn choose(world: &mut World, words: &[&str]) {
+    let entra = world.entra();
+    let mapped = with_azure(&world.settings.mappings, &entra);
+    let names = GroupNames::of_mappings(&mapped);
+    let meaning = words.iter().filter(|word| !names.meant(word).is_empty());
+    let words: Vec<String> = meaning.map(ToString::to_string).collect();
+    world.scope = choose_scope(&words, &world.settings, &entra).unwrap();
 }
 
 /// What happens to the directories between a review and an apply.

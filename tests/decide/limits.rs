@@ -1,7 +1,7 @@
 //! The safety limits, at every size.
 
+use keycloak_to_azure::group_names::{GroupNames, is_among, with_azure};
 use keycloak_to_azure::guard::allowed_removals;
-use keycloak_to_azure::mapping::{is_among, is_named};
 use keycloak_to_azure::plan::{BlockCode, Overrides};
 use keycloak_to_azure::render::{Style, html, markdown, text};
 use keycloak_to_azure::settings::{Limit, Limits, RemovalPolicy};
@@ -416,10 +416,13 @@ fn who_names_a_group_by_its_id_does_not_mean_another_that_is_called_so() {
         .map(|block| (block.group.as_ref().unwrap().id.clone(), block.flag.clone()))
         .collect();
     assert_eq!(blocked, [(ops.clone(), format!("--allow-empty {ops}"))]);
-    let mapping = &world.settings.mappings[1];
-    let group = world.group_of(mapping);
-    assert!(is_named(ops.as_str(), mapping, group));
-    assert!(!is_named(team.as_str(), mapping, group));
+    let entra = world.entra();
+    let names = GroupNames::of_mappings(&with_azure(&world.settings.mappings, &entra));
+    for id in [&team, &ops] {
+        let meant = names.meant(id.as_str()).into_iter();
+        assert_eq!(meant.map(|group| &group.id).collect::<Vec<_>>(), [id]);
+    }
+    let group = world.group_of(&world.settings.mappings[1]);
     assert!(!is_among(&world.overrides.without_witness, group));
 }
 

@@ -12,6 +12,7 @@ mod deleted;
 mod execute;
 mod explain;
 mod generate;
+mod group_names;
 mod invitations;
 mod limits;
 mod matching;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Parser;
 use keycloak_to_azure::cli::{Cli, Command};
-use keycloak_to_azure::mapping::is_named;
+use keycloak_to_azure::group_names::name_groups;
 use keycloak_to_azure::matching::invitation_obstacle;
 use keycloak_to_azure::model::{Address, ObjectId};
 use keycloak_to_azure::plan::{
@@ -684,23 +684,12 @@ fn lift(world: &mut World, flag: &str) {
         max_invitations,
         allow_empty,
         without_witness,
-    } = args.limits.overrides().unwrap();
-    let named = |names: BTreeSet<String>| -> BTreeSet<String> {
-        names
-            .iter()
-            .map(|name| {
-                let mappings = world.settings.mappings.iter();
-                let named: BTreeSet<_> = mappings
-                    .map(|mapping| (mapping, world.group_of(mapping)))
-                    .filter(|(mapping, group)| is_named(name, mapping, group))
-                    .map(|(_, group)| group.id.to_string())
-                    .collect();
-                assert_eq!(named.len(), 1, "{name} means {named:?}");
-                named.into_iter().next().unwrap()
-            })
-            .collect()
-    };
-    let (allow_empty, without_witness) = (named(allow_empty), named(without_witness));
+    } = name_groups(
+        &args.limits.overrides().unwrap(),
+        &world.settings,
+        &world.entra(),
+    )
+    .unwrap();
     let overrides = &mut world.overrides;
     overrides.max_removals = max_removals.or(overrides.max_removals);
     overrides.max_removals_percent = max_removals_percent.or(overrides.max_removals_percent);

@@ -4,9 +4,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The core, by the paths of its modules.
-const CORE: [&str; 17] = [
-    "audit", "compare", "diff", "explain", "guard", "mapping", "matching", "model", "plan",
-    "removal", "render", "report", "settings", "snapshot", "undo", "verify", "wording",
+const CORE: [&str; 18] = [
+    "audit",
+    "compare",
+    "diff",
+    "explain",
+    "group_names",
+    "guard",
+    "mapping",
+    "matching",
+    "model",
+    "plan",
+    "removal",
+    "render",
+    "report",
+    "settings",
+    "snapshot",
+    "undo",
+    "verify",
+    "wording",
 ];
 
 /// Crates and modules that only the shell uses.
