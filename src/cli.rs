@@ -126,7 +126,7 @@ pub struct PlanArgs {
     /// How it is shown.
     #[command(flatten)]
     pub presentation: PresentationArgs,
-    /// Plan only the groups of these mappings (a Keycloak or Azure name of a mapping; repeatable)
+    /// Plan only the groups of these mappings (a Keycloak or Azure name of a mapping, or the id of an Azure group; repeatable)
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
     /// Exit with 2 if there are changes
@@ -150,7 +150,8 @@ pub struct LimitArgs {
     /// Invitations in the plan: a number, 0 to forbid, or off
     #[arg(long, value_name = "N", value_parser = parse_limit, allow_negative_numbers = true)]
     pub max_invitations: Option<Limit>,
-    /// A group whose removals need no witness from the realm's user federation (a Keycloak or Azure name of a mapping; repeatable)
+    /// A group whose removals need no witness from the realm's user federation (a Keycloak or Azure name of a mapping, or the id of an Azure
+    /// group; repeatable)
     #[arg(long, value_name = "NAME")]
     pub without_witness: Vec<String>,
 }

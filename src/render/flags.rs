@@ -2,13 +2,16 @@
 
 use std::fmt::Write;
 
+use crate::model::ObjectId;
 use crate::plan::{Block, Overrides, Plan};
 use crate::settings::Limit;
 
 use super::escape::plain;
 use super::words::counted;
 
-/// Returns the command that makes the same plan with every limit that blocks it lifted.
+/// Returns the command that makes the same plan with every limit that blocks it lifted. A plan for some groups does not hold the other
+/// mappings, so it cannot tell whether the name of a group means another one too: its groups are called by their ids. What stands in the
+/// overrides and the blocks was named with all mappings at hand ([`crate::group_names`]).
 pub(super) fn lifting_command(plan: &Plan) -> String {
     let mut command = match &plan.undoes {
         None => String::from("keycloak-to-azure plan"),
@@ -17,11 +20,12 @@ pub(super) fn lifting_command(plan: &Plan) -> String {
             shell_word(&run.run_id)
         ),
     };
-    let mut chosen: Vec<&str> = Vec::new();
+    let mut chosen: Vec<&ObjectId> = Vec::new();
     for mapping in plan.scope.iter().flatten() {
-        if !chosen.contains(&mapping.azure.name.as_str()) {
-            chosen.push(&mapping.azure.name);
-            let _ = write!(command, " --group {}", shell_word(&mapping.azure.name));
+        let id = &mapping.azure.id;
+        if !chosen.contains(&id) {
+            chosen.push(id);
+            let _ = write!(command, " --group {id}");
         }
     }
     let lifting = lifting_flags(&plan.blocks);
@@ -209,8 +213,28 @@ mod tests {
         ];
         assert_eq!(
             lifting_command(&plan),
-            "keycloak-to-azure plan --group acme-platform --max-removals 25% --allow-empty acme-platform \
-             --max-removals 40 --max-invitations 400"
+            format!(
+                "keycloak-to-azure plan --group {} --max-removals 25% --allow-empty acme-platform --max-removals 40 \
+                 --max-invitations 400",
+                plan.groups[0].azure.id
+            )
+        );
+    }
+
+    #[test]
+    fn each_group_of_a_scope_is_named_once_whatever_it_is_called() {
+        let mut plan = samples::scoped_with_overrides();
+        plan.overrides = Overrides::default();
+        let mapping = plan.scope.iter().flatten().next().unwrap().clone();
+        let mut namesake = mapping.clone();
+        namesake.azure.id = "5a3e0000-0000-4000-8000-000000000001".parse().unwrap();
+        plan.scope = Some(vec![mapping.clone(), mapping.clone(), namesake.clone()]);
+        assert_eq!(
+            lifting_command(&plan),
+            format!(
+                "keycloak-to-azure plan --group {} --group {}",
+                mapping.azure.id, namesake.azure.id
+            )
         );
     }
 }

@@ -22,6 +22,7 @@ mod hostile_text;
 mod house;
 mod invitations;
 mod kills;
+mod lifting;
 mod logins;
 mod long_runs;
 mod man;
