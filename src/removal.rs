@@ -12,7 +12,7 @@ use crate::matching::{
     Matching, Names, Standing, address_of, addresses_in_keycloak, addresses_of, can_be_invited,
     in_entra, name_of, name_of_account,
 };
-use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
+use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId, fold};
 use crate::plan::{
     About, Federation, FederationSource, Problem, ProblemCode, Provider, RemovalReason,
 };
@@ -299,7 +299,7 @@ pub fn judge(
     };
     let mut found: BTreeMap<&PersonId, &FoundPerson> = BTreeMap::new();
     // An address of the account, and whether anybody has it, under any domain that is rewritten to its own.
-    let mut is_known: BTreeMap<Address, bool> = BTreeMap::new();
+    let mut is_known: BTreeMap<BTreeSet<Address>, bool> = BTreeMap::new();
     for address in &candidate.addresses {
         let Some(people) = proofs.found.get(address) else {
             return evidence.hold(candidate, Missing::NotLookedUp(address.clone()));
@@ -311,9 +311,8 @@ pub fn judge(
                 None => return evidence.hold(candidate, Missing::NotLookedUp(address.clone())),
             }
         }
-        *is_known
-            .entry(in_entra(address, inputs.settings))
-            .or_default() |= !people.is_empty();
+        let written = in_entra(address, inputs.settings).spellings();
+        *is_known.entry(written).or_default() |= !people.is_empty();
         found.extend(people.iter().map(|found| (&found.person.id, found)));
     }
     if candidate.addresses.is_empty() {
@@ -371,15 +370,7 @@ pub fn judge(
     }
     // Several people with the address: it is "disabled" only if all of them are.
     let reason = reasons.last().copied().unwrap_or(RemovalReason::LeftGroup);
-    let address = found
-        .values()
-        .filter_map(|found| address_of(&found.person, inputs.settings))
-        .min()
-        .map_or_else(
-            || own_address(candidate.account),
-            |address| address.to_string(),
-        );
-    Judgement::Remove(reason, address)
+    Judgement::Remove(reason, evidence.address_to_show(candidate, &found))
 }
 
 /// What an account is called by when Keycloak does not know it: its mail, or its user principal name.
@@ -603,6 +594,27 @@ impl Evidence<'_> {
                     .clone()
             })
             .unwrap_or_else(|| id.to_string())
+    }
+
+    /// By which of the addresses in Keycloak reviewers know whom the removal is about. Its owner's, or the account's own, if somebody has that: who
+    /// has another one may be somebody else.
+    fn address_to_show(
+        &self,
+        candidate: &Candidate<'_>,
+        found: &BTreeMap<&PersonId, &FoundPerson>,
+    ) -> String {
+        let own = own_address(candidate.account);
+        let address_of = |found: &&FoundPerson| {
+            let address = address_of(&found.person, self.inputs.settings);
+            address.map(|address| address.to_string())
+        };
+        let of_owner = candidate.owner.and_then(|owner| found.get(owner));
+        let addresses: BTreeSet<String> = found.values().filter_map(address_of).collect();
+        let is_own = |address: &&String| **address == fold(&own);
+        of_owner
+            .and_then(address_of)
+            .or_else(|| addresses.iter().find(is_own).or(addresses.first()).cloned())
+            .unwrap_or(own)
     }
 
     fn hold(&self, candidate: &Candidate<'_>, missing: Missing) -> Judgement {

@@ -886,6 +886,35 @@ fn an_address_is_the_same_however_it_is_written() {
 }
 
 #[test]
+fn a_removal_is_called_by_its_owners_address_and_never_by_another_persons() {
+    // Zoe's account also has the address of Adam, who has an account of his own.
+    let mut world = team_of(8);
+    world.map("/other", "acme-other");
+    for username in ["zoe", "adam"] {
+        world.person(username);
+        world.account(username);
+        world.join(username, "/other");
+    }
+    let adams = "adam@partner.example".to_owned();
+    let zoe = world.account("zoe");
+    zoe.other_mails.push(adams);
+    let zoe = zoe.id.clone();
+    world.add_member(&zoe, "acme-team");
+    let named = |world: &World| -> Vec<String> {
+        let plan = world.plan();
+        let removes = plan.changes.iter().filter_map(|change| match change {
+            Change::Remove(remove) => Some(remove.account.email.clone()),
+            _ => None,
+        });
+        removes.collect()
+    };
+    assert_eq!(named(&world), ["zoe@partner.example"]);
+    // Nobody in the mapped groups any more.
+    world.leave("zoe", "/other");
+    assert_eq!(named(&world), ["zoe@partner.example"]);
+}
+
+#[test]
 fn somebody_invited_under_the_name_of_somebody_unknown_is_pointed_out() {
     let mut world = team_of(8);
     world.delete("p0");
