@@ -114,11 +114,6 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Whether it says which account it is.
-    pub fn has_account(&self) -> bool {
-        self.id != NOTHING
-    }
-
     /// Who it is, what their account is like, and what there is to say.
     pub fn cells(&self) -> [&str; 4] {
         [&self.name, &self.email, &self.account, &self.words]

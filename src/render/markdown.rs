@@ -16,9 +16,9 @@ use super::flags::{override_flags, shell_flag, shell_word};
 use super::layout::{Columns, quoted_line};
 use super::words::{
     ABOUT_TEXT, Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemHeading, ProblemWords,
-    Reception, UndoWords, addition_reason, address, again, already_so, blocks_with_questions,
-    changed_first, configuration, counted, federation, field_changes, grouped, invited_as,
-    invited_name, losses, name, nothing_to_do, other_members, people_removed, place,
+    Reception, UndoWords, addition_reason, address, addresses_of_removed, again, already_so,
+    blocks_with_questions, changed_first, configuration, counted, federation, field_changes,
+    grouped, invited_as, invited_name, losses, name, nothing_to_do, other_members, place,
     sentence as words, time, totals, undo_words,
 };
 
@@ -478,7 +478,7 @@ fn before_and_after(plan: &Plan, people: People) -> Option<Part> {
 }
 
 fn who_to_tell(plan: &Plan) -> Option<Part> {
-    let addresses = people_removed(&Changes::of(plan).remove);
+    let addresses = addresses_of_removed(&Changes::of(plan).remove);
     let part = Part {
         items: addresses
             .iter()

@@ -125,14 +125,15 @@ pub(super) fn totals(plan: &Plan) -> String {
 }
 
 /// Returns the addresses of the people removed, each once.
-pub(super) fn people_removed<'a>(removals: &[&'a Remove]) -> BTreeSet<&'a str> {
+pub(super) fn addresses_of_removed<'a>(removals: &[&'a Remove]) -> BTreeSet<&'a str> {
     let emails = removals.iter().map(|remove| remove.account.email.as_str());
     emails.collect()
 }
 
 /// Returns what removals come to, "2 people lose 3 memberships in all"; `None` if there are none.
 pub(super) fn losses(removals: &[&Remove]) -> Option<String> {
-    let who = match people_removed(removals).len() {
+    let accounts = removals.iter().map(|remove| &remove.account.id);
+    let who = match accounts.collect::<BTreeSet<_>>().len() {
         0 => return None,
         1 => "1 person loses".to_owned(),
         number => format!("{} lose", counted(number, "person", "people")),

@@ -1,14 +1,13 @@
 //! The changes of a plan once more, by person: everything that happens to somebody in one place.
 
-use crate::plan::Plan;
-use crate::render::redact::token_of;
+use crate::plan::{AccountName, NewMember, Plan};
 use crate::render::words::{
     ProblemWords, addition_reason, field_changes, invited_as, invited_name, name,
 };
 
 use super::markup::Html;
 use super::page::{Kind, Section};
-use super::people::{self, Everybody, Shown};
+use super::people::{self, Everybody, Shown, Whom};
 use super::plan::View;
 
 /// Returns everybody to whom something happens, in the order of their addresses.
@@ -34,27 +33,37 @@ pub(super) fn say_changes(
     said: impl Fn(Kind, Html) -> (Kind, Html),
 ) {
     let (changes, labels) = (&view.changes, &view.labels);
-    let mut say = |name: String, email: &str, kind: Kind, line: Html| {
-        let who = || view.who(name, email);
+    let mut say = |name: String, whom: Whom<'_>, kind: Kind, line: Html| {
+        let who = || view.who(name, whom.email);
         let (kind, line) = said(kind, line);
-        everybody.say(token_of(email), who, kind, line);
+        everybody.say(whom, who, kind, line);
     };
     for remove in &changes.remove {
         let reason = labels.removal_reason(remove, str::to_owned);
         let line = about_group("leaves ", &labels.of_group(&remove.group), &reason);
-        let (called, email) = (&remove.account.display_name, &remove.account.email);
-        say(name(called.as_deref()), email, Kind::Out, line);
+        let AccountName {
+            id,
+            email,
+            display_name,
+        } = &remove.account;
+        let whom = Whom::new(email, Some(id));
+        say(name(display_name.as_deref()), whom, Kind::Out, line);
     }
     for invite in &changes.invite {
         let line = Html::text(&format!("is invited {}", invited_as(invite)));
-        let email = invite.email.as_str();
-        say(invited_name(invite), email, Kind::In, line);
+        let whom = Whom::new(invite.email.as_str(), None);
+        say(invited_name(invite), whom, Kind::In, line);
     }
     for update in &changes.update {
-        let (called, email) = (&update.account.display_name, &update.account.email);
+        let AccountName {
+            id,
+            email,
+            display_name,
+        } = &update.account;
         for field in field_changes(&update.fields, view.people) {
             let line = Html::text(&format!("is updated: {field}"));
-            say(name(called.as_deref()), email, Kind::Change, line);
+            let whom = Whom::new(email, Some(id));
+            say(name(display_name.as_deref()), whom, Kind::Change, line);
         }
     }
     for add in &changes.add {
@@ -63,8 +72,13 @@ pub(super) fn say_changes(
             &labels.of_group(&add.group),
             &addition_reason(add),
         );
-        let (called, email) = (&add.account.display_name, add.account.email.as_str());
-        say(name(called.as_deref()), email, Kind::In, line);
+        let NewMember {
+            id,
+            email,
+            display_name,
+        } = &add.account;
+        let whom = Whom::new(email.as_str(), id.as_ref());
+        say(name(display_name.as_deref()), whom, Kind::In, line);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Everybody a page tells of, each once, with everything that there is to say of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use crate::model::{PersonId, fold};
+use crate::model::{ObjectId, PersonId, fold};
 use crate::plan::About;
 use crate::render::redact::token_of;
 use crate::render::words::{People, address, counted, grouped};
@@ -17,7 +17,9 @@ const TABLE: usize = 100;
 /// Somebody.
 struct Person {
     who: Vec<Html>,
-    address: String,
+    /// What they are called: their address, or what stands for it.
+    called: String,
+    has_account: bool,
     lines: Vec<(Kind, Html)>,
 }
 
@@ -27,42 +29,100 @@ impl Person {
     }
 }
 
+/// By what somebody is known.
+#[derive(Clone, Copy)]
+pub(super) struct Whom<'w> {
+    /// The address, or whatever stands for it.
+    pub email: &'w str,
+    /// The account, if there is one already. Two accounts with one address are two.
+    pub account: Option<&'w ObjectId>,
+    /// Who it is in Keycloak, where that is known.
+    pub person: Option<&'w PersonId>,
+}
+
+impl<'w> Whom<'w> {
+    pub fn new(email: &'w str, account: Option<&'w ObjectId>) -> Self {
+        Self {
+            email,
+            account,
+            person: None,
+        }
+    }
+}
+
 /// Everybody.
 #[derive(Default)]
 pub(super) struct Everybody {
-    /// By their address, or what stands for it, in lower case.
-    people: BTreeMap<String, Person>,
-    /// What people in Keycloak are here.
-    in_keycloak: HashMap<PersonId, String>,
+    people: Vec<Person>,
+    by_account: HashMap<ObjectId, usize>,
+    by_person: HashMap<PersonId, usize>,
+    /// By what they are called first.
+    by_address: HashMap<String, Vec<usize>>,
 }
 
 impl Everybody {
-    /// Says something of somebody who is known by an address, or by whatever stands for it. What is said of them first also says in
-    /// cells who they are.
-    pub fn say(&mut self, email: &str, who: impl FnOnce() -> Vec<Html>, kind: Kind, line: Html) {
-        let person = self.people.entry(fold(email)).or_insert_with(|| Person {
-            who: who(),
-            address: address(email),
-            lines: Vec::new(),
+    /// Says something of somebody. What is said of them first also says in cells who they are.
+    pub fn say(&mut self, whom: Whom<'_>, who: impl FnOnce() -> Vec<Html>, kind: Kind, line: Html) {
+        let at = self.place_of(whom).unwrap_or_else(|| {
+            self.people.push(Person {
+                who: who(),
+                called: fold(token_of(whom.email)),
+                has_account: false,
+                lines: Vec::new(),
+            });
+            let at = self.people.len() - 1;
+            self.by_address
+                .entry(fold(whom.email))
+                .or_default()
+                .push(at);
+            at
         });
+        if let Some(account) = whom.account {
+            self.by_account.insert(account.clone(), at);
+        }
+        if let Some(person) = whom.person {
+            self.by_person.insert(person.clone(), at);
+        }
+        let person = &mut self.people[at];
+        person.has_account |= whom.account.is_some();
         person.lines.push((kind, line));
     }
 
-    /// The same of those whom a problem is about and of whom something is said already; of others, nothing.
-    pub fn say_problem(&mut self, about: &About, kind: Kind, line: &Html) {
-        let by_address = about.emails.iter().map(|email| fold(token_of(email)));
-        let in_keycloak = about.people.iter();
-        let in_keycloak = in_keycloak.filter_map(|person| self.in_keycloak.get(person).cloned());
-        for whom in by_address.chain(in_keycloak).collect::<BTreeSet<_>>() {
-            if let Some(person) = self.people.get_mut(&whom) {
-                person.lines.push((kind, line.clone()));
+    fn place_of(&self, whom: Whom<'_>) -> Option<usize> {
+        let called_so = self.by_address.get(&fold(whom.email)).into_iter().flatten();
+        let mut called_so = called_so.copied();
+        match whom.account {
+            None => called_so.next(),
+            Some(account) => {
+                let known = self.by_account.get(account).copied();
+                known.or_else(|| called_so.find(|at| !self.people[*at].has_account))
             }
         }
     }
 
-    /// Says who somebody is in Keycloak.
-    pub fn identify(&mut self, person: &PersonId, email: &str) {
-        self.in_keycloak.insert(person.clone(), fold(email));
+    /// Says a problem of those whom it is about and of whom something is said already; of others, nothing.
+    pub fn say_problem(&mut self, about: &About, kind: Kind, line: &Html) {
+        let account = about
+            .account
+            .as_ref()
+            .and_then(|id| self.by_account.get(id));
+        // The first address is that of the account.
+        let emails = about.emails.iter().skip(usize::from(account.is_some()));
+        let by_address = emails
+            .filter_map(|email| self.by_address.get(&fold(email)))
+            .flatten();
+        let by_person = about
+            .people
+            .iter()
+            .filter_map(|person| self.by_person.get(person));
+        let places: BTreeSet<usize> = by_address
+            .chain(by_person)
+            .chain(account)
+            .copied()
+            .collect();
+        for at in places {
+            self.people[at].lines.push((kind, line.clone()));
+        }
     }
 }
 
@@ -85,7 +145,8 @@ pub(super) struct Shown {
 /// Returns the section with everybody in it. Below each heading they stand in the order of their addresses, or
 /// of what stands for these.
 pub(super) fn by_person(everybody: &Everybody, shown: &Shown) -> Section {
-    let mut rest: Vec<&Person> = everybody.people.values().collect();
+    let mut rest: Vec<&Person> = everybody.people.iter().collect();
+    rest.sort_by(|one, other| one.called.cmp(&other.called));
     let mut body = Html::default();
     for (heading, kind) in shown.first {
         let (these, others): (Vec<&Person>, Vec<&Person>) =
@@ -144,7 +205,8 @@ fn tables(people: &[&Person], shown: &Shown) -> Html {
 /// By which somebody is found who is folded away.
 fn summary(numbers: &str, people: &[&Person]) -> Html {
     let ends = [people.first(), people.last()];
-    let [first, last] = ends.map(|end| Html::name(end.map_or("", |person| &person.address)));
+    let [first, last] =
+        ends.map(|end| Html::name(&end.map_or_else(String::new, |person| address(&person.called))));
     Html::text(&format!("{numbers}: "))
         .and(&first)
         .and(&Html::text(" to "))

@@ -12,9 +12,10 @@ use crate::render::flags::{lifting_command, override_flags, shell_flag, shell_wo
 use crate::render::text::REDACTED;
 use crate::render::words::{
     ABOUT_TEXT, Changes, GroupLabels, PROBLEM_HEADINGS, People, ProblemWords, Reception, UndoWords,
-    addition_reason, address, again, already_so, blocks_with_questions, changed_first,
-    configuration, counted, federation, field_changes, grouped, invited_as, invited_name, losses,
-    name, nothing_to_do, other_members, people_removed, place, sentence, time, totals, undo_words,
+    addition_reason, address, addresses_of_removed, again, already_so, blocks_with_questions,
+    changed_first, configuration, counted, federation, field_changes, grouped, invited_as,
+    invited_name, losses, name, nothing_to_do, other_members, place, sentence, time, totals,
+    undo_words,
 };
 
 use super::by_group::by_group;
@@ -463,7 +464,7 @@ fn groups(view: &View<'_>, changed: &[GroupDiff<'_>]) -> Section {
 fn who_to_tell(view: &View<'_>) -> Section {
     // Tokens are nobody's address.
     let emails = match view.people {
-        People::Named => people_removed(&view.changes.remove),
+        People::Named => addresses_of_removed(&view.changes.remove),
         People::Redacted => [].into(),
     };
     let number = emails.len();

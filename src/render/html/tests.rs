@@ -14,6 +14,7 @@ use crate::compare::Comparison;
 use crate::plan::{About, Change, Plan, RemovalReason};
 use crate::render::samples::{self, HOSTILE};
 use crate::render::tests::nasty;
+use crate::render::words::{Changes, losses};
 use crate::render::{
     Redacted, RedactedComparison, RedactedReport, RedactionKey, audit_html, comparison_html, html,
     report_html,
@@ -364,6 +365,7 @@ fn long_report(number: usize) -> Report {
     let (added, removed, failed) = (of(4), of(7), of(1));
     let mut outcomes = vec![added; number];
     for (at, reported) in outcomes.iter_mut().enumerate() {
+        reported.account.id = Some(samples::id(10_000 + at));
         reported.account.email = format!("person{at}@partner.example");
         reported.account.display_name = Some(format!("Person {at}"));
     }
@@ -595,6 +597,37 @@ fn the_problem_of_somebody_stands_beside_what_happens_to_them() {
     let shown = Read::of(&html(&plan));
     assert!(shown.holds(&format!("Problem: {}", plan.problems[0].message)));
     assert!(!shown.holds(&format!("Problem: {}", plan.problems[1].message)));
+}
+
+#[test]
+fn two_accounts_with_one_address_are_two_people() {
+    let mut plan = samples::every_kind();
+    let removes = [(71, "Dup One"), (72, "Dup Two")].map(|(number, name)| {
+        let group = samples::group(number, "acme-platform");
+        samples::remove(
+            group,
+            number,
+            name,
+            "dup@gone.example",
+            RemovalReason::UnknownToKeycloak,
+        )
+    });
+    plan.changes = removes.into();
+    let mut problem = plan.problems[0].clone();
+    "stays in acme-platform".clone_into(&mut problem.message);
+    problem.about = About::account(&samples::id(72), "dup@gone.example");
+    plan.problems.push(problem);
+    let page = html(&plan);
+    let (_, by_person) = page.split_once("id=\"by-person\"").unwrap();
+    in_order(
+        by_person,
+        &["Dup One", "Dup Two", "Problem: stays in acme-platform"],
+    );
+    assert!(
+        losses(&Changes::of(&plan).remove)
+            .unwrap()
+            .starts_with("2 people lose")
+    );
 }
 
 #[test]

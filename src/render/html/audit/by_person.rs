@@ -1,33 +1,23 @@
 //! An audit once more, by person: which groups somebody is in and why, and which they are missing from.
 
-use std::collections::BTreeMap;
-
 use crate::audit::Audit;
+use crate::model::ObjectId;
 use crate::render::audit::{Document, Finding, List, Row};
 use crate::render::html::markup::Html;
 use crate::render::html::page::{Kind, OPEN, Section};
-use crate::render::html::people::{self, Everybody, Shown};
+use crate::render::html::people::{self, Everybody, Shown, Whom};
 use crate::render::words::{People, ProblemWords};
 
 /// Returns everybody, those first of whom there is something to look into.
 pub(super) fn by_person(audit: &Audit, document: &Document) -> Section {
     let mut everybody = Everybody::default();
-    // Beside the groups, accounts are called by their own address, which may be another than that of their person.
-    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
     for group in &document.groups {
         for (row, finding) in rows_of(&group.lists) {
-            if let Some(whom) = &row.whom {
-                owners.insert(&row.id, whom);
-                say(&mut everybody, whom, row, &in_group(finding, &group.name));
-            }
+            say(&mut everybody, row, &in_group(finding, &group.name));
         }
     }
     for (row, finding) in rows_of(&document.lists) {
-        let owner = owners.get(row.id.as_str()).copied();
-        if let Some(whom) = owner.filter(|_| row.has_account()).or(row.whom.as_deref()) {
-            let about = Html::text(beside_groups(finding));
-            say(&mut everybody, whom, row, &about);
-        }
+        say(&mut everybody, row, &Html::text(beside_groups(finding)));
     }
     for problem in &audit.problems {
         let words = ProblemWords::of(problem);
@@ -53,7 +43,16 @@ fn rows_of(lists: &[List]) -> impl Iterator<Item = (&Row, Finding)> {
         .flat_map(|list| list.rows.iter().map(|row| (row, list.finding)))
 }
 
-fn say(everybody: &mut Everybody, whom: &str, row: &Row, what: &Html) {
+fn say(everybody: &mut Everybody, row: &Row, what: &Html) {
+    let Some(email) = &row.whom else {
+        return;
+    };
+    let account = row.id.parse::<ObjectId>().ok();
+    let whom = Whom {
+        email,
+        account: account.as_ref(),
+        person: row.person.as_ref(),
+    };
     let kind = if row.to_look_into {
         Kind::Warning
     } else {
@@ -62,9 +61,6 @@ fn say(everybody: &mut Everybody, whom: &str, row: &Row, what: &Html) {
     let who = || vec![Html::text(&row.name), Html::text(&row.email)];
     let line = what.clone().and(&Html::text(&format!(": {}", row.words)));
     everybody.say(whom, who, kind, line);
-    if let Some(person) = &row.person {
-        everybody.identify(person, whom);
-    }
 }
 
 fn in_group(finding: Finding, group: &str) -> Html {

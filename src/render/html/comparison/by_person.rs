@@ -4,8 +4,7 @@ use crate::render::comparison::details::{change_details, problem_details, remova
 use crate::render::html::by_person::{say_changes, say_problems};
 use crate::render::html::markup::Html;
 use crate::render::html::page::{Kind, OPEN, Section};
-use crate::render::html::people::{self, Everybody, Shown};
-use crate::render::redact::token_of;
+use crate::render::html::people::{self, Everybody, Shown, Whom};
 use crate::report::object_of;
 
 use super::{View, then_and_now};
@@ -36,7 +35,8 @@ fn everybody(view: &View<'_>) -> Everybody {
         let (who, what) = view.subject(&differing.newer);
         let details = change_details(differing, &view.labels, view.people);
         let line = Html::text(&format!("differs: {what}")).and(&then_and_now(&details));
-        everybody.say(token_of(&account.email), || who, Kind::Change, line);
+        let whom = Whom::new(&account.email, account.id.as_ref());
+        everybody.say(whom, || who, Kind::Change, line);
     }
     say_changes(&mut everybody, &view.went, went);
     say_problems(&mut everybody, view.came.plan, came);

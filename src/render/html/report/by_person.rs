@@ -1,12 +1,11 @@
 //! What became of everybody, over all runs of a report.
 
-use crate::render::redact::token_of;
 use crate::render::words::{GroupLabels, People, name};
 
 use super::entries::Entry;
 use crate::render::html::markup::Html;
 use crate::render::html::page::{Kind, OPEN, Section};
-use crate::render::html::people::{self as list, Everybody, Shown};
+use crate::render::html::people::{self as list, Everybody, Shown, Whom};
 
 /// Returns everybody, those first of whom something is not done, then those who left a group.
 pub(super) fn by_person(
@@ -28,7 +27,8 @@ pub(super) fn by_person(
             (Some(run), People::Redacted) => format!("{words} ({run})"),
             (None, _) => words,
         });
-        everybody.say(token_of(&account.email), who, entry.kind, line);
+        let whom = Whom::new(&account.email, account.id.as_ref());
+        everybody.say(whom, who, entry.kind, line);
     }
     let shown = Shown {
         caption: "What became of whom",
