@@ -232,7 +232,11 @@ pub fn explain(
         .filter(|(_, change)| subject.is_of(change))
         .map(|(number, _)| number)
         .collect();
-    let planned: BTreeSet<_> = plan.changes.iter().map(identity).collect();
+    let planned: BTreeSet<_> = (plan.changes.iter())
+        .map(|change| (change.action(), change.identity(plan.kind)))
+        .collect();
+    let is_planned =
+        |change: &Change| planned.contains(&(change.action(), change.identity(plan.kind)));
     Explanation {
         address: answers.address.clone(),
         in_entra: Some(in_entra(&answers.address, settings))
@@ -256,7 +260,7 @@ pub fn explain(
         further: fresh
             .changes
             .iter()
-            .filter(|change| subject.is_of(change) && !planned.contains(&identity(change)))
+            .filter(|change| subject.is_of(change) && !is_planned(change))
             .cloned()
             .collect(),
         accounts: explained,
@@ -501,18 +505,4 @@ fn numbered(plan: &Plan) -> impl Iterator<Item = (usize, &Change)> {
         .iter()
         .enumerate()
         .map(|(at, change)| (at + 1, change))
-}
-
-/// What makes two changes the same one: the action and its object.
-fn identity(change: &Change) -> (&'static str, String, Option<&ObjectId>) {
-    match change {
-        Change::Invite(invite) => ("invite", invite.email.to_string(), None),
-        Change::Update(update) => ("update", update.account.id.to_string(), None),
-        Change::Add(add) => ("add", add.account.email.to_string(), Some(&add.group.id)),
-        Change::Remove(remove) => (
-            "remove",
-            remove.account.id.to_string(),
-            Some(&remove.group.id),
-        ),
-    }
 }
