@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, ErrorKind, Write as _};
+use std::io::{self, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -37,15 +37,10 @@ impl ReportFile {
     /// open.
     pub fn open(path: &Path, plan: &Plan) -> anyhow::Result<(Self, EarlierRuns)> {
         let shown = path.display();
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options
-            .open(path)
-            .with_context(|| format!("failed to open the report {shown}"))?;
+        let file =
+            open_to_write(path).with_context(|| format!("failed to open the report {shown}"))?;
         // Before it is read: what the other run does from here on would be missing.
-        lock(&file, path)?;
+        lock(&file, path, &FOR_A_RUN)?;
         let (report, ending) = read_lines(&file).map_err(|unreadable| match unreadable {
             Unreadable::Failed(error) => {
                 anyhow::Error::new(error).context(format!("failed to read the report {shown}"))
@@ -55,29 +50,73 @@ impl ReportFile {
             )),
         })?;
         let earlier = earlier_runs(&report, PlanOfRun::of(plan));
+        let path = path.to_owned();
+        let mut opened = Self { path, file };
         if ending == Ending::WithinALine {
             // A run that was killed in the middle of a line; the next line must not be glued to it.
-            file.write_all(b"\n")
+            opened
+                .append("\n")
                 .with_context(|| format!("failed to write to the report {shown}"))?;
         }
-        let path = path.to_owned();
-        Ok((Self { path, file }, earlier))
+        Ok((opened, earlier))
+    }
+
+    /// Writes at the end, all of it or nothing.
+    fn append(&mut self, text: &str) -> io::Result<()> {
+        let end = self.file.seek(SeekFrom::End(0))?;
+        let written = self.file.write_all(text.as_bytes());
+        if written.is_err() {
+            // The next line must not be glued to one that the disk had no room for.
+            let _ = self.file.set_len(end);
+        }
+        written
     }
 }
 
+/// Opens a report, and makes it if there is none.
+fn open_to_write(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).create(true);
+    // What is opened for appending alone cannot be shortened on Windows.
+    if cfg!(windows) {
+        options.write(true).truncate(false);
+    } else {
+        options.append(true);
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// What to do where a report cannot be locked.
+struct Hints {
+    /// Another run has it.
+    in_use: &'static str,
+    /// The file system has no locks.
+    no_locks: &'static str,
+}
+
+const FOR_A_RUN: Hints = Hints {
+    in_use: "wait until it has ended, or stop it; then run this again, which finishes what it left",
+    no_locks: "name a file on another file system with --report",
+};
+
+const FOR_A_READER: Hints = Hints {
+    in_use: "wait until it has ended, or stop it; then run this again",
+    no_locks: "name a copy of it on another file system",
+};
+
 /// Two runs of a plan at once would each invite whom the other one is inviting. The lock goes with the process, so a run that was
 /// killed leaves none behind.
-fn lock(file: &File, path: &Path) -> anyhow::Result<()> {
+fn lock(file: &File, path: &Path, hints: &Hints) -> anyhow::Result<()> {
     let shown = path.display();
     match file.try_lock() {
         Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => anyhow::bail!(
-            "another run is using the report {shown}: wait until it has ended, or stop it; then run this again, which finishes what \
-             it left"
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| {
-            format!("failed to lock the report {shown}; name a file on another file system with --report")
-        }),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("another run is using the report {shown}: {}", hints.in_use)
+        }
+        Err(TryLockError::Error(error)) => Err(error)
+            .with_context(|| format!("failed to lock the report {shown}; {}", hints.no_locks)),
     }
 }
 
@@ -106,16 +145,37 @@ fn earlier_runs(report: &Report, plan: PlanOfRun<'_>) -> EarlierRuns {
 /// Reads a report that no run is writing.
 pub fn read_ended(path: &Path) -> anyhow::Result<Report> {
     let file = File::open(path).map_err(|error| cannot_read(path, error))?;
-    lock(&file, path)?;
-    let report = read(path);
+    lock(&file, path, &FOR_A_READER)?;
+    // Not opened once more: on Windows a lock keeps everybody else from reading, this process too.
+    let report = report_in(&file, path);
     let _ = file.unlock();
     report
 }
 
+/// Reads a report, also of a run that is still going; on Windows that fails, as nobody but the run can read it meanwhile.
+pub fn read(path: &Path) -> anyhow::Result<Report> {
+    let file = File::open(path).map_err(|error| cannot_read(path, error))?;
+    report_in(&file, path)
+}
+
+fn report_in(file: &File, path: &Path) -> anyhow::Result<Report> {
+    match read_lines(file) {
+        Ok((report, _)) => Ok(report),
+        Err(Unreadable::Failed(error)) => Err(cannot_read(path, error)),
+        Err(Unreadable::NotAReport(error)) => Err(anyhow::Error::new(error).context(format!(
+            "{} is not a report of this program",
+            path.display()
+        ))),
+    }
+}
+
 fn cannot_read(path: &Path, error: io::Error) -> anyhow::Error {
-    let hint = match error.kind() {
-        ErrorKind::NotFound => "; `keycloak-to-azure apply` writes one beside its plan",
-        _ => "",
+    let hint = if error.kind() == ErrorKind::NotFound {
+        "; `keycloak-to-azure apply` writes one beside its plan"
+    } else if is_locked_by_another(&error) {
+        "; a run is using it, and Windows lets nobody else read it until that has ended"
+    } else {
+        ""
     };
     anyhow::Error::new(error).context(format!(
         "failed to read the report {}{hint}",
@@ -123,18 +183,9 @@ fn cannot_read(path: &Path, error: io::Error) -> anyhow::Error {
     ))
 }
 
-/// Reads a report, also of a run that is still going.
-pub fn read(path: &Path) -> anyhow::Result<Report> {
-    let shown = path.display();
-    let file = File::open(path).map_err(|error| cannot_read(path, error))?;
-    match read_lines(&file) {
-        Ok((report, _)) => Ok(report),
-        Err(Unreadable::Failed(error)) => Err(cannot_read(path, error)),
-        Err(Unreadable::NotAReport(error)) => {
-            Err(anyhow::Error::new(error)
-                .context(format!("{shown} is not a report of this program")))
-        }
-    }
+/// Only Windows keeps others from reading what is locked (`ERROR_LOCK_VIOLATION`).
+fn is_locked_by_another(error: &io::Error) -> bool {
+    cfg!(windows) && error.raw_os_error() == Some(33)
 }
 
 /// How a report ends.
@@ -180,28 +231,18 @@ impl Recorder for ReportFile {
             text.push_str(&escape::json(&serde_json::to_string(line)?));
             text.push('\n');
         }
-        let whole = self.file.metadata().map(|metadata| metadata.len());
-        let write = |file: &mut File| {
-            let written = file.write_all(text.as_bytes());
-            if written.is_err() {
-                // The next line must not be glued to one that the disk had no room for.
-                if let Ok(whole) = whole {
-                    let _ = file.set_len(whole);
-                }
-            }
-            written?;
-            // An accepted invitation must not be forgotten even if the machine goes down: lists that lag could otherwise
-            // cause a second one. The rest can be read from the directory again.
-            let is_invitation =
-                |line: &Line| matches!(line, Line::Step(step) if step.write == Write::Invited);
+        // An accepted invitation must not be forgotten even if the machine goes down: lists that lag could otherwise cause a second
+        // one. The rest can be read from the directory again.
+        let is_invitation =
+            |line: &Line| matches!(line, Line::Step(step) if step.write == Write::Invited);
+        let written = self.append(&text).and_then(|()| {
             if lines.iter().any(is_invitation) {
-                file.sync_data()
+                self.file.sync_data()
             } else {
                 Ok(())
             }
-        };
-        write(&mut self.file)
-            .with_context(|| format!("failed to write to the report {}", self.path.display()))
+        });
+        written.with_context(|| format!("failed to write to the report {}", self.path.display()))
     }
 
     fn now(&self) -> jiff::Timestamp {
@@ -326,11 +367,34 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_written_at_the_end_wherever_that_is_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.report.jsonl");
+        drop(open_to_write(&path).unwrap());
+        // As it is opened on Windows, where the system does not see to it.
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let mut run = ReportFile {
+            file: file.unwrap(),
+            path: path.clone(),
+        };
+        run.append("1\n").unwrap();
+        let end = run.file.metadata().unwrap().len();
+        run.file.write_all(b"no room for mo").unwrap();
+        run.file.set_len(end).unwrap();
+        run.append("2\n").unwrap();
+        let mut of_another = OpenOptions::new().append(true).open(&path).unwrap();
+        of_another.write_all(b"3\n").unwrap();
+        run.append("4\n").unwrap();
+        drop(run);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n2\n3\n4\n");
+    }
+
+    #[test]
     fn a_report_is_for_one_run_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.report.jsonl");
         let file = File::create(&path).unwrap();
-        lock(&file, &path).unwrap();
+        lock(&file, &path, &FOR_A_RUN).unwrap();
         // Closing the file of the run alone would leave the lock with this one.
         let _of_a_child = file.try_clone().unwrap();
         let run = ReportFile {
@@ -338,14 +402,35 @@ mod tests {
             file,
         };
         let beside = File::open(&path).unwrap();
-        let refused = lock(&beside, &path).unwrap_err().to_string();
+        let refused = lock(&beside, &path, &FOR_A_RUN).unwrap_err().to_string();
         assert!(
             refused.contains("another run is using the report")
                 && refused.contains("wait until it has ended"),
             "{refused}"
         );
         drop(run);
-        lock(&beside, &path).unwrap();
+        lock(&beside, &path, &FOR_A_RUN).unwrap();
+    }
+
+    /// On Windows the lock keeps the file from being opened and read once more. Here nothing is there any more to open.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_report_is_read_through_the_file_that_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        // Who opens it once more can be faster than who removes it, now and then.
+        for _ in 0..30 {
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+            assert!(made.unwrap().success());
+            let path = pipe.clone();
+            let reading = std::thread::spawn(move || read_ended(&path));
+            let mut opened = OpenOptions::new().write(true).open(&pipe).unwrap();
+            std::fs::remove_file(&pipe).unwrap();
+            let line = start("r1", "sha256:a", false);
+            opened.write_all(line.as_bytes()).unwrap();
+            drop(opened);
+            assert_eq!(reading.join().unwrap().unwrap().runs.len(), 1);
+        }
     }
 
     #[test]

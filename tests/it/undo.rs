@@ -642,7 +642,10 @@ async fn the_report_is_neither_overwritten_nor_taken_while_a_run_writes_it() {
     let refused = undo(&stage, "").await;
     assert_eq!(refused.status, 1);
     assert!(
-        refused.err.contains("another run is using"),
+        refused.err.contains("another run is using")
+            && refused
+                .err
+                .ends_with("wait until it has ended, or stop it; then run this again\n"),
         "{}",
         refused.err
     );
