@@ -36,6 +36,8 @@ pub struct Draft<'a> {
     pub matching: Matching<'a>,
     /// For each of the groups, the members whom it does not want.
     candidates: Vec<Vec<Candidate<'a>>>,
+    /// Those of them who are not looked into, by group and account.
+    kept: HashMap<(ObjectId, ObjectId), Kept>,
     /// The limits that the candidates exceed.
     blocks: Vec<Block>,
     /// What is the matter with a directory and with nobody in particular.
@@ -59,16 +61,30 @@ pub struct Decision<'a> {
     pub blocks: Vec<Block>,
     /// What could not be covered.
     pub problems: Vec<Problem>,
-    /// The members, by group and account, of whom it is not proved that they have to go.
-    held: HashSet<(ObjectId, ObjectId)>,
+    /// The members who seemed to have to go and stay, by group and account.
+    kept: HashMap<(ObjectId, ObjectId), Kept>,
+}
+
+/// Why the plan does not remove a member who seemed to have to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// A safety limit blocks the group, and the plan does not show this one.
+    Blocked,
+    /// Keycloak does not know them, and the mapping removes only people whom it knows.
+    Stranger,
+    /// It is not proved that they have to go; a problem says what is missing.
+    NotConfirmed,
 }
 
 impl Decision<'_> {
-    /// Whether a member seems to have to go, and a problem says what is missing for a proof.
-    pub fn is_held(&self, group: &MappedGroup<'_>, account: &Account) -> bool {
-        let object = (group.azure.id.clone(), account.id.clone());
-        self.held.contains(&object)
+    /// Why a member who seemed to have to go stays. `None` if none of the candidates was this one, or if the plan removes it.
+    pub fn kept(&self, group: &MappedGroup<'_>, account: &Account) -> Option<Kept> {
+        self.kept.get(&membership(group, account)).copied()
     }
+}
+
+fn membership(group: &MappedGroup<'_>, account: &Account) -> (ObjectId, ObjectId) {
+    (group.azure.id.clone(), account.id.clone())
 }
 
 /// Works out everything that can be known without asking Keycloak about single people.
@@ -85,7 +101,7 @@ fn with_candidates<'a>(
     matching: Matching<'a>,
 ) -> Draft<'a> {
     let limits = limits_in_force(&inputs.settings.limits, inputs.overrides);
-    let mut blocks = Vec::new();
+    let (mut blocks, mut kept) = (Vec::new(), HashMap::new());
     let candidates = groups
         .iter()
         .map(|group| {
@@ -99,7 +115,9 @@ fn with_candidates<'a>(
                     &limits,
                 );
                 blocks.extend(verdict.blocks);
-                candidates.truncate(verdict.shown.unwrap_or(candidates.len()));
+                let shown = verdict.shown.unwrap_or(candidates.len());
+                let blocked = candidates.drain(shown.min(candidates.len())..);
+                kept.extend(blocked.map(|it| (membership(group, it.account), Kept::Blocked)));
             }
             candidates
         })
@@ -109,6 +127,7 @@ fn with_candidates<'a>(
         groups,
         matching,
         candidates,
+        kept,
         blocks,
         problems: Vec::new(),
     }
@@ -261,7 +280,7 @@ struct Entries {
     groups: Vec<PlannedGroup>,
     blocks: Vec<Block>,
     problems: Vec<Problem>,
-    held: HashSet<(ObjectId, ObjectId)>,
+    kept: HashMap<(ObjectId, ObjectId), Kept>,
 }
 
 impl<'d, 'a> Ledger<'d, 'a> {
@@ -270,6 +289,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
             draft,
             covered: HashMap::new(),
             entries: Entries {
+                kept: draft.kept.clone(),
                 blocks: draft.blocks.clone(),
                 problems: draft.problems.clone(),
                 ..Entries::default()
@@ -471,9 +491,12 @@ impl<'d, 'a> Ledger<'d, 'a> {
         federation: Option<&Federation>,
     ) -> usize {
         let inputs = &self.draft.inputs;
-        let mut removes = Vec::new();
-        let mut held = Vec::new();
+        let (mut removes, mut held) = (Vec::new(), Vec::new());
         for candidate in candidates {
+            let mut keep = |why| {
+                let membership = membership(group, candidate.account);
+                self.entries.kept.insert(membership, why);
+            };
             match judge(inputs, group, candidate, proofs, federation) {
                 Judgement::Remove(because, email) => removes.push(Remove {
                     group: group.name(),
@@ -485,19 +508,22 @@ impl<'d, 'a> Ledger<'d, 'a> {
                     because,
                 }),
                 Judgement::Hold(problem) => {
-                    let object = (group.azure.id.clone(), candidate.account.id.clone());
-                    self.entries.held.insert(object);
+                    keep(Kept::NotConfirmed);
                     held.push(problem);
                 }
-                Judgement::Stranger => {}
+                Judgement::Stranger => keep(Kept::Stranger),
             }
         }
         if group.removals == RemovalPolicy::Known {
             let limits = limits_in_force(&inputs.settings.limits, inputs.overrides);
             let joining = joining(inputs, group, &self.draft.matching);
             let verdict = check_removals(group, removes.len() + held.len(), joining, &limits);
-            removes.truncate(verdict.shown.unwrap_or(removes.len()));
             self.entries.blocks.extend(verdict.blocks);
+            let shown = verdict.shown.unwrap_or(removes.len());
+            for Remove { group, account, .. } in removes.drain(shown.min(removes.len())..) {
+                let membership = (group.id, account.id);
+                self.entries.kept.insert(membership, Kept::Blocked);
+            }
         }
         self.entries.problems.extend(held);
         self.hint_at_changed_addresses(added, &removes);
@@ -650,7 +676,7 @@ impl Entries {
             changes,
             blocks: self.blocks,
             problems: self.problems,
-            held: self.held,
+            kept: self.kept,
         }
     }
 }

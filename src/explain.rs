@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::diff::Decision;
+use crate::diff::{Decision, Kept};
 use crate::mapping::MappedGroup;
 use crate::matching::{
     ALL_ATTRIBUTES, Standing, address_of, addresses_in_keycloak, in_entra, is_protected, name_of,
     values,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
-use crate::plan::{About, Action, Block, Change, Plan, Problem, ProblemCode};
+use crate::plan::{About, Action, Change, Plan, Problem, ProblemCode};
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
 use crate::snapshot::{Account, Obstacle, Person};
@@ -158,7 +158,7 @@ pub enum Staying {
     Unmanaged,
     /// The plan leaves out the changes of this group.
     OutOfScope,
-    /// A safety limit blocks the group; who would have to go is only looked into as far as the plan shows it.
+    /// A safety limit blocks the group, and the plan does not show whether this one would have to go.
     Blocked,
     /// The mapping removes only people whom Keycloak knows, and it does not know this one.
     RemovesOnlyKnown,
@@ -417,10 +417,6 @@ fn explained_account(
 
 /// Returns why an account stays in a group that no mapping wants it in, and that the plan does not remove it from.
 pub fn staying(account: &Account, group: &MappedGroup<'_>, fresh: &Decision<'_>) -> Staying {
-    let is_blocked = |block: &Block| {
-        let blocked = block.group.as_ref();
-        blocked.is_some_and(|blocked| blocked.id == group.azure.id)
-    };
     if !group.in_scope {
         Staying::OutOfScope
     } else if group.obstacle.is_some() {
@@ -431,12 +427,13 @@ pub fn staying(account: &Account, group: &MappedGroup<'_>, fresh: &Decision<'_>)
         Staying::Unclear
     } else if group.removals == RemovalPolicy::None {
         Staying::RemovesNobody
-    } else if fresh.is_held(group, account) {
-        Staying::NotConfirmed
-    } else if fresh.blocks.iter().any(is_blocked) {
-        Staying::Blocked
     } else {
-        Staying::RemovesOnlyKnown
+        match fresh.kept(group, account) {
+            Some(Kept::Blocked) => Staying::Blocked,
+            Some(Kept::Stranger) => Staying::RemovesOnlyKnown,
+            // Of an account that was not there yet when the groups were read, nothing is known either.
+            Some(Kept::NotConfirmed) | None => Staying::NotConfirmed,
+        }
     }
 }
 

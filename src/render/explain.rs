@@ -266,7 +266,7 @@ pub(super) fn staying_words(staying: Staying) -> &'static str {
         Staying::Unmanaged => "stays, because the members of this group cannot be managed",
         Staying::OutOfScope => "is left there, because the plan leaves this group out (`--group`)",
         Staying::Blocked => {
-            "is left there while a safety limit blocks the group; whether it would have to go is not looked into"
+            "is left there while a safety limit blocks the group; whether it would have to go is not shown"
         }
         Staying::RemovesOnlyKnown => {
             "stays: Keycloak does not know it, and the mapping removes only people whom Keycloak knows (`removals: known`)"

@@ -8,9 +8,9 @@ use keycloak_to_azure::audit::{
 };
 use keycloak_to_azure::explain::Staying;
 use keycloak_to_azure::model::{ObjectId, UserType};
-use keycloak_to_azure::plan::{Change, ProblemCode, RemovalReason, Target};
+use keycloak_to_azure::plan::{Change, Overrides, ProblemCode, RemovalReason, Target};
 use keycloak_to_azure::report::{End, Outcome, Realm, Report, Write};
-use keycloak_to_azure::settings::RemovalPolicy;
+use keycloak_to_azure::settings::{Limit, RemovalPolicy};
 use keycloak_to_azure::snapshot::{Account, DatedAccount, Obstacle};
 use proptest::prelude::*;
 
@@ -211,6 +211,60 @@ fn who_is_in_a_group_without_a_reason_is_named_with_what_becomes_of_it() {
         );
         assert_eq!(audit.in_order, as_configured, "{:?}", audit.findings);
     }
+}
+
+#[test]
+fn whom_a_limit_keeps_in_a_group_is_told_from_who_stays_for_another_reason() {
+    let stranger = (
+        "p0@partner.example",
+        Unreasoned::Stays(Staying::RemovesOnlyKnown),
+        true,
+    );
+    let mut world = team_of(10);
+    world.settings.mappings[0].removals = RemovalPolicy::Known;
+    world.settings.limits.removals = Limit::AtMost(1);
+    world.settings.limits.removals_percent = Limit::AtMost(0);
+    world.delete("p0");
+    world.leave("p1", "/team");
+    world.leave("p2", "/team");
+    let leaves = Unreasoned::WouldBeRemoved(RemovalReason::LeftGroup);
+    let audit = audited(&world);
+    assert_eq!(audit.findings.blocks, 1);
+    assert_eq!(
+        unreasoned(&audit),
+        [
+            stranger,
+            ("p1@partner.example", leaves, false),
+            ("p2@partner.example", leaves, false),
+        ]
+    );
+
+    // Of a group whose Keycloak side is empty, a plan shows no removal.
+    world.groups.get_mut("/team").unwrap().clear();
+    let audit = audited(&world);
+    let unreasoned = unreasoned(&audit);
+    assert_eq!(unreasoned.len(), 10);
+    assert_eq!(unreasoned[0], stranger);
+    for member in &unreasoned[1..] {
+        let blocked = Unreasoned::Stays(Staying::Blocked);
+        assert_eq!((member.1, member.2), (blocked, false));
+    }
+}
+
+#[test]
+fn who_is_not_looked_into_while_a_limit_blocks_the_group_is_said_to_be_so() {
+    let mut world = team_of(130);
+    for number in 0..120 {
+        world.delete(&format!("p{number}"));
+    }
+    let audit = audited(&world);
+    let with = |what: Unreasoned| {
+        let unreasoned = unreasoned(&audit);
+        unreasoned.iter().filter(|it| it.1 == what).count()
+    };
+    let unknown = RemovalReason::UnknownToKeycloak;
+    assert_eq!(with(Unreasoned::WouldBeRemoved(unknown)), 100);
+    assert_eq!(with(Unreasoned::Stays(Staying::Blocked)), 20);
 }
 
 #[test]
@@ -618,5 +672,32 @@ proptest! {
         prop_assert_eq!(to_remove, plan.summary.remove);
         let changes_groups = plan.changes.iter().any(|change| !matches!(change, Change::Update(_)));
         prop_assert!(!(audit.in_order && changes_groups), "{:?}", plan.changes);
+    }
+    #[test]
+    fn a_limit_changes_nothing_but_what_is_said_of_who_would_have_to_go(world in world()) {
+        let mut lifted = world.clone();
+        lifted.settings.limits.removals = Limit::Off;
+        lifted.settings.limits.removals_percent = Limit::Off;
+        lifted.overrides = Overrides {
+            without_witness: world.overrides.without_witness.clone(),
+            ..Overrides::default()
+        };
+        for mapping in &mut lifted.settings.mappings {
+            mapping.allow_empty = true;
+        }
+        let (audit, lifted) = (audited(&world), audited(&lifted));
+        let (members, without_limit) = (unreasoned(&audit), unreasoned(&lifted));
+        prop_assert_eq!(members.len(), without_limit.len());
+        for (member, without_limit) in members.into_iter().zip(without_limit) {
+            let would_go = matches!(
+                without_limit.1,
+                Unreasoned::WouldBeRemoved(_) | Unreasoned::Stays(Staying::NotConfirmed)
+            );
+            let is_blocked = member.1 == Unreasoned::Stays(Staying::Blocked);
+            prop_assert!(
+                member == without_limit || would_go && is_blocked,
+                "{:?} {:?}", member, without_limit
+            );
+        }
     }
 }
