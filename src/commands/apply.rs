@@ -48,9 +48,7 @@ pub async fn run(
             PlanKind::Undo => "the configuration has changed since the plan was made; its limits and protected accounts are those of now",
         });
     }
-    let directories = Directories::connect(&plan, &setup, context).await?;
-    refuse_other_tenant("plan", &plan, &directories.entra().tenant().id)?;
-    let totals = carry_out(&plan, &setup, &directories, args, context).await?;
+    let totals = carry_out(&plan, &setup, args, context).await?;
     context.ui.event("end run");
     setup.finish().await?;
     Ok(if totals.is_unfinished() {
@@ -95,21 +93,17 @@ enum Directories {
     Entra(Reader),
 }
 
-/// What was read again, and what it says of the plan.
-struct Judgement {
+/// A plan that was judged again, with what it takes to carry it out.
+struct Judged {
     verification: Verification,
     /// The accounts that were there before.
     known_accounts: HashSet<ObjectId>,
+    report: ReportFile,
+    /// Keycloak is not needed any more.
+    entra: Reader,
 }
 
 impl Directories {
-    async fn connect(plan: &Plan, setup: &Setup, context: &Context) -> anyhow::Result<Self> {
-        Ok(match plan.kind {
-            PlanKind::Sync => Self::Both(setup.connect(context).await?),
-            PlanKind::Undo => Self::Entra(setup.connect_entra(context).await?),
-        })
-    }
-
     fn entra(&self) -> &Reader {
         match self {
             Self::Both(session) => &session.entra,
@@ -117,25 +111,26 @@ impl Directories {
         }
     }
 
-    /// Reads again, and judges every change of the plan.
+    /// Opens the report, reads again, and judges every change of the plan.
     async fn judge(
-        &self,
+        self,
         plan: &Plan,
         settings: &Settings,
-        earlier: &EarlierRuns,
+        report: &Path,
         context: &mut Context,
-    ) -> anyhow::Result<Judgement> {
-        let (verification, entra) = match self {
+    ) -> anyhow::Result<Judged> {
+        refuse_other_tenant("plan", plan, &self.entra().tenant().id)?;
+        let (report, EarlierRuns { invited, .. }) = ReportFile::open(report, plan)?;
+        let (verification, snapshot) = match &self {
             Self::Both(session) => {
-                let survey = session.survey(settings, &earlier.invited, context).await?;
+                let survey = session.survey(settings, &invited, context).await?;
                 let scope = plan.scope.as_deref();
                 let fresh = session
                     .decide(&survey, settings, &plan.overrides, scope)
                     .await?;
-                session.keycloak.log_out().await;
                 warn_of_what_is_hidden(plan, &fresh.problems, &mut context.ui);
                 let mut verification = verify(plan, &fresh);
-                invite_nobody_again(plan, &mut verification, &earlier.invited);
+                invite_nobody_again(plan, &mut verification, &invited);
                 (verification, survey.entra)
             }
             Self::Entra(entra) => {
@@ -145,9 +140,14 @@ impl Directories {
                 (undo::verify(plan, &present), snapshot)
             }
         };
-        Ok(Judgement {
+        Ok(Judged {
             verification,
-            known_accounts: entra.accounts.into_iter().map(|it| it.id).collect(),
+            known_accounts: snapshot.accounts.into_iter().map(|it| it.id).collect(),
+            report,
+            entra: match self {
+                Self::Both(session) => session.entra,
+                Self::Entra(entra) => entra,
+            },
         })
     }
 }
@@ -167,17 +167,16 @@ fn warn_of_what_is_hidden(plan: &Plan, fresh: &[Problem], ui: &mut Ui) {
 async fn carry_out(
     plan: &Plan,
     setup: &Setup,
-    directories: &Directories,
     args: &ApplyArgs,
     context: &mut Context,
 ) -> anyhow::Result<Totals> {
     let report_path = args.report.clone().unwrap_or_else(|| beside(&args.plan));
-    let (mut report, earlier) = ReportFile::open(&report_path, plan)?;
-    let settings = &setup.config.settings;
-    let Judgement {
+    let Judged {
         verification,
         known_accounts,
-    } = directories.judge(plan, settings, &earlier, context).await?;
+        mut report,
+        entra,
+    } = judge(plan, setup, &report_path, context).await?;
 
     let run_id = uuid::Uuid::new_v4().to_string();
     let rehearsed = rehearse(&run_id, plan, &verification, report.now());
@@ -197,7 +196,7 @@ async fn carry_out(
             realm: plan.source.realm.clone(),
         },
         target: plan.target.clone(),
-        app_id: directories.entra().app().to_owned(),
+        app_id: entra.app().to_owned(),
         operator: operator(&context.variable),
         time: report.now(),
         dry_run: args.dry_run,
@@ -216,9 +215,9 @@ async fn carry_out(
             plan,
             verification: &verification,
             known_accounts: &known_accounts,
-            protected: &settings.protected,
+            protected: &setup.config.settings.protected,
         };
-        let writer = Writer::new(directories.entra());
+        let writer = Writer::new(&entra);
         let watch = stop_on_signal(Arc::clone(&stop));
         let clock = context.timing.clock.clone();
         let mut progress = Progress::new(&mut context.ui, clock);
@@ -239,6 +238,30 @@ async fn carry_out(
         .ui
         .say(&format!("Report: {}", report_path.display()));
     Ok(totals)
+}
+
+/// Logs in to whatever the plan is judged against, and judges it.
+async fn judge(
+    plan: &Plan,
+    setup: &Setup,
+    report: &Path,
+    context: &mut Context,
+) -> anyhow::Result<Judged> {
+    let settings = &setup.config.settings;
+    match plan.kind {
+        PlanKind::Sync => {
+            setup
+                .with_session(context, async |session, context| {
+                    let both = Directories::Both(session);
+                    both.judge(plan, settings, report, context).await
+                })
+                .await
+        }
+        PlanKind::Undo => {
+            let entra = Directories::Entra(setup.connect_entra(context).await?);
+            entra.judge(plan, settings, report, context).await
+        }
+    }
 }
 
 fn refuse_unapproved(plan: &Plan, args: &ApplyArgs) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::audit::{Audit, Evidence, Material, audit};
 use crate::cli::{AuditArgs, AuditFormat};
 use crate::commands::made_elsewhere::refuse_other_places;
+use crate::commands::session::Session;
 use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus, operator};
 use crate::config::Config;
@@ -32,9 +33,37 @@ pub async fn run(
     if let Some(report) = &since {
         refuse_of_elsewhere(report, &setup.config, setup.tenant_id().as_ref())?;
     }
-    let session = setup.connect(context).await?;
+    let audit = setup
+        .with_session(context, async |session, context| {
+            audited(&session, args, since.as_ref(), began, &setup, context).await
+        })
+        .await?;
+    context.ui.say("");
+    let text = rendered(&audit, args.format, &context.ui.out_style())?;
+    context.ui.result(&text)?;
+    if let Some(folder) = &args.save {
+        save(&audit, folder, context)?;
+    }
+    context.ui.event("end run");
+    setup.finish().await?;
+    Ok(if audit.in_order {
+        ExitStatus::Done
+    } else {
+        ExitStatus::NotInOrder
+    })
+}
+
+/// Reads both sides, and puts the audit together.
+async fn audited(
+    session: &Session,
+    args: &AuditArgs,
+    since: Option<&Report>,
+    began: jiff::Timestamp,
+    setup: &Setup,
+    context: &mut Context,
+) -> anyhow::Result<Audit> {
     let tenant = session.entra.tenant();
-    if let Some(report) = &since {
+    if let Some(report) = since {
         refuse_of_elsewhere(report, &setup.config, Some(&tenant.id))?;
     }
     let settings = &setup.config.settings;
@@ -60,26 +89,12 @@ pub async fn run(
         began,
         ended: jiff::Timestamp::now(),
     };
-    session.keycloak.log_out().await;
     let material = Material {
         accounts: &accounts,
-        since: since.as_ref(),
+        since,
         pending_days: args.pending_days,
     };
-    let audit = audit(&decision, material, evidence);
-    context.ui.say("");
-    let text = rendered(&audit, args.format, &context.ui.out_style())?;
-    context.ui.result(&text)?;
-    if let Some(folder) = &args.save {
-        save(&audit, folder, context)?;
-    }
-    context.ui.event("end run");
-    setup.finish().await?;
-    Ok(if audit.in_order {
-        ExitStatus::Done
-    } else {
-        ExitStatus::NotInOrder
-    })
+    Ok(audit(&decision, material, evidence))
 }
 
 fn rendered(audit: &Audit, format: AuditFormat, style: &Style) -> anyhow::Result<String> {

@@ -8,8 +8,8 @@ use crate::commands::session::Session;
 use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus};
 use crate::config::EntraLogin;
-use crate::entra::Bearer;
 use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS, Permission};
+use crate::entra::{Bearer, Reader};
 use crate::keycloak::Keycloak;
 use crate::render::{CheckLine, CheckState, check_table, escape};
 use crate::settings::InvitationRules;
@@ -20,7 +20,29 @@ pub async fn run(
     context: &mut Context,
 ) -> anyhow::Result<ExitStatus> {
     let setup = Setup::prepare(config, args.directories, context).await?;
-    let (keycloak, entra) = setup.connect_each(context).await;
+    let is_complete = setup
+        .with_each(context, async |keycloak, entra, context| {
+            check(keycloak, entra, args.purpose, &setup, context).await
+        })
+        .await?;
+    let notes = notes_on_mails(&setup.config.settings.invitations, setup.entra_login());
+    context.ui.result(&notes)?;
+    setup.finish().await?;
+    Ok(if is_complete {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Missing
+    })
+}
+
+/// Tests what can be tested, prints it, and says whether nothing is missing.
+async fn check(
+    keycloak: anyhow::Result<Keycloak>,
+    entra: anyhow::Result<Reader>,
+    purpose: Purpose,
+    setup: &Setup,
+    context: &mut Context,
+) -> anyhow::Result<bool> {
     let keycloak_lines = match &keycloak {
         Ok(keycloak) => keycloak_lines(keycloak).await?,
         Err(_) => vec![CheckLine::missing("log in")],
@@ -46,7 +68,7 @@ pub async fn run(
         is_machine: matches!(login, EntraLogin::ManagedIdentity { .. }),
         graph_url: &setup.config.entra.graph_url,
     };
-    let entra_lines = entra_lines(log_in, roles.as_ref(), &grant, args.purpose);
+    let entra_lines = entra_lines(log_in, roles.as_ref(), &grant, purpose);
 
     let style = context.ui.out_style();
     let keycloak_heading = format!(
@@ -82,7 +104,7 @@ pub async fn run(
     is_complete &= match (keycloak, entra) {
         (Ok(keycloak), Ok(entra)) => {
             let session = Session::new(&setup.config.keycloak.realm, keycloak, entra);
-            check_mappings(&session, &setup, context).await?
+            check_mappings(&session, setup, context).await?
         }
         (keycloak, entra) => {
             context.ui.result("Mappings   not looked at\n")?;
@@ -92,14 +114,7 @@ pub async fn run(
             false
         }
     };
-    let notes = notes_on_mails(&setup.config.settings.invitations, setup.entra_login());
-    context.ui.result(&notes)?;
-    setup.finish().await?;
-    Ok(if is_complete {
-        ExitStatus::Done
-    } else {
-        ExitStatus::Missing
-    })
+    Ok(is_complete)
 }
 
 async fn check_mappings(
@@ -108,9 +123,7 @@ async fn check_mappings(
     context: &mut Context,
 ) -> anyhow::Result<bool> {
     let settings = &setup.config.settings;
-    let mappings = session.resolve(settings).await;
-    session.keycloak.log_out().await;
-    match mappings {
+    match session.resolve(settings).await {
         Ok(_) => {
             let count = settings.mappings.len();
             context

@@ -10,10 +10,10 @@ use crate::commands::session::Session;
 use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus};
 use crate::execute::rehearse;
-use crate::explain::{Answers, addresses_to_ask, explain};
+use crate::explain::{Answers, Explanation, addresses_to_ask, explain};
 use crate::matching::{address_of, addresses_of, in_entra};
 use crate::model::{Address, ObjectId};
-use crate::plan::{Overrides, PlanKind};
+use crate::plan::{Overrides, Plan, PlanKind};
 use crate::settings::Settings;
 use crate::snapshot::Account;
 use crate::verify::verify;
@@ -36,7 +36,28 @@ pub async fn run(
     if let Some(plan) = &reviewed {
         refuse_other_directories("plan", plan, &setup.config, setup.tenant_id().as_ref())?;
     }
-    let session = setup.connect(context).await?;
+    let (explanation, plan) = setup
+        .with_session(context, async |session, context| {
+            explained(&session, &args.address, reviewed, &setup, context).await
+        })
+        .await?;
+    context.ui.say("");
+    let style = context.ui.out_style();
+    context
+        .ui
+        .result(&render::explanation(&explanation, &plan, &style))?;
+    setup.finish().await?;
+    Ok(ExitStatus::Done)
+}
+
+/// Reads both sides, and puts together what is known of an address, with the plan that it is about: the reviewed one, or one made now.
+async fn explained(
+    session: &Session,
+    address: &Address,
+    reviewed: Option<Plan>,
+    setup: &Setup,
+    context: &mut Context,
+) -> anyhow::Result<(Explanation, Plan)> {
     if let Some(plan) = &reviewed {
         refuse_other_tenant("plan", plan, &session.entra.tenant().id)?;
     }
@@ -46,22 +67,14 @@ pub async fn run(
     let overrides = reviewed.as_ref().map_or(&none, |plan| &plan.overrides);
     let scope = reviewed.as_ref().and_then(|plan| plan.scope.as_deref());
     let fresh = session.decide(&survey, settings, overrides, scope).await?;
-    let answers = ask(&session, &args.address, settings).await?;
-    session.keycloak.log_out().await;
-
+    let answers = ask(session, address, settings).await?;
     let outcomes = reviewed
         .as_ref()
         .map(|plan| rehearse("", plan, &verify(plan, &fresh), jiff::Timestamp::now()));
-    let made_now = || assemble(&setup, &fresh, Overrides::default(), None);
+    let made_now = || assemble(setup, &fresh, Overrides::default(), None);
     let plan = reviewed.clone().unwrap_or_else(made_now);
     let explanation = explain(&answers, &fresh, &plan, outcomes.as_deref());
-    context.ui.say("");
-    let style = context.ui.out_style();
-    context
-        .ui
-        .result(&render::explanation(&explanation, &plan, &style))?;
-    setup.finish().await?;
-    Ok(ExitStatus::Done)
+    Ok((explanation, plan))
 }
 
 /// Asks both sides about an address: Entra under the addresses that it can have there, then Keycloak under every address of the

@@ -1,5 +1,6 @@
 //! `plan`: reads both directories, decides, writes the plan and shows it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::{DEFAULT_CONFIG, DirectoryArgs, PlanArgs};
@@ -24,20 +25,31 @@ pub async fn run(
     plan_file::check_writable(&args.out)?;
     let setup = Setup::prepare(config, args.directories, context).await?;
     context.ui.event("start run");
-    let session = setup.connect(context).await?;
     let settings = &setup.config.settings;
-    let survey = session
-        .survey(settings, &std::collections::BTreeMap::new(), context)
-        .await
-        .map_err(|error| withhold("reading the directories failed", error, &presentation))?;
-    let overrides = name_groups(&overrides, settings, &survey.entra)?;
-    let scope = choose_scope(&args.groups, settings, &survey.entra)?;
-    let decision = session
-        .decide(&survey, settings, &overrides, scope.as_deref())
-        .await
-        .map_err(|error| withhold("asking about single people failed", error, &presentation))?;
-    session.keycloak.log_out().await;
-    let plan = assemble(&setup, &decision, overrides.clone(), scope.clone());
+    let plan = setup
+        .with_session(context, async |session, context| {
+            let survey = session
+                .survey(settings, &BTreeMap::new(), context)
+                .await
+                .map_err(|error| {
+                    withhold("reading the directories failed", error, &presentation)
+                })?;
+            let overrides = name_groups(&overrides, settings, &survey.entra)?;
+            let scope = choose_scope(&args.groups, settings, &survey.entra)?;
+            let decision = session
+                .decide(&survey, settings, &overrides, scope.as_deref())
+                .await
+                .map_err(|error| {
+                    withhold("asking about single people failed", error, &presentation)
+                })?;
+            Ok(assemble(
+                &setup,
+                &decision,
+                overrides.clone(),
+                scope.clone(),
+            ))
+        })
+        .await?;
     let flags = flags_of_directories(config, args.directories);
     let status = finish(&args.out, &plan, &presentation, &flags, context)?;
     setup.finish().await?;

@@ -68,10 +68,37 @@ impl Setup {
         self.credentials.entra.tenant.parse().ok()
     }
 
-    /// Logs in on both sides.
-    pub async fn connect(&self, context: &Context) -> anyhow::Result<Session> {
+    /// Logs in on both sides for some work, and out of Keycloak after it, whatever became of it.
+    pub async fn with_session<T>(
+        &self,
+        context: &mut Context,
+        work: impl AsyncFnOnce(Session, &mut Context) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let realm = &self.config.keycloak.realm;
+        self.with_each(context, async |keycloak, entra, context| {
+            work(Session::new(realm, keycloak?, entra?), context).await
+        })
+        .await
+    }
+
+    /// The same for work that goes on where a login failed.
+    pub async fn with_each<T>(
+        &self,
+        context: &mut Context,
+        work: impl AsyncFnOnce(
+            anyhow::Result<Keycloak>,
+            anyhow::Result<Reader>,
+            &mut Context,
+        ) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let (keycloak, entra) = self.connect_each(context).await;
-        Ok(Session::new(&self.config.keycloak.realm, keycloak?, entra?))
+        let logged_in = keycloak.as_ref().ok().cloned();
+        // Boxed, because it is large and stands inside of everything that a command waits for.
+        let done = Box::pin(work(keycloak, entra, context)).await;
+        if let Some(keycloak) = logged_in {
+            keycloak.log_out().await;
+        }
+        done
     }
 
     /// Logs in to Entra alone.
@@ -85,8 +112,7 @@ impl Setup {
         Box::pin(connecting).await
     }
 
-    /// Logs in on each side, whatever becomes of the other.
-    pub async fn connect_each(
+    async fn connect_each(
         &self,
         context: &Context,
     ) -> (anyhow::Result<Keycloak>, anyhow::Result<Reader>) {

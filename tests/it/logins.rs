@@ -10,6 +10,7 @@ use keycloak_to_azure::sandbox::graph::{
 use keycloak_to_azure::sandbox::{Fault, Service, When, WorldMut};
 use serde_json::{Value, json};
 
+use crate::crew::{Crew, as_it_is};
 use crate::program::{Ended, Stage};
 use crate::wire::{answering, run};
 
@@ -701,5 +702,52 @@ mod azure_cli {
                 assert!(ended.err.contains(word), "{word:?} in {}", ended.err);
             }
         }
+    }
+}
+
+/// The session of a login by password lasts for hours in Keycloak, unless it is ended.
+#[tokio::test]
+async fn no_run_leaves_a_session_in_keycloak_whatever_becomes_of_it() {
+    const COMMANDS: [&str; 5] = [
+        "plan --out @another.json",
+        "apply @plan.json",
+        "explain ida@partner.example",
+        "audit",
+        "check",
+    ];
+    let all_right: fn(&mut Stage) = |_| {};
+    let refuse_entra: fn(&mut Stage) = |stage| stage.set("AZURE_CLIENT_SECRET", "wrong");
+    let fail_graph: fn(&mut Stage) = |stage| {
+        let reads = When::to(Service::Graph).path("/$batch");
+        stage.sandbox.faults().add(reads, 1_000, Fault::status(403));
+    };
+    let fail_keycloak: fn(&mut Stage) = |stage| {
+        let reads = When::to(Service::Keycloak).path("/admin/");
+        stage.sandbox.faults().add(reads, 1_000, Fault::status(400));
+    };
+    let spoil_report: fn(&mut Stage) = |stage| {
+        std::fs::write(stage.path("plan.report.jsonl"), "no report\n").unwrap();
+    };
+    let of_each = |trouble: fn(&mut Stage)| COMMANDS.map(|line| (line, trouble));
+    let failing = [refuse_entra, fail_graph, fail_keycloak].map(of_each);
+    let mut cases = failing.concat();
+    cases.push(("apply @plan.json", spoil_report));
+    cases.extend(of_each(all_right));
+    for (at, (line, trouble)) in cases.into_iter().enumerate() {
+        let Crew { mut stage, .. } = Crew::new(as_it_is).await;
+        let sessions = |stage: &Stage| {
+            let sandbox = &stage.sandbox;
+            sandbox.with_world(|world| {
+                let keycloak = &world.keycloak;
+                (keycloak.sessions_begun, keycloak.sessions.len())
+            })
+        };
+        let (before, _) = sessions(&stage);
+        trouble(&mut stage);
+        let ended = stage.run(line).await;
+        assert_eq!(ended.status == 1, at < 16, "{at} {line}: {ended:?}");
+        let (begun, left) = sessions(&stage);
+        assert!(begun > before, "{at} {line}: {ended:?}");
+        assert_eq!(left, 0, "{at} {line}: {ended:?}");
     }
 }
