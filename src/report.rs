@@ -58,6 +58,29 @@ pub struct Start {
     pub dry_run: bool,
 }
 
+impl Start {
+    /// A run of a plan that writes, by this version of the program; who started it is not known.
+    pub fn of(plan: &Plan, run_id: &str, app_id: &str, time: jiff::Timestamp) -> Self {
+        Self {
+            run_id: run_id.to_owned(),
+            plan_id: plan.plan_id.clone(),
+            plan_created_at: plan.created_at,
+            kind: plan.kind,
+            changes: plan.changes.len(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            source: Realm {
+                url: plan.source.url.clone(),
+                realm: plan.source.realm.clone(),
+            },
+            target: plan.target.clone(),
+            app_id: app_id.to_owned(),
+            operator: None,
+            time,
+            dry_run: false,
+        }
+    }
+}
+
 /// A realm of a Keycloak.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Realm {

@@ -13,7 +13,7 @@ use crate::entra::{Reader, Writer};
 use crate::execute::{Assignment, Recorder, StopSignal, execute, rehearse, totals};
 use crate::model::ObjectId;
 use crate::plan::{Plan, PlanKind, Problem, ProblemCode};
-use crate::report::{ChangeOutcome, End, Line, Realm, ReportedOutcome, Start, Totals};
+use crate::report::{ChangeOutcome, End, Line, ReportedOutcome, Start, Totals};
 use crate::report_file::{EarlierRuns, ReportFile};
 use crate::run_lock::{Asked, Holder, RunLock};
 use crate::settings::Settings;
@@ -185,21 +185,9 @@ async fn carry_out(
     let header = render::apply_header(plan, &totals(&rehearsed), further, args.dry_run, &style);
     context.ui.say(&format!("\n{}", header.trim_end()));
     report.record(&[Line::Start(Start {
-        run_id: run_id.clone(),
-        plan_id: plan.plan_id.clone(),
-        plan_created_at: plan.created_at,
-        kind: plan.kind,
-        changes: plan.changes.len(),
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        source: Realm {
-            url: plan.source.url.clone(),
-            realm: plan.source.realm.clone(),
-        },
-        target: plan.target.clone(),
-        app_id: entra.app().to_owned(),
         operator: operator(&context.variable),
-        time: report.now(),
         dry_run: args.dry_run,
+        ..Start::of(plan, &run_id, entra.app(), report.now())
     })])?;
     let stop = Arc::new(StopSignal::default());
     let outcomes = if args.dry_run {

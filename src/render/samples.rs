@@ -12,7 +12,7 @@ use crate::plan::{
     RemovalReason, Remove, ScopeMapping, Source, Summary, Target, UndoneRun, Update,
 };
 use crate::report::{
-    ChangeOutcome, End, Outcome, Realm, Report, ReportedOutcome, Run, Start, Step, Write,
+    ChangeOutcome, End, Outcome, Report, ReportedOutcome, Run, Start, Step, Write,
 };
 use crate::settings::Limit;
 
@@ -609,21 +609,11 @@ pub(super) fn report() -> Report {
     let began: jiff::Timestamp = "2026-11-23T15:10:00Z".parse().unwrap();
     let at = |seconds: i64| began + jiff::SignedDuration::from_secs(seconds);
     let start = |run_id: &str, dry_run| Start {
-        run_id: run_id.to_owned(),
         plan_id: format!("sha256:{}", "4f".repeat(32)),
-        plan_created_at: plan.created_at,
-        kind: PlanKind::Sync,
-        changes: plan.changes.len(),
         tool_version: "0.1.0".to_owned(),
-        source: Realm {
-            url: plan.source.url.clone(),
-            realm: plan.source.realm.clone(),
-        },
-        target: plan.target.clone(),
-        app_id: "6d1f0000-0000-4000-8000-000000000001".to_owned(),
         operator: Some("olga".to_owned()),
-        time: began,
         dry_run,
+        ..Start::of(&plan, run_id, "6d1f0000-0000-4000-8000-000000000001", began)
     };
     let outcome = |number: usize, outcome, message: &str| {
         let change = &plan.changes[number - 1];

@@ -9,7 +9,7 @@ use keycloak_to_azure::execute::{
 };
 use keycloak_to_azure::model::{Address, ObjectId, UserType};
 use keycloak_to_azure::plan::{NewAccount, Plan, PlanKind};
-use keycloak_to_azure::report::{ChangeOutcome, Line, Realm, Report, Run, Start};
+use keycloak_to_azure::report::{ChangeOutcome, Line, Report, Run, Start};
 use keycloak_to_azure::snapshot::Account;
 use keycloak_to_azure::undo::{self, Present};
 use keycloak_to_azure::verify::verify;
@@ -162,23 +162,8 @@ pub fn apply_and_report(plan: &Plan, world: &World) -> (World, Run) {
 
 /// What is read from the report of a run that left these lines.
 fn reported(plan: &Plan, lines: &[Line]) -> Run {
-    let start = Line::Start(Start {
-        run_id: RUN.to_owned(),
-        plan_id: plan.clone().sealed().plan_id,
-        plan_created_at: plan.created_at,
-        kind: plan.kind,
-        changes: plan.changes.len(),
-        tool_version: plan.tool_version.clone(),
-        source: Realm {
-            url: plan.source.url.clone(),
-            realm: plan.source.realm.clone(),
-        },
-        target: plan.target.clone(),
-        app_id: "app".to_owned(),
-        operator: None,
-        time: plan.created_at,
-        dry_run: false,
-    });
+    let plan = plan.clone().sealed();
+    let start = Line::Start(Start::of(&plan, RUN, "app", plan.created_at));
     let lines = [start].into_iter().chain(lines.iter().cloned());
     let text: Vec<String> = lines
         .map(|line| serde_json::to_string(&line).unwrap())

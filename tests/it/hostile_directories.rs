@@ -3,9 +3,7 @@
 use keycloak_to_azure::model::{Address, ObjectId};
 use keycloak_to_azure::plan::{Action, Change, Fields, Plan, Summary};
 use keycloak_to_azure::plan_file;
-use keycloak_to_azure::report::{
-    Line, Outcome, Realm, ReportedOutcome, Start, Step, Subject, Write,
-};
+use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome, Start, Step, Subject, Write};
 use keycloak_to_azure::sandbox::graph::User;
 use keycloak_to_azure::sandbox::keycloak::{Group, Person, ProviderKind, Version};
 use keycloak_to_azure::sandbox::{Fault, Service, When};
@@ -76,23 +74,7 @@ async fn people_in_two_subgroups_with_one_path_are_all_added() {
 
 fn forged_report(plan: &Plan, invited: &[(&str, &str)]) -> String {
     let time = plan.created_at;
-    let start = Line::Start(Start {
-        run_id: "r".to_owned(),
-        plan_id: plan.plan_id.clone(),
-        plan_created_at: time,
-        kind: plan.kind,
-        changes: plan.changes.len(),
-        tool_version: plan.tool_version.clone(),
-        source: Realm {
-            url: plan.source.url.clone(),
-            realm: plan.source.realm.clone(),
-        },
-        target: plan.target.clone(),
-        app_id: "an app".to_owned(),
-        operator: None,
-        time,
-        dry_run: false,
-    });
+    let start = Line::Start(Start::of(plan, "r", "an app", time));
     let steps = invited.iter().map(|(email, account)| {
         let is_of = |change: &Change| matches!(change, Change::Invite(invite) if invite.email.as_str() == *email);
         Line::Step(Step {
