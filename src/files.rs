@@ -55,12 +55,7 @@ pub fn check_writable(path: &Path) -> std::io::Result<()> {
     temporary_beside(path).map(drop)
 }
 
-/// Writes a file that only its owner can read, in place of one that is there.
-pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    write_privately(path, |file| file.write_all(bytes))
-}
-
-/// Does the same piece by piece.
+/// Writes a file that only its owner can read, piece by piece, in place of one that is there.
 pub fn write_privately(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> std::io::Result<()>,

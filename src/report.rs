@@ -622,17 +622,6 @@ impl fmt::Display for NotAReport {
 
 impl std::error::Error for NotAReport {}
 
-impl Report {
-    /// Reads a report, as [`Reading`] does.
-    pub fn parse(bytes: &[u8]) -> Result<Self, NotAReport> {
-        let mut reading = Reading::default();
-        for line in bytes.split(|byte| *byte == b'\n') {
-            reading.line(line)?;
-        }
-        Ok(reading.end())
-    }
-}
-
 /// A report that is read line by line. A line that a killed run did not finish is passed over: the last one of all or before the next
 /// run. Every other has to be one of this program.
 #[derive(Debug, Default)]

@@ -23,19 +23,10 @@ pub struct ReportFile {
     file: File,
 }
 
-/// What earlier runs of a plan left in its report.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EarlierRuns {
-    /// The accounts that invitations of this plan made, by address.
-    pub invited: BTreeMap<Address, ObjectId>,
-    /// How many runs there were that wrote.
-    pub runs: usize,
-}
-
 impl ReportFile {
-    /// Opens a report, makes it if there is none, and returns what earlier runs of the plan left in it. Fails while another run has it
-    /// open.
-    pub fn open(path: &Path, plan: &Plan) -> anyhow::Result<(Self, EarlierRuns)> {
+    /// Opens a report, makes it if there is none, and returns the accounts that invitations of earlier runs of the plan made, by address.
+    /// Fails while another run has it open.
+    pub fn open(path: &Path, plan: &Plan) -> anyhow::Result<(Self, BTreeMap<Address, ObjectId>)> {
         let shown = path.display();
         let file =
             open_to_write(path).with_context(|| format!("failed to open the report {shown}"))?;
@@ -49,7 +40,7 @@ impl ReportFile {
                 "{shown} is not a report of this program; name another file with --report"
             )),
         })?;
-        let earlier = earlier_runs(&report, PlanOfRun::of(plan));
+        let invited = invited_before(&report, PlanOfRun::of(plan));
         let path = path.to_owned();
         let mut opened = Self { path, file };
         if ending == Ending::WithinALine {
@@ -58,7 +49,7 @@ impl ReportFile {
                 .append("\n")
                 .with_context(|| format!("failed to write to the report {shown}"))?;
         }
-        Ok((opened, earlier))
+        Ok((opened, invited))
     }
 
     /// Writes at the end, all of it or nothing.
@@ -127,19 +118,18 @@ impl Drop for ReportFile {
     }
 }
 
-fn earlier_runs(report: &Report, plan: PlanOfRun<'_>) -> EarlierRuns {
-    let mut earlier = EarlierRuns::default();
+fn invited_before(report: &Report, plan: PlanOfRun<'_>) -> BTreeMap<Address, ObjectId> {
+    let mut accounts = BTreeMap::new();
     let runs = report.runs.iter().filter(|run| run.wrote_for(plan));
     for Run { steps, .. } in runs {
-        earlier.runs += 1;
         let invited = steps.iter().filter(|step| step.write == Write::Invited);
         for Step { account, .. } in invited {
             if let (Ok(email), Some(id)) = (account.email.parse(), &account.id) {
-                earlier.invited.insert(email, id.clone());
+                accounts.insert(email, id.clone());
             }
         }
     }
-    earlier
+    accounts
 }
 
 /// Reads a report that no run is writing.
@@ -268,49 +258,41 @@ mod tests {
         )
     }
 
-    fn read(lines: &[String]) -> anyhow::Result<EarlierRuns> {
-        earlier_runs_of_plan_made("2026-11-24T07:00:00Z", lines)
+    fn parse(text: &str) -> Report {
+        read_lines(text.as_bytes()).unwrap().0
     }
 
-    fn earlier_runs_of_plan_made(
-        created_at: &str,
-        lines: &[String],
-    ) -> anyhow::Result<EarlierRuns> {
-        let report = Report::parse(lines.join("\n").as_bytes())?;
-        // The plan of a run that is in no report yet.
-        let mut start = Report::parse(start("r9", "sha256:a", false).as_bytes())?;
-        let run = &mut start.runs[0];
+    /// The addresses that were invited before, for the plan of a run that is in no report yet.
+    fn invited_for_plan_made(created_at: &str, lines: &[String]) -> Vec<String> {
+        let mut next = parse(&start("r9", "sha256:a", false));
+        let run = &mut next.runs[0];
         run.start.plan_created_at = created_at.parse().unwrap();
-        Ok(earlier_runs(&report, run.plan()))
+        let accounts = invited_before(&parse(&lines.join("\n")), run.plan());
+        accounts.keys().map(ToString::to_string).collect()
+    }
+
+    fn invited_earlier(lines: &[String]) -> Vec<String> {
+        invited_for_plan_made("2026-11-24T07:00:00Z", lines)
     }
 
     #[test]
     fn runs_of_a_plan_for_another_tenant_are_of_another_one() {
         let elsewhere = start("r1", "sha256:a", false).replace(TENANT, &TENANT.replace('1', "3"));
         let lines = [elsewhere, invited("r1", "ann@x.example")];
-        assert_eq!(read(&lines).unwrap(), EarlierRuns::default());
+        assert_eq!(invited_earlier(&lines), Vec::<String>::new());
     }
 
     #[test]
     fn invitations_of_earlier_runs_of_the_same_plan_are_remembered() {
-        let earlier = read(&[
+        let earlier = invited_earlier(&[
             start("r1", "sha256:a", false),
             invited("r1", "ann@x.example"),
             start("r2", "sha256:b", false),
             invited("r2", "bob@x.example"),
             start("r3", "sha256:a", true),
             invited("r3", "cyd@x.example"),
-        ])
-        .unwrap();
-        assert_eq!(
-            earlier
-                .invited
-                .keys()
-                .map(Address::as_str)
-                .collect::<Vec<_>>(),
-            ["ann@x.example"]
-        );
-        assert_eq!(earlier.runs, 1);
+        ]);
+        assert_eq!(earlier, ["ann@x.example"]);
     }
 
     #[test]
@@ -319,20 +301,19 @@ mod tests {
             start("r1", "sha256:a", false),
             invited("r1", "ann@x.example"),
         ];
-        let earlier = earlier_runs_of_plan_made("2026-11-24T06:59:59Z", &lines).unwrap();
-        assert_eq!(earlier, EarlierRuns::default());
+        let earlier = invited_for_plan_made("2026-11-24T06:59:59Z", &lines);
+        assert_eq!(earlier, Vec::<String>::new());
     }
 
     #[test]
     fn a_line_that_a_killed_run_did_not_finish_is_passed_over() {
         let cut = invited("r1", "bob@x.example")[..60].to_owned();
-        let earlier = read(&[
+        let earlier = invited_earlier(&[
             start("r1", "sha256:a", false),
             invited("r1", "ann@x.example"),
             cut,
-        ])
-        .unwrap();
-        assert_eq!(earlier.invited.len(), 1);
+        ]);
+        assert_eq!(earlier.len(), 1);
     }
 
     #[test]
@@ -346,7 +327,7 @@ mod tests {
         for length in 1..first.len() {
             let cut = &first[..length];
             std::fs::write(&path, format!("{cut}\n{last}\n")).unwrap();
-            let report = super::read(&path).unwrap();
+            let report = read(&path).unwrap();
             assert_eq!(report.runs.len(), 1, "{cut}");
             let (_, ending) = read_lines(cut.as_bytes()).unwrap();
             assert_eq!(ending, Ending::WithinALine, "{cut}");
@@ -435,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_something_else_is_refused() {
-        assert!(read(&["hello".to_owned()]).is_err());
-        assert!(read(&[r#"{"type":"other"}"#.to_owned()]).is_err());
+        assert!(read_lines(&b"hello"[..]).is_err());
+        assert!(read_lines(&br#"{"type":"other"}"#[..]).is_err());
     }
 }

@@ -14,7 +14,7 @@ use crate::execute::{Assignment, Recorder, StopSignal, execute, rehearse, totals
 use crate::model::ObjectId;
 use crate::plan::{Plan, PlanKind, Problem, ProblemCode};
 use crate::report::{ChangeOutcome, End, Line, ReportedOutcome, Start, Totals};
-use crate::report_file::{EarlierRuns, ReportFile};
+use crate::report_file::ReportFile;
 use crate::run_lock::{Asked, Holder, RunLock};
 use crate::settings::Settings;
 use crate::ui::{Progress, Ui};
@@ -120,7 +120,7 @@ impl Directories {
         context: &mut Context,
     ) -> anyhow::Result<Judged> {
         refuse_other_tenant("plan", plan, &self.entra().tenant().id)?;
-        let (report, EarlierRuns { invited, .. }) = ReportFile::open(report, plan)?;
+        let (report, invited) = ReportFile::open(report, plan)?;
         let (verification, snapshot) = match &self {
             Self::Both(session) => {
                 let survey = session.survey(settings, &invited, context).await?;

@@ -1,6 +1,6 @@
 //! The state file: both directories and the addresses they were served under, kept from one start to the next.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::World;
-use crate::files::write_private;
+use crate::files::write_privately;
 
 /// The version of the file's format. Another one is refused rather than misread.
 const FORMAT: u32 = 1;
@@ -86,9 +86,11 @@ impl StateFile {
 
     /// Replaces the file as a whole, readable by its owner alone.
     pub(super) fn save(&self, saved: &Saved) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(saved)?;
-        bytes.push(b'\n');
-        write_private(&self.path, &bytes).map_err(|error| self.failed("write", &error))
+        write_privately(&self.path, |file| {
+            serde_json::to_writer_pretty(&mut *file, saved)?;
+            file.write_all(b"\n")
+        })
+        .map_err(|error| self.failed("write", &error))
     }
 
     fn failed(&self, what: &str, error: &io::Error) -> io::Error {

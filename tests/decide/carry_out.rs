@@ -9,7 +9,7 @@ use keycloak_to_azure::execute::{
 };
 use keycloak_to_azure::model::{Address, ObjectId, UserType};
 use keycloak_to_azure::plan::{NewAccount, Plan, PlanKind};
-use keycloak_to_azure::report::{ChangeOutcome, Line, Report, Run, Start};
+use keycloak_to_azure::report::{ChangeOutcome, Line, Reading, Run, Start};
 use keycloak_to_azure::snapshot::Account;
 use keycloak_to_azure::undo::{self, Present};
 use keycloak_to_azure::verify::verify;
@@ -165,9 +165,9 @@ fn reported(plan: &Plan, lines: &[Line]) -> Run {
     let plan = plan.clone().sealed();
     let start = Line::Start(Start::of(&plan, RUN, "app", plan.created_at));
     let lines = [start].into_iter().chain(lines.iter().cloned());
-    let text: Vec<String> = lines
-        .map(|line| serde_json::to_string(&line).unwrap())
-        .collect();
-    let mut report = Report::parse(text.join("\n").as_bytes()).unwrap();
-    report.runs.pop().unwrap()
+    let mut reading = Reading::default();
+    for line in lines {
+        reading.line(&serde_json::to_vec(&line).unwrap()).unwrap();
+    }
+    reading.end().runs.pop().unwrap()
 }

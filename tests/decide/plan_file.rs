@@ -1,6 +1,8 @@
 //! Plans as bytes: what is written is read, and what is not a plan as it was made is refused.
 
-use keycloak_to_azure::files::write_private;
+use std::io::Write as _;
+
+use keycloak_to_azure::files::write_privately;
 use keycloak_to_azure::plan::{
     Block, BlockCode, Change, GroupName, Plan, PlannedGroup, ScopeMapping,
 };
@@ -89,7 +91,7 @@ fn a_file_without_a_folder_is_written_where_the_program_runs() {
     let name = format!(".decide-{}.json", std::process::id());
     let path = std::path::Path::new(&name);
     let checked = check_writable(path);
-    let written = write_private(path, b"{}");
+    let written = write_privately(path, |file| file.write_all(b"{}"));
     let there = std::fs::read(path);
     let _ = std::fs::remove_file(path);
     checked.unwrap();
