@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use tempfile::NamedTempFile;
@@ -24,8 +24,26 @@ pub fn read_bounded(source: impl Read, most: u64) -> anyhow::Result<Vec<u8>> {
 
 /// Reads a regular file, if it is not larger than that. To open a pipe that nobody writes to would take for ever.
 pub fn read_regular(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
-    ensure!(path.metadata()?.is_file(), "it is not a regular file");
+    check_regular(path.metadata()?)?;
     read_bounded(File::open(path)?, most)
+}
+
+fn check_regular(metadata: std::fs::Metadata) -> std::io::Result<()> {
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(std::io::Error::other("it is not a regular file"))
+    }
+}
+
+/// Checks that what is at a path, if there is anything, is a regular file: to put a file in the place of a device would take it away from
+/// everybody, and what is written to one is lost.
+pub fn check_regular_if_there(path: &Path) -> std::io::Result<()> {
+    match path.metadata() {
+        Ok(metadata) => check_regular(metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Does the same beside everything else that is going on.
@@ -52,7 +70,8 @@ pub fn read_line_bounded(
 
 /// Finds out whether a file can be written, in its folder.
 pub fn check_writable(path: &Path) -> std::io::Result<()> {
-    temporary_beside(path).map(drop)
+    let path = to_replace(path)?;
+    temporary_beside(&path).map(drop)
 }
 
 /// Writes a file that only its owner can read, piece by piece, in place of one that is there.
@@ -60,8 +79,19 @@ pub fn write_privately(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    written_beside(path, write)?.persist(path)?;
+    let path = to_replace(path)?;
+    written_beside(&path, write)?.persist(&path)?;
     Ok(())
+}
+
+/// Returns the file that a path leads to, which a rename may replace. A link stays a link.
+fn to_replace(path: &Path) -> std::io::Result<PathBuf> {
+    check_regular_if_there(path)?;
+    if path.is_symlink() && path.exists() {
+        path.canonicalize()
+    } else {
+        Ok(path.to_owned())
+    }
 }
 
 /// Writes a file that only its owner can read, and fails if there is one.
@@ -116,6 +146,26 @@ mod tests {
             let error = read_regular(path, 10).unwrap_err();
             assert_eq!(error.to_string(), "it is not a regular file", "{path:?}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_but_a_regular_file_is_replaced_and_a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, link, file] = ["pipe", "link", "file"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [&pipe, folder.path()] {
+            let error = write_privately(path, |_| Ok(())).unwrap_err();
+            assert_eq!(error.to_string(), "it is not a regular file", "{path:?}");
+            assert!(check_writable(path).is_err(), "{path:?}");
+        }
+        assert!(!pipe.is_file());
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        std::fs::write(&file, "old").unwrap();
+        write_privately(&link, |writer| writer.write_all(b"new")).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl ReportFile {
 
 /// Opens a report, and makes it if there is none.
 fn open_to_write(path: &Path) -> io::Result<File> {
+    files::check_regular_if_there(path)?;
     let mut options = OpenOptions::new();
     options.read(true).create(true);
     // What is opened for appending alone cannot be shortened on Windows.
@@ -76,7 +77,14 @@ fn open_to_write(path: &Path) -> io::Result<File> {
     }
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    if file.metadata()?.len() == 0 {
+        // Somebody else made it, for this report to go into. Not every file system knows permissions.
+        let for_its_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        let _ = file.set_permissions(for_its_owner);
+    }
+    Ok(file)
 }
 
 /// What to do where a report cannot be locked.
@@ -395,6 +403,21 @@ mod tests {
 
     /// On Windows the lock keeps the file from being opened and read once more. Here nothing is there any more to open.
     #[cfg(target_os = "linux")]
+    #[cfg(unix)]
+    #[test]
+    fn a_report_goes_to_a_regular_file_that_only_its_owner_reads() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.jsonl");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        let file = open_to_write(&path).unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let error = open_to_write(Path::new("/dev/null")).unwrap_err();
+        assert_eq!(error.to_string(), "it is not a regular file");
+    }
+
     #[test]
     fn a_report_is_read_through_the_file_that_is_locked() {
         let folder = tempfile::tempdir().unwrap();
