@@ -1,6 +1,9 @@
 //! The record of an apply, one line for each thing that happened. The types are the report's format.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod contradiction;
+mod reading;
+
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,8 @@ use crate::plan::{
     AccountName, Action, Add, Change, Fields, GroupName, Invite, Plan, PlanKind, Remove, Target,
     Update,
 };
+
+pub use reading::{NotAReport, Reading};
 
 /// How the message of an invitation begins that went through and whose account is not yet as the plan says.
 pub const INVITED_ONLY: &str = "is invited, but the account is not yet as the plan says";
@@ -438,82 +443,6 @@ impl Run {
                 .collect(),
         }
     }
-
-    /// Returns why the lines of the run do not fit together, if so: some are missing, or were changed. A run that was killed has fewer
-    /// lines, and those fit.
-    pub fn contradiction(&self) -> Option<String> {
-        self.check().err()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let written = self.check_steps()?;
-        let settled = self.check_outcomes(&written)?;
-        let Some(end) = &self.end else {
-            return Ok(());
-        };
-        if end.totals != self.totals() || settled.len() != self.start.changes {
-            return Err("its lines are not those that it counted at its end".to_owned());
-        }
-        Ok(())
-    }
-
-    fn check_steps(&self) -> Result<BTreeMap<usize, Vec<&Step>>, String> {
-        let changes = self.start.changes;
-        let mut written: BTreeMap<usize, Vec<&Step>> = BTreeMap::new();
-        for step in &self.steps {
-            let number = step.change;
-            if !(1..=changes).contains(&number) {
-                return Err(format!("it wrote change {number} of {changes}"));
-            }
-            if !step.is_complete() {
-                return Err(format!("a write for change {number} lacks its object"));
-            }
-            let steps = written.entry(number).or_default();
-            if steps.iter().any(|earlier| earlier.write == step.write) {
-                return Err(format!("it wrote change {number} twice"));
-            }
-            if !steps.iter().all(|earlier| step.is_about_object_of(earlier)) {
-                return Err(format!(
-                    "the writes for change {number} are about different accounts"
-                ));
-            }
-            steps.push(step);
-        }
-        if self.start.dry_run && !self.steps.is_empty() {
-            return Err("it was a dry run, and wrote".to_owned());
-        }
-        Ok(written)
-    }
-
-    fn check_outcomes(
-        &self,
-        written: &BTreeMap<usize, Vec<&Step>>,
-    ) -> Result<BTreeSet<usize>, String> {
-        let mut settled = BTreeSet::new();
-        for reported in &self.outcomes {
-            let outcome = &reported.outcome;
-            let number = outcome.change;
-            if !(1..=self.start.changes).contains(&number) || !settled.insert(number) {
-                return Err(format!("change {number} has an outcome too many"));
-            }
-            let steps = written.get(&number).map_or(&[][..], Vec::as_slice);
-            let is_done = outcome.outcome == Outcome::Done && !self.start.dry_run;
-            if is_done && steps.is_empty() || !steps.iter().all(|step| step.leads_to(outcome)) {
-                return Err(format!(
-                    "what it wrote for change {number} is not its outcome"
-                ));
-            }
-            if !steps
-                .iter()
-                .all(|step| step.is_about_object_of_outcome(reported))
-            {
-                return Err(format!(
-                    "what it wrote for change {number} is about another account or group than its outcome"
-                ));
-            }
-        }
-        Ok(settled)
-    }
 }
 
 /// The numbers of the changes of a plan that have no outcome. A report may state any number of changes, so they are never listed.
@@ -546,178 +475,12 @@ impl WithoutOutcome {
 }
 
 impl Step {
-    /// Whether it says what it was about.
-    fn is_complete(&self) -> bool {
-        let has_group = match self.write {
-            Write::Invited | Write::Updated => true,
-            Write::Added | Write::Removed => self.group.is_some(),
-        };
-        self.account.id.is_some() && has_group
-    }
-
-    /// Whether it is about the same object as another write.
-    fn is_about_object_of(&self, other: &Self) -> bool {
-        self.account == other.account && self.group == other.group
-    }
-
-    /// Whether it is about the object of an outcome. An outcome does not name the account that an invitation made.
-    fn is_about_object_of_outcome(&self, reported: &ReportedOutcome) -> bool {
-        let Subject {
-            id,
-            email,
-            display_name,
-        } = &reported.account;
-        self.account.email == *email
-            && self.account.display_name == *display_name
-            && self.group == reported.group
-            && (id.is_none() || self.account.id == *id)
-    }
-
-    /// Whether a change for which it was written can have an outcome. Only an invitation can have gone through and its change have
-    /// failed, or have been left: the account was not yet as the plan says.
-    fn leads_to(&self, outcome: &ChangeOutcome) -> bool {
-        let is_possible = match outcome.outcome {
-            Outcome::Done => true,
-            Outcome::Failed | Outcome::NotAttempted => self.write == Write::Invited,
-            Outcome::AlreadyDone | Outcome::NotWanted | Outcome::Conflict => false,
-        };
-        is_possible && self.write.belongs_to(outcome.action)
-    }
-
     /// Whether it belongs to an invitation: only the updates of a plan name their fields.
     pub fn is_of_invitation(&self) -> bool {
         match self.write {
             Write::Invited => true,
             Write::Updated => self.fields.is_empty(),
             Write::Added | Write::Removed => false,
-        }
-    }
-}
-
-impl Write {
-    fn belongs_to(self, action: Action) -> bool {
-        match self {
-            Self::Invited => action == Action::Invite,
-            Self::Updated => matches!(action, Action::Invite | Action::Update),
-            Self::Added => action == Action::Add,
-            Self::Removed => action == Action::Remove,
-        }
-    }
-}
-
-/// Why a text is not a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotAReport {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl fmt::Display for NotAReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.reason)
-    }
-}
-
-impl std::error::Error for NotAReport {}
-
-/// A report that is read line by line. A line that a killed run did not finish is passed over: the last one of all or before the next
-/// run. Every other has to be one of this program.
-#[derive(Debug, Default)]
-pub struct Reading {
-    report: Report,
-    /// Where the run of each id is.
-    places: BTreeMap<String, usize>,
-    lines: usize,
-    /// The number of the line before, if that was cut off.
-    cut_off: Option<usize>,
-}
-
-impl Reading {
-    /// Takes the next line, with or without its end.
-    pub fn line(&mut self, line: &[u8]) -> Result<(), NotAReport> {
-        self.lines += 1;
-        // Within a string that is cut off it would be more than an end.
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        if line.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        let line: Line = match serde_json::from_slice(line) {
-            Ok(line) => line,
-            Err(error) if error.is_eof() && self.cut_off.is_none() => {
-                self.cut_off = Some(self.lines);
-                return Ok(());
-            }
-            Err(error) => return Err(self.refused(error.to_string())),
-        };
-        // Only a run that was killed leaves a line unfinished, and then the next one begins another run.
-        if let Some(cut_off) = self.cut_off.take()
-            && !matches!(line, Line::Start(_))
-        {
-            return Err(NotAReport {
-                line: cut_off,
-                reason: "the line is cut off".to_owned(),
-            });
-        }
-        let run_id = line.run_id().to_owned();
-        if let Line::Start(start) = line {
-            let place = self.report.runs.len();
-            if self.places.insert(run_id, place).is_some() {
-                return Err(self.refused("the run began before".to_owned()));
-            }
-            self.report.runs.push(Run {
-                start,
-                steps: Vec::new(),
-                outcomes: Vec::new(),
-                end: None,
-            });
-            return Ok(());
-        }
-        let place = self.places.get(&run_id);
-        let Some(run) = place.and_then(|&place| self.report.runs.get_mut(place)) else {
-            return Err(self.refused("the beginning of its run is missing".to_owned()));
-        };
-        if run.end.is_some() {
-            return Err(self.refused("its run ended before".to_owned()));
-        }
-        match line {
-            Line::Start(_) => {}
-            Line::Step(step) => run.steps.push(step),
-            Line::Outcome(outcome) => run.outcomes.push(outcome),
-            Line::End(end) => run.end = Some(end),
-        }
-        Ok(())
-    }
-
-    fn refused(&self, reason: String) -> NotAReport {
-        NotAReport {
-            line: self.lines,
-            reason,
-        }
-    }
-
-    /// What is said where the next line is not even taken.
-    pub fn refused_next(&self, reason: String) -> NotAReport {
-        NotAReport {
-            line: self.lines + 1,
-            reason,
-        }
-    }
-
-    /// The report, once every line was taken.
-    pub fn end(self) -> Report {
-        self.report
-    }
-}
-
-impl Line {
-    fn run_id(&self) -> &str {
-        match self {
-            Self::Start(start) => &start.run_id,
-            Self::Step(step) => &step.run_id,
-            Self::Outcome(reported) => &reported.outcome.run_id,
-            Self::End(end) => &end.run_id,
         }
     }
 }
