@@ -142,6 +142,26 @@ pub fn misfit(account: &Account, email: &Address, protected: &[String]) -> Optio
     }
 }
 
+/// The account that an invitation made and that Entra does not show yet, as it is going to be.
+pub fn account_to_come(email: &Address, id: &ObjectId, now: jiff::Timestamp) -> Account {
+    Account {
+        id: id.clone(),
+        user_principal_name: String::new(),
+        mail: Some(email.to_string()),
+        other_mails: vec![email.to_string()],
+        proxy_addresses: Vec::new(),
+        display_name: None,
+        given_name: None,
+        surname: None,
+        user_type: None,
+        created_by_invitation: true,
+        created: Some(now),
+        pending: true,
+        enabled: true,
+        on_premises: false,
+    }
+}
+
 /// Whether an account was made after a plan. One that does not say when may be any.
 pub fn is_since(plan: &Plan, account: &Account) -> bool {
     let created = account.created;

@@ -20,7 +20,7 @@ use crate::removal::Proofs;
 use crate::render::escape;
 use crate::settings::Settings;
 use crate::snapshot::{Account, EntraSnapshot, KeycloakSnapshot};
-use crate::verify::misfit;
+use crate::verify::{account_to_come, misfit};
 use crate::wording::counted;
 
 /// Both services, logged in to. Neither can be written to through it.
@@ -157,22 +157,7 @@ impl Session {
                 ));
                 Ok(None)
             }
-            None => Ok(Some(Account {
-                id: id.clone(),
-                user_principal_name: String::new(),
-                mail: Some(email.to_string()),
-                other_mails: vec![email.to_string()],
-                proxy_addresses: Vec::new(),
-                display_name: None,
-                given_name: None,
-                surname: None,
-                user_type: None,
-                created_by_invitation: true,
-                created: Some(jiff::Timestamp::now()),
-                pending: true,
-                enabled: true,
-                on_premises: false,
-            })),
+            None => Ok(Some(account_to_come(email, id, jiff::Timestamp::now()))),
         }
     }
 
