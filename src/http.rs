@@ -191,6 +191,13 @@ pub struct Options {
     pub timing: Timing,
 }
 
+/// Returns the certificates in the text of a file, PEM. There has to be one.
+pub fn certificates(pem: &[u8]) -> anyhow::Result<Vec<reqwest::Certificate>> {
+    let certificates = reqwest::Certificate::from_pem_bundle(pem).context("it is not PEM")?;
+    anyhow::ensure!(!certificates.is_empty(), "it holds no certificate");
+    Ok(certificates)
+}
+
 /// A request that was throttled is sent so many times as often as one that failed: it comes back when it was told to, and it was
 /// certainly not carried out.
 const THROTTLED_TRIES_FACTOR: u32 = 4;
@@ -222,9 +229,7 @@ impl Http {
             builder = builder.no_proxy().tls_certs_only([]);
         }
         if let Some(pem) = &options.ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .context("failed to read the CA file as PEM")?;
-            anyhow::ensure!(!certificates.is_empty(), "the CA file holds no certificate");
+            let certificates = certificates(pem).context("the CA file cannot be used")?;
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().context(

@@ -32,8 +32,13 @@ pub(super) struct FileContents {
     pub settings: Settings,
 }
 
-/// Reads the whole file; `authority_host` is the value of `AZURE_AUTHORITY_HOST`.
-pub(super) fn read(top: &mut Table<'_, '_>, authority_host: Option<&str>) -> Option<FileContents> {
+/// Reads the whole file; `authority_host` is the value of `AZURE_AUTHORITY_HOST`, and `find_ca_file` looks for the file of a private
+/// authority.
+pub(super) fn read(
+    top: &mut Table<'_, '_>,
+    authority_host: Option<&str>,
+    find_ca_file: impl FnOnce(PathBuf) -> Result<PathBuf, Wrong>,
+) -> Option<FileContents> {
     let logfile = top.optional("logfile", kind::LOGFILE);
     let url = top.required(
         "keycloak_url",
@@ -48,7 +53,7 @@ pub(super) fn read(top: &mut Table<'_, '_>, authority_host: Option<&str>) -> Opt
     let mappings = read_mappings(top);
     let auth_realm = top.optional("keycloak_auth_realm", kind::REALM);
     let federation = top.optional("keycloak_federation", kind::word());
-    let ca_file = top.optional("keycloak_ca_file", kind::FILE);
+    let ca_file = top.optional("keycloak_ca_file", kind::FILE.checked(find_ca_file));
     let entra = read_entra(top, authority_host);
     let users = top.section("users", read_users);
     let invitations = top.section("invitations", read_invitations);

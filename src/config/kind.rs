@@ -47,7 +47,7 @@ pub(super) const LOGFILE: Kind<Read<PathBuf>> = Kind {
     read: value::file,
     schema: || {
         let mut schema = text();
-        schema["description"] = "The file that the log is appended to. Default: no log.".into();
+        schema["description"] = "The file that the log is appended to; unless the path is absolute, it begins in the folder where the program runs. Default: no log.".into();
         schema
     },
 };

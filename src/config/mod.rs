@@ -1,7 +1,9 @@
 //! The configuration file and the credentials from the environment, validated all at once.
 //!
-//! It reads one file and environment variables, and says everything that is wrong with them. It asks neither service anything.
+//! It reads one file, the certificates that this names, and environment variables, and says everything that is wrong with them. It asks
+//! neither service anything.
 
+mod ca_file;
 mod characters;
 mod credentials;
 mod entra_credentials;
@@ -32,6 +34,7 @@ use crate::files;
 use crate::plan::hex;
 use crate::settings::Settings;
 
+pub use ca_file::LARGEST_CA_FILE;
 pub use credentials::{
     Credentials, EnvironmentErrors, SECRET_VARIABLES, process_variable, redaction_key,
 };
@@ -39,6 +42,7 @@ pub use entra_credentials::{EntraCredentials, EntraLogin, IdentityEndpoint};
 pub use mistake::ConfigErrors;
 pub use schema::schema;
 
+use mistake::Wrong;
 use notes::Notes;
 use table::Table;
 use yaml::{Document, Position};
@@ -62,18 +66,31 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a configuration file; `lookup` returns environment variables.
+    /// Reads a configuration file, and sees whether the file of a private authority that it names can be used; `lookup` returns
+    /// environment variables.
     pub fn load(path: &Path, lookup: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let bytes = read_bounded(path)?;
         let shown_path = path.display().to_string();
-        Ok(Self::parse(&bytes, &shown_path, lookup)?)
+        // Empty for a name alone, which is a file in the folder where the program runs.
+        let folder = path.parent().unwrap_or(path);
+        let ca_file = |file: PathBuf| ca_file::find(&file, folder);
+        Ok(Self::parse_with(&bytes, &shown_path, lookup, ca_file)?)
     }
 
-    /// Parses the bytes of a configuration file; `lookup` returns environment variables.
+    /// Parses the bytes of a configuration file, and leaves the files that it names alone; `lookup` returns environment variables.
     pub fn parse(
         bytes: &[u8],
         shown_path: &str,
         lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::parse_with(bytes, shown_path, lookup, Ok)
+    }
+
+    fn parse_with(
+        bytes: &[u8],
+        shown_path: &str,
+        lookup: impl Fn(&str) -> Option<String>,
+        ca_file: impl Fn(PathBuf) -> Result<PathBuf, Wrong>,
     ) -> Result<Self, ConfigErrors> {
         let text = decode(bytes)
             .map_err(|(position, message)| ConfigErrors::one(shown_path, position, message))?;
@@ -86,7 +103,9 @@ impl Config {
             .filter(|host| !host.is_empty());
 
         let notes = Notes::new(&document);
-        let contents = Table::read_top(&notes, |top| keys::read(top, authority_host.as_deref()));
+        let contents = Table::read_top(&notes, |top| {
+            keys::read(top, authority_host.as_deref(), ca_file)
+        });
         if let Some(errors) = notes.into_errors(shown_path) {
             return Err(errors);
         }
@@ -139,7 +158,7 @@ pub struct KeycloakConnection {
     pub realm: String,
     /// The realm in which the sync account lives.
     pub auth_realm: String,
-    /// A private certificate authority, PEM.
+    /// A private certificate authority, PEM. Of a configuration that was read from a file, it counts from the folder of that file.
     pub ca_file: Option<PathBuf>,
 }
 

@@ -402,6 +402,54 @@ fn a_file_may_be_as_large_as_the_limit_and_not_larger() {
 }
 
 #[test]
+fn the_file_of_a_private_authority_is_beside_the_configuration_and_has_to_be_one() {
+    const CERTIFICATE: &str = include_str!("../../fixtures/certificates/app-certificate.pem");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE);
+    let load = |ca_file: &str| {
+        let text = std::fs::read_to_string(from_root("fixtures/config/valid/original.yaml"));
+        let line = format!("keycloak_ca_file: {ca_file}\n");
+        std::fs::write(&file, text.unwrap() + &line).unwrap();
+        Config::load(&file, |_| None).map(|config| config.keycloak.ca_file.unwrap())
+    };
+    let in_folder = folder.path().join("certificates");
+    std::fs::create_dir(&in_folder).unwrap();
+    std::fs::write(in_folder.join("ca.pem"), CERTIFICATE).unwrap();
+    std::fs::write(in_folder.join("key.pem"), "hunter2").unwrap();
+    std::fs::write(
+        in_folder.join("cut.pem"),
+        "-----BEGIN CERTIFICATE-----\nhunter2\n",
+    )
+    .unwrap();
+    let expected = in_folder.join("ca.pem");
+    assert_eq!(load("certificates/ca.pem").unwrap(), expected);
+    let absolute = expected.display().to_string();
+    assert_eq!(load(&absolute).unwrap(), expected);
+
+    for (ca_file, word) in [
+        ("ca.pem", "No such file"),
+        ("certificates", "it is not a regular file"),
+        ("certificates/key.pem", "it holds no certificate"),
+        ("certificates/cut.pem", "it is not PEM"),
+    ] {
+        let errors = load(ca_file).unwrap_err().to_string();
+        let found = folder.path().join(ca_file).display().to_string();
+        for word in [
+            "line 10, column 19",
+            &format!("`keycloak_ca_file: {ca_file}` cannot be used: {found}: "),
+            word,
+            "begins in the folder of the configuration",
+        ] {
+            assert!(errors.contains(word), "{errors}");
+        }
+        assert!(!errors.contains("hunter2"), "{errors}");
+    }
+    // Beside every other mistake of the file.
+    let errors = load("ca.pem\nlogfiel: a").unwrap_err().to_string();
+    assert!(errors.contains("has 2 mistakes"), "{errors}");
+}
+
+#[test]
 fn what_looks_like_a_comment_is_none_of_the_configuration() {
     let with_comment = |comment: &str| {
         parse(&format!(

@@ -26,16 +26,13 @@ use self::admin::{Admin, PREPARED, VIEW_REALM, VIEW_USERS};
 use self::groups::GroupTree;
 use self::login::Session;
 pub use self::refusal::Refusal;
-use crate::config::{KeycloakConnection, KeycloakCredentials};
+use crate::config::{KeycloakConnection, KeycloakCredentials, LARGEST_CA_FILE};
 use crate::explain::KnownPerson;
 use crate::files;
 use crate::http::{self, Http, Options, Timing};
 use crate::model::{Address, GroupPath, KeycloakGroupId, PersonId};
 use crate::removal::{ProofRequest, Proofs};
 use crate::snapshot::{KeycloakGroup, KeycloakSnapshot, Person};
-
-/// The largest file of certificate authorities that is read; those of a whole system are some hundred kilobytes.
-const LARGEST_CA_FILE: u64 = 16 * 1024 * 1024;
 
 /// A realm of a Keycloak, logged in to. Clones share the session.
 #[derive(Clone)]

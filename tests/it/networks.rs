@@ -142,6 +142,23 @@ async fn a_keycloak_with_a_private_authority_is_trusted_where_the_configuration_
         refused.err
     );
 
+    // Kept beside the configuration, wherever the program runs.
+    move_keycloak(&stage, &url, "keycloak_ca_file: ca.pem\n");
+    let planned = stage.run("plan --out @plan.json").await;
+    assert_planned(&planned, &stage);
+    let validated = stage.run("validate").await;
+    assert_eq!(validated.status, 0, "{validated:?}");
+    move_keycloak(&stage, &url, "keycloak_ca_file: other.pem\n");
+    let refused = stage.run("validate").await;
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert!(
+        refused
+            .err
+            .contains("line 2, column 19: `keycloak_ca_file: other.pem` cannot be used"),
+        "{}",
+        refused.err
+    );
+
     // Another authority is none.
     Authority::new().write_certificate(&file);
     move_keycloak(

@@ -16,6 +16,7 @@ use keycloak_to_azure::sandbox::{Fault, Service, When};
 
 use self::scene::{Ended, Event, Run, Scene};
 use crate::commands::{everybody, named_in};
+use crate::wire::Authority;
 
 const PLATFORMS: [Platform; 3] = [Platform::GitHub, Platform::GitLab, Platform::Azure];
 
@@ -236,6 +237,46 @@ async fn a_change_is_planned_in_a_pull_request_and_applied_once_it_is_merged_and
             None
         );
         assert_eq!(comment(&scene), outcome);
+    }
+}
+
+#[tokio::test]
+async fn a_private_authority_is_kept_beside_the_configuration() {
+    for platform in PLATFORMS {
+        let Some(mut scene) = Scene::new().await else {
+            return;
+        };
+        let authority = Authority::new();
+        let front = authority
+            .serve(&["localhost"], &scene.stage.sandbox.keycloak_url())
+            .await;
+        scene.authority = Some(authority);
+        let text = scene.stage.configuration();
+        let (_, others) = text.split_once('\n').unwrap();
+        scene.stage.configure(&format!(
+            "keycloak_url: https://localhost:{}\nkeycloak_ca_file: ca.pem\n{others}",
+            front.port()
+        ));
+        let (mut run, planned) = platform.plan(&scene, Event::Push).await;
+        let log = run.file("plan", "plan.log").unwrap_or_default();
+        assert!(planned.succeeded, "{platform:?}: {} {log}", planned.log);
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        let (_, audited) = platform.audit(&scene, Event::Schedule).await;
+        let audited = audited.unwrap();
+        assert!(audited.succeeded, "{platform:?}: {}", audited.log);
+
+        // Left out of the repository, it is missed before anything is asked.
+        scene.authority = None;
+        let mut run = Run::default();
+        let validated = platform.job(&scene, Event::PullRequest, &mut run, "validate");
+        let validated = validated.await.unwrap();
+        assert!(!validated.succeeded, "{platform:?}: {}", validated.log);
+        assert!(
+            validated.log.contains("ca.pem` cannot be used"),
+            "{}",
+            validated.log
+        );
     }
 }
 

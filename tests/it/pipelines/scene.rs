@@ -21,6 +21,7 @@ use tokio::process::Command;
 
 use super::forge::Forge;
 use crate::program::Stage;
+use crate::wire::Authority;
 
 pub const CONFIG: &str = "keycloak_to_azure.config.yaml";
 pub const REDACT_KEY: &str = "a long text that nobody guesses";
@@ -114,6 +115,8 @@ pub struct Scene {
     pub redact_key: Option<&'static str>,
     /// The digest of the release as the pipeline has it.
     pub sha256: String,
+    /// The certificates of a private authority that the repository holds, if it holds any.
+    pub authority: Option<Authority>,
     folder: TempDir,
     writer: String,
     folders: Cell<usize>,
@@ -163,6 +166,7 @@ impl Scene {
             show_names: false,
             redact_key: Some(REDACT_KEY),
             sha256,
+            authority: None,
             folder,
             writer,
             folders: Cell::new(0),
@@ -190,6 +194,9 @@ impl Scene {
     /// Puts the repository into a folder.
     pub fn check_out(&self, folder: &Path) {
         std::fs::write(folder.join(CONFIG), self.stage.configuration()).unwrap();
+        if let Some(authority) = &self.authority {
+            authority.write_certificate(&folder.join("ca.pem"));
+        }
     }
 
     /// What is set for the whole repository.
