@@ -1,4 +1,4 @@
-//! How numbers and lists stand in a sentence, wherever one is made.
+//! How numbers, lists and times stand in a sentence, wherever one is made.
 
 /// Returns a number with its noun: "1 change", "1,204 changes".
 pub fn counted(number: usize, one: &str, many: &str) -> String {
@@ -39,6 +39,11 @@ pub fn first_ten(items: impl ExactSizeIterator<Item = String>) -> String {
         0 => named,
         more => format!("{named} and {} more", grouped(more)),
     }
+}
+
+/// Returns a time as people write it, to the second.
+pub fn time_with_seconds(time: jiff::Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M:%S UTC").to_string()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::group_names::name_run_groups;
 use crate::plan::{FORMAT_VERSION, Overrides, Plan, PlanKind, Source, Summary};
 use crate::report::Run;
 use crate::undo::{Present, accounts_of_run, choose_run, groups_of_run, undo, undone};
+use crate::wording::time_with_seconds;
 use crate::{plan_file, report_file};
 
 pub async fn run(
@@ -27,18 +28,20 @@ pub async fn run(
     let report = report_file::read_ended(&args.report)
         .map_err(|error| withhold("reading the report failed", error, &presentation))?;
     let shown = args.report.display();
-    let (run, others) = choose_run(&report, args.run.as_deref())
+    let choice = choose_run(&report, args.run.as_deref())
         .map_err(|no_run| anyhow::anyhow!("{shown} {no_run}"))?;
+    let run = choice.run;
     let setup = Setup::prepare(config, args.directories, context).await?;
     let plan = empty_plan(run, &setup.config.sha256);
     refuse_other_directories("report", &plan, &setup.config, setup.tenant_id().as_ref())?;
     context.ui.event("start run");
     let entra = setup.connect_entra(context).await?;
     refuse_other_tenant("report", &plan, &entra.tenant().id)?;
-    for Run { start, .. } in others {
+    for Run { start, .. } in choice.earlier.iter().chain(&choice.later) {
         context.ui.warn(&format!(
             "{shown} also holds the run {} of {}, which is not taken back; name it with --run",
-            start.run_id, start.time
+            start.run_id,
+            time_with_seconds(start.time)
         ));
     }
     let (groups, accounts) = (groups_of_run(run), accounts_of_run(run));
@@ -47,7 +50,7 @@ pub async fn run(
         .map_err(|error| withhold("reading Entra failed", error, &presentation))?;
     let settings = &setup.config.settings;
     let overrides = name_run_groups(&overrides, settings, &snapshot)?;
-    let undoing = undo(run, &Present::new(&snapshot, settings, &overrides));
+    let undoing = undo(&choice, &Present::new(&snapshot, settings, &overrides));
     let plan = undoing.in_plan(plan, overrides);
     let flags = flags_of_directories(config, args.directories);
     let status = finish(&args.out, &plan, &presentation, &flags, context)?;

@@ -89,6 +89,7 @@ impl ProblemCode {
                 | Self::ValueNotRestorable
                 | Self::RunCutOff
                 | Self::OutcomeNotKnown
+                | Self::OtherRunNotUndone
         )
     }
 }
@@ -154,4 +155,6 @@ pub enum ProblemCode {
     OutcomeNotKnown,
     /// The run that is taken back changed a group that no mapping leads to any more.
     GroupNotMapped,
+    /// Another run wrote for the same plan as the run that is taken back.
+    OtherRunNotUndone,
 }

@@ -16,7 +16,7 @@ use crate::report::Run;
 use super::escape::shortened;
 use super::redact::token_of;
 
-pub(super) use crate::wording::{counted, grouped, listed};
+pub(super) use crate::wording::{counted, grouped, listed, time_with_seconds};
 
 const NAME: usize = 60;
 const GROUP: usize = 80;
@@ -635,11 +635,6 @@ pub(super) fn federation_of(federation: Option<&Federation>) -> String {
         ),
         number => format!("People also come from {number} user federation providers ({source})."),
     }
-}
-
-/// Returns a time as people write it, to the second.
-pub(super) fn time_with_seconds(time: jiff::Timestamp) -> String {
-    time.strftime("%-d %B %Y, %H:%M:%S UTC").to_string()
 }
 
 /// Returns how long something took: "3.2 s", "2 h 05 min".

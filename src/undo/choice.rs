@@ -46,21 +46,33 @@ impl fmt::Display for NoRun {
 
 impl std::error::Error for NoRun {}
 
-/// Returns the run that is meant, and which others wrote or may have: the one that is named, or the last that wrote, or else the last that
-/// may have.
-pub fn choose_run<'r>(
-    report: &'r Report,
-    named: Option<&str>,
-) -> Result<(&'r Run, Vec<&'r Run>), NoRun> {
-    let runs = || report.runs.iter();
-    let run = match named {
-        Some(id) => runs()
-            .find(|run| run.start.run_id == id)
+/// The run of a report that is taken back, and the others that wrote or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice<'r> {
+    /// The run.
+    pub run: &'r Run,
+    /// Those that began before it.
+    pub earlier: Vec<&'r Run>,
+    /// Those that began after it.
+    pub later: Vec<&'r Run>,
+}
+
+/// Chooses the run that is meant: the one that is named, or the last that wrote, or else the last that may have.
+pub fn choose_run<'r>(report: &'r Report, named: Option<&str>) -> Result<Choice<'r>, NoRun> {
+    let runs = report.runs.as_slice();
+    let last = |fits: fn(&Run) -> bool| runs.iter().rposition(fits);
+    let at = match named {
+        Some(id) => runs
+            .iter()
+            .position(|run| run.start.run_id == id)
             .ok_or_else(|| NoRun::NotThere(id.to_owned()))?,
-        None => runs()
-            .rfind(|run| run.may_have_written() && !run.steps.is_empty())
-            .or_else(|| runs().rfind(|run| run.may_have_written()))
+        None => last(|run| run.may_have_written() && !run.steps.is_empty())
+            .or_else(|| last(Run::may_have_written))
             .ok_or(NoRun::NothingWritten)?,
+    };
+    let (earlier, rest) = runs.split_at(at);
+    let Some((run, later)) = rest.split_first() else {
+        return Err(NoRun::NothingWritten);
     };
     if !has_ids(run) {
         return Err(NoRun::WithoutIds);
@@ -72,9 +84,28 @@ pub fn choose_run<'r>(
     if let Some(contradiction) = run.contradiction() {
         return Err(NoRun::Contradiction(id.clone(), contradiction));
     }
-    let others = runs()
-        .filter(|other| other.start.run_id != *id && other.may_have_written() && has_ids(other));
-    Ok((run, others.collect()))
+    let that_wrote = |runs: &'r [Run]| {
+        let others = runs.iter().filter(|other| {
+            other.start.run_id != *id && other.may_have_written() && has_ids(other)
+        });
+        others.collect()
+    };
+    Ok(Choice {
+        run,
+        earlier: that_wrote(earlier),
+        later: that_wrote(later),
+    })
+}
+
+impl<'r> From<&'r Run> for Choice<'r> {
+    /// A run that is alone in its report.
+    fn from(run: &'r Run) -> Self {
+        Self {
+            run,
+            earlier: Vec::new(),
+            later: Vec::new(),
+        }
+    }
 }
 
 fn has_ids(run: &Run) -> bool {

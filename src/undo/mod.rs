@@ -10,10 +10,12 @@ mod reversal;
 
 use std::collections::BTreeSet;
 
-pub use self::choice::{NoRun, choose_run};
+pub use self::choice::{Choice, NoRun, choose_run};
 pub use self::present::Present;
 use self::present::State;
-use self::problems::{changed_since, cut_off, group_not_mapped, not_known, value_not_restorable};
+use self::problems::{
+    changed_since, cut_off, group_not_mapped, not_known, other_run_not_undone, value_not_restorable,
+};
 use self::reversal::{as_due, reversed};
 use crate::model::ObjectId;
 use crate::plan::{
@@ -73,7 +75,8 @@ pub fn undone(run: &Run) -> UndoneRun {
 }
 
 /// Decides how to take back what a run did. Its lines have to fit together ([`Run::contradiction`]).
-pub fn undo(run: &Run, present: &Present<'_>) -> Undoing {
+pub fn undo(choice: &Choice<'_>, present: &Present<'_>) -> Undoing {
+    let run = choice.run;
     let by_change = run.by_change();
     let is_invited = |number: usize| {
         let mut steps = by_change.steps(number).iter();
@@ -85,6 +88,7 @@ pub fn undo(run: &Run, present: &Present<'_>) -> Undoing {
         .filter(|reported| !is_invited(reported.outcome.change));
     let mut problems: Vec<Problem> = open.filter_map(not_known).collect();
     problems.extend(cut_off(run));
+    problems.extend(other_run_not_undone(choice));
     let mut changes = Vec::new();
     let mut unchanged = 0;
     for step in &run.steps {

@@ -1,7 +1,9 @@
 //! What is said of what is not taken back, and why.
 
+use super::Choice;
 use crate::plan::{About, Change, Fields, GroupName, Problem, ProblemCode};
 use crate::report::{ByChange, Outcome, ReportedOutcome, Run, Step, Subject, Write, object_of};
+use crate::wording::time_with_seconds;
 
 /// How many changes of a run that was cut off are named one by one.
 const SHOWN_CHANGES: usize = 20;
@@ -88,7 +90,7 @@ pub(super) fn not_known(reported: &ReportedOutcome) -> Option<Problem> {
             of_group.unwrap_or_default()
         ),
         hint: Some("compare with Entra's audit log".to_owned()),
-                about: about(account),
+        about: about(account),
     })
 }
 
@@ -118,7 +120,38 @@ pub(super) fn cut_off(run: &Run) -> Option<Problem> {
             "compare these with Entra's audit log: what is not in the report is not taken back"
                 .to_owned(),
         ),
-                about: About::default(),
+        about: About::default(),
+    })
+}
+
+/// What is said of the other runs that wrote for the same plan: a plan that was carried out in several attempts is taken back in as many.
+pub(super) fn other_run_not_undone(choice: &Choice<'_>) -> impl Iterator<Item = Problem> {
+    let Choice {
+        run,
+        earlier,
+        later,
+    } = choice;
+    let earlier = earlier.iter().map(|other| (other, "next"));
+    let later = later.iter().map(|other| (other, "first"));
+    let of_plan = earlier
+        .chain(later)
+        .filter(|(other, _)| other.plan() == run.plan());
+    of_plan.map(|(other, when)| {
+        let id = &other.start.run_id;
+        let wrote = if other.steps.is_empty() {
+            "may have written"
+        } else {
+            "wrote"
+        };
+        Problem {
+            code: ProblemCode::OtherRunNotUndone,
+            subject: format!("run {id} of {}", time_with_seconds(other.start.time)),
+            message: format!("{wrote} for the same plan, which is not taken back here"),
+            hint: Some(format!(
+                "take that run back {when} with --run {id}, unless it is already"
+            )),
+            about: About::default(),
+        }
     })
 }
 

@@ -8,9 +8,10 @@ use keycloak_to_azure::plan::{
     Problem, ProblemCode, RemovalReason, Remove,
 };
 use keycloak_to_azure::plan_file::{from_bytes, to_bytes};
-use keycloak_to_azure::report::{Outcome, Run, Write};
+use keycloak_to_azure::report::{Outcome, Report, Run, Write};
 use keycloak_to_azure::settings::{Limit, Limits};
 use keycloak_to_azure::snapshot::Account;
+use keycloak_to_azure::undo::{Present, choose_run, undo};
 use proptest::prelude::*;
 
 use crate::carry_out::apply_and_report;
@@ -400,6 +401,77 @@ fn a_run_that_was_cut_off_is_said_to_be() {
     run.end = None;
     run.outcomes.pop();
     assert!(codes(&after.undo(&run)).contains(&ProblemCode::RunCutOff));
+}
+
+#[test]
+fn a_plan_that_was_carried_out_in_several_attempts_is_taken_back_in_as_many() {
+    let (after, run) = carried_out(&every_kind());
+    let called = |digit: char, edit: fn(&mut Run)| {
+        let mut other = run.clone();
+        let id = &mut other.start.run_id;
+        id.replace_range(..8, &digit.to_string().repeat(8));
+        edit(&mut other);
+        other
+    };
+    let attempts = [
+        called('1', |_| {}),
+        called('2', |other| other.start.dry_run = true),
+        called('3', |other| {
+            other.start.plan_id = format!("sha256:{}", "0".repeat(64));
+        }),
+        called('4', |_| {}),
+        called('5', |other| {
+            other.end = None;
+            other.steps.clear();
+            other.outcomes.clear();
+        }),
+    ];
+    let report = Report {
+        runs: attempts.to_vec(),
+    };
+    let said = |named: Option<&str>| {
+        let choice = choose_run(&report, named).unwrap();
+        let entra = after.entra();
+        let overrides = after.overrides.clone();
+        let undoing = undo(&choice, &Present::new(&entra, &after.settings, &overrides));
+        let problems = undoing.problems.iter();
+        let others = problems.filter(|problem| problem.code == ProblemCode::OtherRunNotUndone);
+        let others: Vec<String> = others
+            .map(|problem| {
+                let id = problem.subject.split(['-', ' ']).nth(1).unwrap();
+                let hint = problem.hint.as_deref().unwrap();
+                let when = hint.split(" with ").next().unwrap();
+                format!("{id}: {}; {when}", problem.message)
+            })
+            .collect();
+        (choice.run.start.run_id[..8].to_owned(), others)
+    };
+    let wrote = "wrote for the same plan, which is not taken back here";
+    let may_have = format!("may have {}", wrote.replace("wrote", "written"));
+    let (first, last) = ("take that run back first", "take that run back next");
+    // The last one was killed before anything was answered.
+    assert_eq!(
+        said(None),
+        (
+            "44444444".to_owned(),
+            vec![
+                format!("11111111: {wrote}; {last}"),
+                format!("55555555: {may_have}; {first}"),
+            ]
+        )
+    );
+    assert_eq!(
+        said(Some(&attempts[0].start.run_id)).1,
+        [
+            format!("44444444: {wrote}; {first}"),
+            format!("55555555: {may_have}; {first}"),
+        ]
+    );
+    assert_eq!(
+        said(Some(&attempts[2].start.run_id)).1,
+        Vec::<String>::new()
+    );
+    assert!(choose_run(&report, Some(&attempts[1].start.run_id)).is_err());
 }
 
 /// Edits by somebody who can seal a plan again: what only another kind of plan can say.

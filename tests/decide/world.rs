@@ -491,7 +491,10 @@ impl World {
             without_witness: BTreeSet::new(),
             ..self.overrides.clone()
         };
-        let undoing = undo(run, &Present::new(&entra, &self.settings, &overrides));
+        let undoing = undo(
+            &run.into(),
+            &Present::new(&entra, &self.settings, &overrides),
+        );
         let sync = self.plan();
         let plan = Plan {
             kind: PlanKind::Undo,

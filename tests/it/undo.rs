@@ -193,6 +193,78 @@ async fn which_run_is_taken_back_is_said_and_can_be_chosen() {
 }
 
 #[tokio::test]
+async fn a_plan_that_two_runs_carried_out_is_said_to_be_taken_back_in_part() {
+    let mut stage = Stage::company().await;
+    stage.set(
+        "KEYCLOAK_TO_AZURE_REDACT_KEY",
+        "0123456789abcdef0123456789abcdef",
+    );
+    let before = entra(&stage);
+    assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
+    let removals = When::to(Service::Graph)
+        .path("/$batch")
+        .body("\"method\":\"DELETE\"");
+    stage
+        .sandbox
+        .faults()
+        .add(removals, 100, Fault::status(403));
+    assert_eq!(stage.run("apply @plan.json").await.status, 4);
+    stage.sandbox.faults().clear();
+    assert_eq!(stage.run("apply @plan.json").await.status, 0);
+    // A run of another plan is no part of it.
+    stage.sandbox.with_world(|world| {
+        let realm = world.keycloak.realm_mut("acme").unwrap();
+        realm.person_mut("hal-hill").unwrap().enabled = false;
+    });
+    let other = "plan --out @other.json --max-removals off";
+    assert_eq!(stage.run(other).await.status, 0);
+    let other = "apply @other.json --report @plan.report.jsonl";
+    assert_eq!(stage.run(other).await.status, 0);
+    let runs = report(&stage, "plan.report.jsonl").runs;
+    let [first, second, third] = runs.as_slice() else {
+        panic!("{runs:?}")
+    };
+
+    let undone = undo(&stage, "").await;
+    assert_eq!(undone.status, 0, "{}", undone.err);
+    let codes = |plan: &Plan| {
+        let problems = plan.problems.iter();
+        problems
+            .filter(|problem| problem.code == ProblemCode::OtherRunNotUndone)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(undo_plan(&stage).undoes.unwrap().run_id, third.start.run_id);
+    assert_eq!(codes(&undo_plan(&stage)), []);
+    // As times are said everywhere.
+    let time = second.start.time.strftime("%-d %B %Y, %H:%M:%S UTC");
+    let said = format!("the run {} of {time}, which", second.start.run_id);
+    assert!(undone.err.contains(&said), "{}", undone.err);
+    assert_eq!(apply(&stage, "undo.json").await.status, 0);
+
+    for (run, other, when) in [(second, first, "next"), (first, second, "first")] {
+        let flags = format!("--redact --format markdown --run {}", run.start.run_id);
+        let undone = undo(&stage, &flags).await;
+        assert_eq!(undone.status, 0, "{}", undone.err);
+        let plan = undo_plan(&stage);
+        let problems = codes(&plan);
+        let [problem] = problems.as_slice() else {
+            panic!("{problems:?}")
+        };
+        assert!(problem.subject.contains(&other.start.run_id));
+        let id = &other.start.run_id;
+        let hint = format!("take that run back {when} with `--run` {id}, unless");
+        assert!(undone.out.contains(&hint), "{}", undone.out);
+        assert_eq!(apply(&stage, "undo.json").await.status, 0);
+    }
+    let invited: Vec<String> = (first.steps.iter())
+        .filter(|step| step.write == Write::Invited)
+        .map(|step| step.account.id.as_ref().unwrap().to_string())
+        .collect();
+    assert_eq!(state(&entra(&stage), &invited), state(&before, &invited));
+}
+
+#[tokio::test]
 async fn a_report_of_other_directories_and_what_is_no_report_are_refused() {
     let (stage, _) = applied().await;
     let path = stage.path("plan.report.jsonl");

@@ -142,6 +142,7 @@ pub(super) fn general(code: ProblemCode) -> Option<(&'static str, &'static str)>
         // Of groups, of runs, and of a whole directory.
         ProblemCode::DeletedAccountsHidden
         | ProblemCode::RunCutOff
+        | ProblemCode::OtherRunNotUndone
         | ProblemCode::GroupNotMapped
         | ProblemCode::GroupDynamic
         | ProblemCode::GroupOnPremises

@@ -112,6 +112,7 @@ impl Parser<'_> {
         match name.as_str() {
             "always" => truth(true),
             "and" => truth(all.all(|value| is_true(value))),
+            "or" => truth(all.any(|value| is_true(value))),
             "eq" => truth(arguments[0] == arguments[1]),
             "ne" => truth(arguments[0] != arguments[1]),
             "replace" => arguments[0].replace(&arguments[1], &arguments[2]),

@@ -875,6 +875,7 @@ async fn what_somebody_types_is_text() {
                 &hostile[..3],
             ),
             (&["undo"], &hostile[..3]),
+            (&["undo-run"], &hostile[..]),
         ] {
             for text in texts {
                 let inputs: Vec<_> = names.iter().map(|name| (*name, &**text)).collect();
@@ -952,6 +953,73 @@ async fn what_a_run_has_applied_is_taken_back_like_any_other_plan() {
             .unwrap();
         assert!(applied.succeeded, "{platform:?}: {}", applied.log);
         assert_eq!(members(), before);
+    }
+}
+
+#[tokio::test]
+async fn what_was_applied_in_two_attempts_is_taken_back_in_two_the_last_first() {
+    for platform in PLATFORMS {
+        let Some(scene) = Scene::new().await else {
+            return;
+        };
+        let members = || {
+            scene.stage.sandbox.with_world(|world| {
+                let groups = world.entra.groups.values();
+                groups
+                    .map(|group| (group.id.clone(), group.members.clone()))
+                    .collect::<BTreeMap<_, _>>()
+            })
+        };
+        let before = members();
+        let (mut run, _) = platform.plan(&scene, Event::Push).await;
+        let removals = When::to(Service::Graph)
+            .path("/$batch")
+            .body("\"method\":\"DELETE\"");
+        let faults = scene.stage.sandbox.faults();
+        faults.add(removals, 1_000, Fault::status(403));
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
+        let between = members();
+        assert_ne!(between, before);
+        scene.stage.sandbox.faults().clear();
+        run.again();
+        let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
+        assert!(applied.succeeded, "{platform:?}: {}", applied.log);
+        assert_ne!(members(), between);
+        let report = run.file("report", "report.jsonl").unwrap();
+        let lines = report
+            .lines()
+            .map(serde_json::from_str::<serde_json::Value>);
+        let starts = lines.map(Result::unwrap).filter(|it| it["type"] == "start");
+        let ids: Vec<String> = starts
+            .map(|start| start["run_id"].as_str().unwrap().to_owned())
+            .collect();
+        let [first, last] = ids.as_slice() else {
+            panic!("{ids:?}")
+        };
+
+        // Whoever reviews the page learns that this is not all, and how the rest is taken back.
+        let inputs = [("undo", run.id.as_str())];
+        let (mut undoing, planned) = platform.plan_with(&scene, &inputs).await.unwrap();
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let not_all = format!("take that run back next with `--run` {first}, unless");
+        let page = &planned.summary;
+        assert!(page.contains(last.as_str()), "{platform:?}: {page}");
+        assert!(page.contains(&not_all), "{platform:?}: {page}");
+        let undone = platform.apply(&scene, Event::ByHand, &mut undoing).await;
+        assert!(undone.unwrap().succeeded, "{platform:?}");
+        assert_eq!(members(), between);
+
+        let inputs = [("undo", run.id.as_str()), ("undo-run", first)];
+        let (mut undoing, planned) = platform.plan_with(&scene, &inputs).await.unwrap();
+        assert!(planned.succeeded, "{platform:?}: {}", planned.log);
+        let undone = platform.apply(&scene, Event::ByHand, &mut undoing).await;
+        assert!(undone.unwrap().succeeded, "{platform:?}");
+        assert_eq!(members(), before);
+
+        // The id of a run alone does not say in which report it is.
+        let planned = platform.plan_with(&scene, &[("undo-run", first)]).await;
+        assert!(!planned.unwrap().1.succeeded, "{platform:?}");
     }
 }
 

@@ -24,6 +24,7 @@ on:
       allow-empty: {}
       without-witness: {}
       undo: {}
+      undo-run: {}
 permissions: {}
 jobs:
   validate:
