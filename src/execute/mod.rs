@@ -99,6 +99,7 @@ pub async fn execute<D: Directory, R: Recorder, O: Observer>(
         stop,
         halted: None,
         invited: BTreeMap::new(),
+        accepted: BTreeMap::new(),
         outcomes: vec![None; assignment.plan.changes.len()],
         just_settled: Vec::new(),
     };
@@ -152,6 +153,8 @@ struct Run<'a, D, R, O> {
     halted: Option<String>,
     /// The accounts that invitations of this run made.
     invited: BTreeMap<Address, ObjectId>,
+    /// How the invitations that Graph accepted were sent, by the places of their changes.
+    accepted: BTreeMap<usize, Written>,
     outcomes: Vec<Option<ChangeOutcome>>,
     /// The changes that others may have waited for.
     just_settled: Vec<usize>,
@@ -270,7 +273,12 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         } else {
             reason
         };
-        self.settle(at, Outcome::NotAttempted, &message, &Written::default())
+        self.settle(at, Outcome::NotAttempted, &message, &self.sent(at))
+    }
+
+    /// How a change was sent of which nothing but an invitation can have been.
+    fn sent(&self, at: usize) -> Written {
+        self.accepted.get(&at).cloned().unwrap_or_default()
     }
 
     fn settle(

@@ -476,6 +476,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             is_new: true,
         };
         self.invited.insert(email.clone(), account.clone());
+        self.accepted.insert(at, written.clone());
         let event = format!("invited azure user: {email}");
         work.accounts
             .insert_newcomer(at, Newcomer { email, update });
@@ -492,7 +493,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
         let Newcomer { email, update } = newcomer;
         let Some(misfit) = misfit else {
             if update.is_empty() {
-                return self.settle(at, Outcome::Done, "", &Written::default());
+                return self.settle(at, Outcome::Done, "", &self.sent(at));
             }
             work.accounts.insert_ready(at, update);
             return Ok(());
@@ -502,7 +503,7 @@ impl<D: Directory, R: Recorder, O: Observer> Run<'_, D, R, O> {
             "Graph answered with the account {}, which {misfit}: nothing of it was changed; see whose it is, and plan again",
             update.account
         );
-        self.settle(at, Outcome::Failed, &message, &Written::default())
+        self.settle(at, Outcome::Failed, &message, &self.sent(at))
     }
 
     fn note_sent(&mut self, sent: Sent) -> anyhow::Result<()> {

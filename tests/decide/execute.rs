@@ -40,7 +40,8 @@ impl Scripted {
         match failure {
             None => Ok(Written {
                 attempts: 1,
-                ..Written::default()
+                request_id: Some("accepted".to_owned()),
+                was_so_already: false,
             }),
             Some(kind) => Err(WriteError {
                 kind,
@@ -488,6 +489,46 @@ async fn an_invitation_answered_with_an_account_that_was_there_before_changes_no
         "{:?}",
         ran.calls
     );
+}
+
+#[tokio::test]
+async fn an_invitation_that_was_accepted_is_said_to_have_been_sent_whatever_became_of_it() {
+    let sent = |ran: &Ran, outcome| {
+        let invited = &ran.outcomes.as_ref().unwrap()[INVITE];
+        assert_eq!(invited.outcome, outcome, "{invited:?}");
+        (invited.attempts, invited.request_id.clone())
+    };
+    let accepted = (1, Some("accepted".to_owned()));
+
+    let stop = std::sync::Arc::new(StopSignal::default());
+    let invite = "invite ann@partner.example".to_owned();
+    let stopping = Scripted {
+        stop_at: Some((invite.clone(), std::sync::Arc::clone(&stop))),
+        ..Scripted::default()
+    };
+    let ran = run(stopping, Kept::default(), &stop).await;
+    assert_eq!(sent(&ran, Outcome::NotAttempted), accepted);
+
+    let misfit = Scripted {
+        is_unreadable: true,
+        ..Scripted::default()
+    };
+    let ran = run(misfit, Kept::default(), &StopSignal::default()).await;
+    assert_eq!(sent(&ran, Outcome::Failed), accepted);
+
+    let mut nothing_to_update = world();
+    nothing_to_update.settings.users.user_type = None;
+    let ann = nothing_to_update.person("ann");
+    (ann.first_name, ann.last_name) = (None, None);
+    let ran = run_well(nothing_to_update).await;
+    assert!(!ran.calls.contains(&"update f00".to_owned()));
+    assert_eq!(sent(&ran, Outcome::Done), accepted);
+
+    // One that nobody got to send was not.
+    let stopped = StopSignal::default();
+    stopped.stop();
+    let ran = run(Scripted::default(), Kept::default(), &stopped).await;
+    assert_eq!(sent(&ran, Outcome::NotAttempted), (0, None));
 }
 
 #[tokio::test]
