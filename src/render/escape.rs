@@ -5,6 +5,7 @@
 //! what the text really is. Escaped text never spans lines and never holds two spaces in a row, so that it
 //! can forge neither a line nor a column.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
@@ -196,14 +197,31 @@ fn flush(run: &mut Vec<&str>, text: &mut String) {
     }
     let joined = run.join(" ");
     run.clear();
-    let core = joined.trim_end_matches([',', '.', ';', ':', '?']);
+    let core = without_punctuation(&joined);
     // Nothing but punctuation, or something that may end in it: all of it stays together.
-    let (core, rest) = if core.is_empty() || core.contains('`') {
-        (joined.as_str(), "")
+    let core = if core.is_empty() || core.contains('`') {
+        &joined
     } else {
-        joined.split_at(core.len())
+        core
     };
-    push_word(text, &(code_span(core) + rest));
+    let (before, after) = joined.split_once(core).unwrap_or_default();
+    push_word(text, &[before, &code_span(core), after].concat());
+}
+
+/// Returns what stands between the punctuation of a sentence. A parenthesis belongs to the sentence unless its partner is within.
+fn without_punctuation(run: &str) -> &str {
+    const PUNCTUATION: [char; 5] = [',', '.', ';', ':', '?'];
+    let core = run.trim_end_matches(PUNCTUATION);
+    let count = |c: char| core.matches(c).count();
+    let inner = match count('(').cmp(&count(')')) {
+        Ordering::Greater => core.strip_prefix('('),
+        Ordering::Less => core.strip_suffix(')'),
+        Ordering::Equal => core
+            .strip_prefix('(')
+            .and_then(|rest| rest.strip_suffix(')'))
+            .filter(|inner| !inner.contains(['(', ')'])),
+    };
+    inner.map_or(core, |inner| inner.trim_end_matches(PUNCTUATION))
 }
 
 fn push_word(text: &mut String, word: &str) {
@@ -225,11 +243,20 @@ fn is_ordinary(word: &str, is_first: bool) -> bool {
     if core.starts_with('-') || names_something_elsewhere(core) {
         return false;
     }
+    if is_time_of_day(core) {
+        return true;
+    }
     // Before a word, `%` is a reference to a milestone.
     let core = core.strip_suffix('%').unwrap_or(core);
     core.chars().all(|c| {
         c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '-' | '\'' | '’' | '…' | ',')
     }) || matches!(word, "·" | "–" | "—" | "→")
+}
+
+/// Whether a word is a time of day as our sentences have it: `14:02` or `14:02:59`.
+fn is_time_of_day(word: &str) -> bool {
+    let is_number = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    (1..=2).contains(&word.matches(':').count()) && word.split(':').all(is_number)
 }
 
 /// Whether GitHub or GitLab may make a link of a word: an issue of a tracker (`GH-1`, `ACME-12`), or a commit by its digits.
@@ -503,6 +530,19 @@ mod tests {
             ),
             ("Ann-Marie is person-3f2a9c", "Ann-Marie is person-3f2a9c"),
             ("- a", "`-` a"),
+            (
+                "at most 5 (limits.removals is 5) may go",
+                "at most 5 (`limits.removals` is 5) may go",
+            ),
+            (
+                "is 5 (see limits.removals), or (a.b). And (c(d.e)) f(x) (g.h.).",
+                "is 5 (see `limits.removals`), or (`a.b`). And `(c(d.e)) f(x) (g.h.)`.",
+            ),
+            ("so: ( and (.", "so: `(` and `(.`"),
+            (
+                "on 27 November 2026, 13:55 UTC, (13:55:07), 1:55 :13:55: 13:5x",
+                "on 27 November 2026, 13:55 UTC, (13:55:07), `1:55 :13:55: 13:5x`",
+            ),
         ] {
             assert_eq!(sentence(text), markdown, "{text:?}");
         }

@@ -138,8 +138,8 @@ fn the_same_plan_is_one_sentence() {
     assert_eq!(
         twice,
         format!(
-            "The same plan, `{}`: nothing differs. It was made on 23 November 2026, `14:02` UTC and again on 24 November 2026, \
-             `08:00` UTC.\n",
+            "The same plan, `{}`: nothing differs. It was made on 23 November 2026, 14:02 UTC and again on 24 November 2026, \
+             08:00 UTC.\n",
             plan.plan_id
         )
     );
