@@ -1,5 +1,7 @@
 //! Fits a document of lists into a number of characters, whole items at a time, and says what it left out.
 
+use std::collections::BTreeSet;
+
 use super::words::grouped;
 
 /// A part of the document: a list of items with what surrounds it.
@@ -55,6 +57,8 @@ pub(super) struct Fitted {
     pub text: String,
     /// Whether it is all of them.
     pub complete: bool,
+    /// What the items are called that some were left out of.
+    pub shortened: BTreeSet<&'static str>,
 }
 
 /// Returns the parts in at most so many characters. The items of parts with small ranks go in first; each part shows a
@@ -68,6 +72,7 @@ pub(super) fn fit(parts: &[Part], limit: usize) -> Fitted {
         return Fitted {
             text: complete,
             complete: true,
+            shortened: BTreeSet::new(),
         };
     }
     let mut shown = vec![0; parts.len()];
@@ -90,9 +95,13 @@ pub(super) fn fit(parts: &[Part], limit: usize) -> Fitted {
             *shown += 1;
         }
     }
+    let is_shortened =
+        |(part, shown): &(&Part, &usize)| !part.repeats && **shown < part.items.len();
+    let shortened = parts.iter().zip(&shown).filter(is_shortened);
     Fitted {
         text: assemble(parts, &shown),
         complete: false,
+        shortened: shortened.map(|(part, _)| part.noun).collect(),
     }
 }
 

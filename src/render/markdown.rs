@@ -34,6 +34,9 @@ const OPEN: usize = 10;
 /// Rows of the table of groups that are kept even where removals alone fill the comment, so that it still shows where they are.
 const FIRST_GROUPS: usize = 20;
 
+/// What removals are called where some are left out.
+const REMOVALS: &str = "removals";
+
 /// What is said at the top of a redacted page.
 pub(super) const REDACTED: &str = "> [!NOTE]\n> **Redacted.** Each `person-…` stands for one person, here and wherever the same key \
      is used. With names, for whoever may read the plan file: `keycloak-to-azure show PLAN`\n\n";
@@ -55,16 +58,33 @@ fn within(plan: &Plan, people: People, limit: usize) -> String {
     if let Some(answer) = nothing_to_do(plan) {
         return format!("{}\n{answer}\n", marker(plan, true));
     }
-    let fitted = fit(&parts(plan, people, true), limit);
-    if fitted.complete {
-        fitted.text
+    let fitted = |extent| fit(&parts(plan, people, extent), limit);
+    let complete = fitted(Extent::Complete);
+    if complete.complete {
+        return complete.text;
+    }
+    // What is said of fewer removals is longer, so they do not all fit beside that either.
+    let shortened = fitted(Extent::Shortened);
+    if shortened.shortened.contains(REMOVALS) {
+        fitted(Extent::RemovalsToo).text
     } else {
-        fit(&parts(plan, people, false), limit).text
+        shortened.text
     }
 }
 
-fn parts(plan: &Plan, people: People, complete: bool) -> Vec<Part> {
-    let mut parts = vec![head(plan, people, complete)];
+/// How much of a plan a comment shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All of it.
+    Complete,
+    /// Every removal, and not all of the rest.
+    Shortened,
+    /// Not even every removal.
+    RemovalsToo,
+}
+
+fn parts(plan: &Plan, people: People, extent: Extent) -> Vec<Part> {
+    let mut parts = vec![head(plan, people, extent)];
     parts.extend(overrides(plan));
     parts.extend(scope(plan));
     parts.extend(blocks(plan));
@@ -105,8 +125,9 @@ fn marker(plan: &Plan, complete: bool) -> String {
     )
 }
 
-fn head(plan: &Plan, people: People, complete: bool) -> Part {
+fn head(plan: &Plan, people: People, extent: Extent) -> Part {
     let changes = Changes::of(plan);
+    let complete = extent == Extent::Complete;
     let mut text = marker(plan, complete) + "\n";
     let verdict = if plan.is_blocked() {
         "**blocked, cannot be applied** · "
@@ -133,10 +154,13 @@ fn head(plan: &Plan, people: People, complete: bool) -> Part {
         let _ = write!(text, "> [!IMPORTANT]\n> {}. {warning}\n\n", sentence(&run));
     }
     if let Some(losses) = losses(&changes.remove) {
-        let _ = write!(
-            text,
-            "> [!WARNING]\n> {losses}. Each is listed below with its reason.\n\n"
-        );
+        let listed = match extent {
+            Extent::Complete | Extent::Shortened => "Each is listed below with its reason.",
+            Extent::RemovalsToo => {
+                "Not all of them are listed below: the plan file has each with its reason."
+            }
+        };
+        let _ = write!(text, "> [!WARNING]\n> {losses}. {listed}\n\n");
     }
     if people == People::Redacted {
         text.push_str(REDACTED);
@@ -328,7 +352,7 @@ pub(super) fn removals(plan: &Plan, people: People) -> Option<Part> {
         }
         .to_owned(),
         items,
-        noun: "removals",
+        noun: REMOVALS,
         rank: 4,
         ..Part::default()
     })

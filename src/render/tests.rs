@@ -397,6 +397,28 @@ fn fifty_thousand_removals_make_a_bounded_comment_that_says_so() {
 }
 
 #[test]
+fn each_removal_is_said_to_be_listed_only_where_it_is() {
+    const ALL: &str = " in all. Each is listed below with its reason.\n";
+    const NOT_ALL: &str =
+        " in all. Not all of them are listed below: the plan file has each with its reason.\n";
+    let (mut complete, mut shortened, mut cut) = (0, 0, 0);
+    for number in (400..700).step_by(4) {
+        let comment = markdown(&removals(number, "Ned"));
+        let rows = comment.lines().filter(|line| line.starts_with("| − |"));
+        let lists_all = rows.count() == number + 3;
+        assert_eq!(comment.contains(ALL), lists_all, "{number}");
+        assert_eq!(comment.contains(NOT_ALL), !lists_all, "{number}");
+        assert_eq!(comment.contains("removals are shown here"), !lists_all);
+        match (comment.contains("This comment is shortened"), lists_all) {
+            (false, _) => complete += 1,
+            (true, true) => shortened += 1,
+            (true, false) => cut += 1,
+        }
+    }
+    assert!(complete > 0 && shortened > 0 && cut > 0);
+}
+
+#[test]
 fn a_comparison_says_of_each_list_where_the_rest_of_it_stands() {
     let (few, many) = (samples::every_kind(), removals(3_000, "Ned").sealed());
     for (older, newer, where_to_look) in [
