@@ -188,6 +188,14 @@ pub(super) fn said_of(heading: &str, run: &Run) -> String {
     }
 }
 
+/// Returns what became of a change in a word or two. In a dry run nothing is done.
+pub(super) fn outcome_said_of(outcome: Outcome, run: &Run) -> String {
+    match (outcome, run.start.dry_run) {
+        (Outcome::Done, true) => "would be done".to_owned(),
+        _ => outcome.to_string(),
+    }
+}
+
 /// Returns the outcomes of a section: failures first, then removals, then the rest, each in the order of the plan.
 pub(super) fn outcomes(run: &Run, belongs: fn(Outcome) -> bool) -> Vec<&ReportedOutcome> {
     let mut outcomes: Vec<&ReportedOutcome> = run

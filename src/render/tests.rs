@@ -9,7 +9,7 @@ use super::samples::{self, HOSTILE};
 use super::{
     Redacted, RedactedComparison, RedactedReport, RedactionKey, Style, apply_header, audit_csv,
     audit_markdown, audit_text, comparison_markdown, comparison_text, dry_run, markdown,
-    next_steps, outcomes, report_markdown, report_text, text,
+    next_steps, outcomes, report_html, report_markdown, report_text, text,
 };
 use crate::compare::Comparison;
 use crate::plan::{Change, Plan, RemovalReason};
@@ -367,6 +367,29 @@ fn removals(number: usize, name: &str) -> Plan {
         ));
     }
     plan
+}
+
+#[test]
+fn what_a_dry_run_says_of_a_change_is_never_that_it_is_done() {
+    let mut report = samples::report();
+    let mut rehearsal = report.runs.swap_remove(0);
+    rehearsal.start.dry_run = true;
+    rehearsal.steps.clear();
+    report.runs = vec![rehearsal];
+    let page = report_markdown(&report);
+    assert_eq!(page.matches(" | would be done | ").count(), 3, "{page}");
+    assert_eq!(page.matches("| done |").count(), 0, "{page}");
+    let page = report_html(&report);
+    assert_eq!(page.matches("<td>would be done</td>").count(), 3, "{page}");
+    assert_eq!(page.matches("<td>done</td>").count(), 0, "{page}");
+}
+
+#[test]
+fn sections_of_a_report_stand_apart() {
+    let report = report_text(&samples::report(), &WIDE);
+    for heading in ["Not done", "Done", "Nothing to do any more"] {
+        assert!(report.contains(&format!("\n\n{heading}\n")), "{report}");
+    }
 }
 
 #[test]

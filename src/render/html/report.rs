@@ -7,8 +7,8 @@ mod entries;
 
 use crate::plan::Action;
 use crate::render::report::{
-    COMMAND, Facts, NO_RUN, REDACTED, SECTIONS, UNSETTLED, View, facts as facts_of, outcomes,
-    said_of, unsettled, what,
+    COMMAND, Facts, NO_RUN, REDACTED, SECTIONS, UNSETTLED, View, facts as facts_of,
+    outcome_said_of, outcomes, said_of, unsettled, what,
 };
 use crate::render::words::{GroupLabels, People, counted, grouped, place, time_with_seconds};
 use crate::report::{Outcome, Report, ReportedOutcome};
@@ -147,7 +147,8 @@ fn table(view: &View<'_>, heading: &str, outcomes: &[&ReportedOutcome]) -> Html 
     };
     for reported in outcomes {
         let outcome = &reported.outcome;
-        let (became, attempts) = (outcome.outcome.to_string(), outcome.attempts.to_string());
+        let became = outcome_said_of(outcome.outcome, view.run);
+        let attempts = outcome.attempts.to_string();
         let row = match view.people {
             People::Named => vec![
                 what(view, reported),

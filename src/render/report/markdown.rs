@@ -9,8 +9,8 @@ use crate::render::words::{People, counted, grouped, place, time_with_seconds};
 use crate::report::{Report, ReportedOutcome};
 
 use super::{
-    COMMAND, Facts, NO_RUN, REDACTED, SECTIONS, UNSETTLED, View, facts, is_urgent, outcomes,
-    said_of, unsettled, what,
+    COMMAND, Facts, NO_RUN, REDACTED, SECTIONS, UNSETTLED, View, facts, is_urgent, outcome_said_of,
+    outcomes, said_of, unsettled, what,
 };
 
 /// The head of a table of outcomes.
@@ -201,7 +201,8 @@ fn writes_without_outcome(view: &View<'_>, age: usize) -> Option<Part> {
 fn rows(view: &View<'_>, outcomes: &[&ReportedOutcome]) -> Vec<String> {
     let rows = outcomes.iter().map(|reported| {
         let outcome = &reported.outcome;
-        let (became, attempts) = (outcome.outcome, outcome.attempts);
+        let became = outcome_said_of(outcome.outcome, view.run);
+        let attempts = outcome.attempts;
         let what = code_span(&what(view, reported));
         match view.people {
             People::Named => {

@@ -51,7 +51,7 @@ fn run_text(view: &View<'_>, style: Style) -> String {
     );
     let unsettled = unsettled(view);
     if !unsettled.is_empty() {
-        let _ = writeln!(text, "{}", style.bold(UNSETTLED));
+        let _ = writeln!(text, "\n{}", style.bold(UNSETTLED));
     }
     for line in unsettled {
         text.push_str(&style.lines(&hanging_named("  ? ", &line, style.width), Style::yellow));
@@ -61,7 +61,7 @@ fn run_text(view: &View<'_>, style: Style) -> String {
         if outcomes.is_empty() {
             continue;
         }
-        let _ = writeln!(text, "{}", style.bold(&said_of(heading, run)));
+        let _ = writeln!(text, "\n{}", style.bold(&said_of(heading, run)));
         for reported in outcomes {
             let what = what(view, reported);
             text.push_str(&outcome_in_lines(&reported.outcome, &what, style));
