@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::mapping::{Inputs, MappedGroup};
 use crate::model::{Address, ObjectId, PersonId, fold};
@@ -529,7 +530,13 @@ fn refused_by_entra(address: &Address) -> Option<String> {
         .chars()
         .find(|character| !character.is_ascii_graphic())
     {
-        return Some(format!("{character:?} in it"));
+        // By itself it shows nothing, or stands on what is before it.
+        let is_named = character.escape_debug().count() > 1 || is_combining_mark(character);
+        return Some(if is_named {
+            format!("U+{:04X} in it", u32::from(character))
+        } else {
+            format!("'{character}' in it")
+        });
     }
     if let Some(character) = address
         .as_str()

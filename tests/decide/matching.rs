@@ -78,6 +78,23 @@ fn addresses_that_entra_refuses_are_problems() {
 }
 
 #[test]
+fn a_character_that_entra_refuses_is_shown_or_named_where_it_shows_nothing_by_itself() {
+    for (email, said) in [
+        ("ann+x@partner.example", "`+` in it"),
+        ("änn@partner.example", "'ä' in it"),
+        ("a\u{308}nn@partner.example", "U+0308 in it"),
+        ("a\u{903}nn@partner.example", "U+0903 in it"),
+        ("a\u{200b}nn@partner.example", "U+200B in it"),
+    ] {
+        let mut world = ann_alone();
+        world.person("ann").email = Some(email.to_owned());
+        let problem = world.plan().problems.remove(0);
+        let end = format!("which Entra does not accept: {said}");
+        assert!(problem.message.ends_with(&end), "{}", problem.message);
+    }
+}
+
+#[test]
 fn domains_that_are_not_allowed_are_not_invited() {
     let mut world = ann_alone();
     world.settings.invitations.allowed_domains = vec!["other.example".to_owned()];
