@@ -509,7 +509,7 @@ impl<'d, 'a> Ledger<'d, 'a> {
                 }),
                 Judgement::Hold(problem) => {
                     keep(Kept::NotConfirmed);
-                    held.push(problem);
+                    held.push(*problem);
                 }
                 Judgement::Stranger => keep(Kept::Stranger),
             }

@@ -24,11 +24,11 @@ pub fn read_bounded(source: impl Read, most: u64) -> anyhow::Result<Vec<u8>> {
 
 /// Reads a regular file, if it is not larger than that. To open a pipe that nobody writes to would take for ever.
 pub fn read_regular(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
-    check_regular(path.metadata()?)?;
+    check_regular(&path.metadata()?)?;
     read_bounded(File::open(path)?, most)
 }
 
-fn check_regular(metadata: std::fs::Metadata) -> std::io::Result<()> {
+fn check_regular(metadata: &std::fs::Metadata) -> std::io::Result<()> {
     if metadata.is_file() {
         Ok(())
     } else {
@@ -40,7 +40,7 @@ fn check_regular(metadata: std::fs::Metadata) -> std::io::Result<()> {
 /// everybody, and what is written to one is lost.
 pub fn check_regular_if_there(path: &Path) -> std::io::Result<()> {
     match path.metadata() {
-        Ok(metadata) => check_regular(metadata),
+        Ok(metadata) => check_regular(&metadata),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

@@ -281,7 +281,7 @@ pub enum Judgement {
     /// They have to go; the address is the one that Keycloak knows them by, or their own.
     Remove(RemovalReason, String),
     /// It is not proved that they have to go.
-    Hold(Problem),
+    Hold(Box<Problem>),
     /// Keycloak does not know them, and the mapping removes only people whom it knows.
     Stranger,
 }

@@ -69,10 +69,10 @@ async fn audited(
     let settings = &setup.config.settings;
     // A large directory is a list of many pages, one after the other, twice.
     let nobody_invited = BTreeMap::new();
-    let (survey, accounts) =
-        tokio::try_join!(session.survey(settings, &nobody_invited, context), async {
-            Ok(session.entra.dated_accounts().await?)
-        })?;
+    let (survey, accounts) = tokio::try_join!(
+        session.survey(settings, &nobody_invited, context),
+        session.entra.dated_accounts()
+    )?;
     let overrides = Overrides::default();
     let decision = session.decide(&survey, settings, &overrides, None).await?;
     let evidence = Evidence {

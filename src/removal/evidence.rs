@@ -215,7 +215,7 @@ impl Evidence<'_> {
         );
         let (reason, hint) = missing.words(&lift);
         let email = own_address(candidate.account);
-        Judgement::Hold(Problem {
+        Judgement::Hold(Box::new(Problem {
             code: ProblemCode::RemovalNotConfirmed,
             subject: format!("{} ({email})", name_of_account(candidate.account)),
             message: held_in(group) + &reason,
@@ -224,7 +224,7 @@ impl Evidence<'_> {
                 group: Some(self.group.name()),
                 ..About::account(&candidate.account.id, &email)
             },
-        })
+        }))
     }
 }
 

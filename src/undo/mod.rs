@@ -97,7 +97,7 @@ pub fn undo(choice: &Choice<'_>, present: &Present<'_>) -> Undoing {
             Ok(Some(change)) => change,
             Ok(None) => continue,
             Err(problem) => {
-                problems.push(problem);
+                problems.push(*problem);
                 continue;
             }
         };

@@ -14,7 +14,7 @@ pub(super) fn reversed(
     step: &Step,
     run: &ByChange<'_>,
     present: &Present<'_>,
-) -> Result<Option<Change>, Problem> {
+) -> Result<Option<Change>, Box<Problem>> {
     if step.is_of_invitation() {
         let mut steps = run.steps(step.change).iter();
         let is_said =
@@ -22,15 +22,13 @@ pub(super) fn reversed(
         return if is_said {
             Ok(None)
         } else {
-            Err(invitation_not_undone(step, run))
+            Err(Box::new(invitation_not_undone(step, run)))
         };
     }
     let incomplete = || {
         let number = step.change;
-        not_to_be_planned(
-            step,
-            format!("change {number} of the run is not recorded completely"),
-        )
+        let message = format!("change {number} of the run is not recorded completely");
+        Box::new(not_to_be_planned(step, message))
     };
     let account = present.account_of(step).ok_or_else(incomplete)?;
     if step.write == Write::Updated {
@@ -45,8 +43,10 @@ pub(super) fn reversed(
             because: RemovalReason::Undo,
         })));
     }
-    let nameless =
-        |_| not_to_be_planned(step, "has no address that the plan could name".to_owned());
+    let nameless = |_| {
+        let message = "has no address that the plan could name".to_owned();
+        Box::new(not_to_be_planned(step, message))
+    };
     Ok(Some(Change::Add(Add {
         group,
         account: NewMember {

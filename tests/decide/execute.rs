@@ -510,7 +510,7 @@ async fn an_invitation_that_was_accepted_is_said_to_have_been_sent_whatever_beca
     assert_eq!(sent(&ran, Outcome::NotAttempted), accepted);
 
     let misfit = Scripted {
-        is_unreadable: true,
+        shown: Some(Err("Graph failed".to_owned())),
         ..Scripted::default()
     };
     let ran = run(misfit, Kept::default(), &StopSignal::default()).await;
