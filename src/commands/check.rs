@@ -11,8 +11,10 @@ use crate::config::EntraLogin;
 use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS, Permission};
 use crate::entra::{Bearer, Reader};
 use crate::keycloak::Keycloak;
+use crate::matching::is_protected;
 use crate::render::{CheckLine, CheckState, check_table, escape};
 use crate::settings::InvitationRules;
+use crate::snapshot::Account;
 
 pub async fn run(
     config: &Path,
@@ -101,6 +103,7 @@ async fn check(
         is_complete &= lines.iter().all(|line| line.state != CheckState::Missing);
         context.ui.result(&check_table(&heading, &lines, &style))?;
     }
+    is_complete &= check_protected(entra.as_ref().ok(), &setup, context).await?;
     is_complete &= match (keycloak, entra) {
         (Ok(keycloak), Ok(entra)) => {
             let session = Session::new(&setup.config.keycloak.realm, keycloak, entra);
@@ -115,6 +118,75 @@ async fn check(
         }
     };
     Ok(is_complete)
+}
+
+/// Looks up what is protected. What fits no account protects nobody, which may be meant: the account can have been deleted.
+async fn check_protected(
+    entra: Option<&Reader>,
+    setup: &Setup,
+    context: &mut Context,
+) -> anyhow::Result<bool> {
+    let protected = &setup.config.settings.protected;
+    if protected.is_empty() {
+        return Ok(true);
+    }
+    let found = match entra {
+        Some(entra) => entra.protected_accounts(protected).await.map_err(Some),
+        None => Err(None),
+    };
+    match found {
+        Ok(accounts) => {
+            let lines: Vec<CheckLine> = protected
+                .iter()
+                .map(|entry| protected_line(entry, &accounts))
+                .collect();
+            let fitting = lines.iter().filter(|line| line.state == CheckState::Ok);
+            let heading = format!(
+                "Protected  {} of {} fit an account",
+                fitting.count(),
+                lines.len()
+            );
+            let style = context.ui.out_style();
+            context.ui.result(&check_table(&heading, &lines, &style))?;
+            Ok(true)
+        }
+        Err(error) => {
+            context.ui.result("Protected  not looked at\n")?;
+            if let Some(error) = error {
+                context.ui.error(&error);
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// Which accounts an entry of `protected` fits.
+fn protected_line(entry: &str, accounts: &[Account]) -> CheckLine {
+    let entry = entry.to_owned();
+    let fitting: Vec<String> = accounts
+        .iter()
+        .filter(|account| is_protected(account, std::slice::from_ref(&entry)))
+        .map(|account| {
+            let name = account.display_name.as_deref();
+            format!(
+                "{} ({})",
+                name.unwrap_or(&account.user_principal_name),
+                account.id
+            )
+        })
+        .collect();
+    if fitting.is_empty() {
+        CheckLine {
+            state: CheckState::NoMatch,
+            remedy: Some(
+                "it protects nobody: write what the account is called in Entra, or take it out if the account is gone"
+                    .to_owned(),
+            ),
+            ..CheckLine::ok(&entry, "no account", "")
+        }
+    } else {
+        CheckLine::ok(&entry, &fitting.join(", "), "")
+    }
 }
 
 async fn check_mappings(

@@ -110,7 +110,11 @@ pub(super) const DISPLAY_NAME: Kind<Read<DisplayNameTemplate>> = Kind {
 
 pub(super) const PROTECTED_ACCOUNT: Kind<Read<String>> = Kind {
     read: value::protected_account,
-    schema: || json!({ "type": "string", "minLength": 1 }),
+    schema: || {
+        const ID: &str = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
+        const PART: &str = r#"[^@\s\u0000-\u001f\u007f"(),:;<>\[\\\]*]+"#;
+        json!({ "type": "string", "pattern": format!("^({ID}|{PART}@{PART})$") })
+    },
 };
 
 pub(super) const PUBLIC_DOMAIN: Kind<Read<String>> = Kind {

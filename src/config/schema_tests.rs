@@ -3,7 +3,7 @@
 use jsonschema::Validator;
 use serde_json::{Value as Json, json};
 
-use super::tests::{example, files, uncommented};
+use super::tests::{example, files, from_root, uncommented};
 use super::*;
 use crate::config::schema::{declared, schema};
 use crate::config::table::Form;
@@ -146,6 +146,30 @@ fn values_of_another_kind_and_other_words_are_refused_by_both() {
         assert!(fits || !read, "{name}");
         assert!(!fits || !is_enum, "{name}");
     }
+}
+
+#[test]
+fn what_can_be_no_account_is_refused_by_both_but_for_domains_and_what_shows_nothing() {
+    let wrong =
+        std::fs::read_to_string(from_root("fixtures/config/invalid/protected_accounts.yaml"))
+            .unwrap();
+    let wrong = as_json(&wrong).unwrap();
+    let mut accepted = Vec::new();
+    for entry in wrong["protected"].as_array().unwrap() {
+        let (read, fits) = with(&every_key(), "protected", &json!([entry]));
+        assert!(!read, "{entry}");
+        if fits {
+            accepted.push(entry.as_str().unwrap());
+        }
+    }
+    let not_in_the_schema = [
+        "'break-glass@acme.onmicrosoft.com'",
+        "one@acme..example",
+        "one@-",
+        "one\u{200b}@acme.example",
+        "one\u{202e}@acme.example",
+    ];
+    assert_eq!(accepted, not_in_the_schema);
 }
 
 #[test]

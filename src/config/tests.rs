@@ -21,7 +21,7 @@ fn parse(text: &str) -> Result<Config, ConfigErrors> {
     Config::parse(text.as_bytes(), FILE, no_variables)
 }
 
-fn from_root(path: &str) -> PathBuf {
+pub(super) fn from_root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
@@ -242,7 +242,9 @@ fn every_key_is_heeded() {
         settings.protected,
         [
             "break-glass@acme.onmicrosoft.com",
-            "3f2a0c1e-0000-4000-8000-0000000000ab"
+            "3f2a0c1e-0000-4000-8000-0000000000ab",
+            "pat_fabrikam.example#ext#@acme.onmicrosoft.com",
+            "o'brien+work@bücher.example",
         ]
     );
 }

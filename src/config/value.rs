@@ -216,16 +216,22 @@ pub(super) fn display_name(value: &Value<'_, '_>) -> Result<DisplayNameTemplate,
         .map_err(|reason| Wrong::hidden(format!("cannot be used: {reason}")))
 }
 
-/// An account that is never touched: an object id, an address or a user principal name, case folded.
+/// An account that is never touched: an object id, an address or a user principal name, case folded. What could be none of them is
+/// refused, because it would protect nobody and nobody would notice.
 pub(super) fn protected_account(value: &Value<'_, '_>) -> Result<String, Wrong> {
     let account = fold(&text(value)?);
-    if account.parse::<ObjectId>().is_ok() || account.parse::<Address>().is_ok() {
-        Ok(account)
+    let hint = if account.contains('*') {
+        "; there are no wildcards, write each account"
+    } else if account.parse::<ObjectId>().is_ok()
+        || account.parse().is_ok_and(|it| may_be_in_entra(&it))
+    {
+        return Ok(account);
     } else {
-        Err(Wrong::value(
-            "is not an account: write its object id, its address or its user principal name",
-        ))
-    }
+        ""
+    };
+    Err(Wrong::value(format!(
+        "is not an account: write its object id, its address or its user principal name{hint}"
+    )))
 }
 
 /// A domain of e-mail addresses in Entra, case folded.
@@ -365,23 +371,24 @@ pub(super) fn language(value: &Value<'_, '_>) -> Result<Language, Wrong> {
 
 /// The address of one mailbox.
 pub(super) fn mailbox(value: &Value<'_, '_>) -> Result<Address, Wrong> {
-    const NOT_IN_ONE: &str = "@\"(),:;<>[\\]";
     if matches!(value.node, Node::List(_)) {
         return Err(Wrong::value("must be one address; Microsoft takes no more"));
     }
     let address: Option<Address> = text(value)?.parse().ok();
-    let is_one = |address: &Address| {
-        is_domain(address.domain())
-            && address.domain().contains('.')
-            && address.local_part().chars().all(|character| {
-                !character.is_whitespace()
-                    && !escape::is_hidden(character)
-                    && !NOT_IN_ONE.contains(character)
-            })
-    };
     address
-        .filter(is_one)
+        .filter(|address| may_be_in_entra(address) && address.domain().contains('.'))
         .ok_or_else(|| Wrong::value("is not an address: write one, as in `people@partner.example`"))
+}
+
+/// Whether an address is made of what Entra lets addresses and user principal names be made of.
+fn may_be_in_entra(address: &Address) -> bool {
+    const IN_NONE: &str = "@\"(),:;<>[\\]";
+    is_domain(address.domain())
+        && address.local_part().chars().all(|character| {
+            !character.is_whitespace()
+                && !escape::is_hidden(character)
+                && !IN_NONE.contains(character)
+        })
 }
 
 /// Parses an address that a secret is sent to, query and all.

@@ -84,6 +84,27 @@ impl Reads {
             .collect())
     }
 
+    /// Finds every account that has one of the ids, or one of the addresses anywhere, all of them in the same batches.
+    pub(super) async fn look_up_either(
+        &self,
+        ids: &[&ObjectId],
+        addresses: &BTreeSet<Address>,
+    ) -> Result<Accounts, Failure> {
+        let filters = filters(addresses, &ALL_ATTRIBUTES);
+        let by_filters = filters.iter().map(by_filter).collect();
+        let by_ids: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
+        let (lists, answers) = self.list_all_beside(by_filters, &by_ids).await;
+        let mut accounts = Accounts::new();
+        for found in lists {
+            accounts.extend(accounts_in(found?)?);
+        }
+        accounts.retain(|_, account| has_any(account, addresses, &ALL_ATTRIBUTES));
+        for (id, account) in those_there(ids, answers) {
+            accounts.insert(id, account?);
+        }
+        Ok(accounts)
+    }
+
     /// Finds accounts by what their `mail` is, with the fewest requests.
     pub(super) async fn with_mail(
         &self,
@@ -124,17 +145,7 @@ impl Reads {
         ids: &[&ObjectId],
     ) -> impl Iterator<Item = (ObjectId, Result<Account, Failure>)> {
         let gets: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
-        let answers = self.get_all(&gets).await;
-        ids.iter().zip(answers).filter_map(|(id, answer)| {
-            let account = match answer {
-                Err(Failure::Refused(refusal)) if refusal.status == 404 => return None,
-                answer => answer
-                    .and_then(|body| body.parse::<WireAccount>())
-                    .and_then(Account::try_from)
-                    .and_then(|account| asked_for(id, account)),
-            };
-            Some(((*id).clone(), account))
-        })
+        those_there(ids, self.get_all(&gets).await)
     }
 
     async fn list_accounts(&self) -> Result<Accounts, Failure> {
@@ -143,15 +154,7 @@ impl Reads {
     }
 
     async fn filter_accounts(&self, filters: Vec<String>) -> Result<Accounts, Failure> {
-        let gets = filters
-            .into_iter()
-            .map(|filter| {
-                let filter = encoded(&filter);
-                Get::new(format!(
-                    "/users?$filter={filter}&$select={FIELDS}&$top={PAGE}"
-                ))
-            })
-            .collect();
+        let gets = filters.iter().map(by_filter).collect();
         let mut accounts = Accounts::new();
         for found in self.list_all(gets).await {
             accounts.extend(accounts_in(found?)?);
@@ -225,6 +228,23 @@ fn count_in(body: &Value) -> Option<usize> {
     }
 }
 
+/// Each of the accounts that exists, or why it cannot be read, by what was answered to [`by_id`] of each.
+fn those_there(
+    ids: &[&ObjectId],
+    answers: Vec<Result<Body, Failure>>,
+) -> impl Iterator<Item = (ObjectId, Result<Account, Failure>)> {
+    ids.iter().zip(answers).filter_map(|(id, answer)| {
+        let account = match answer {
+            Err(Failure::Refused(refusal)) if refusal.status == 404 => return None,
+            answer => answer
+                .and_then(|body| body.parse::<WireAccount>())
+                .and_then(Account::try_from)
+                .and_then(|account| asked_for(id, account)),
+        };
+        Some(((*id).clone(), account))
+    })
+}
+
 fn asked_for(id: &ObjectId, account: Account) -> Result<Account, Failure> {
     if account.id == *id {
         Ok(account)
@@ -238,6 +258,13 @@ fn asked_for(id: &ObjectId, account: Account) -> Result<Account, Failure> {
 
 fn by_id(id: &ObjectId) -> Get {
     Get::new(format!("/users/{id}?$select={FIELDS}"))
+}
+
+fn by_filter(filter: &String) -> Get {
+    let filter = encoded(filter);
+    Get::new(format!(
+        "/users?$filter={filter}&$select={FIELDS}&$top={PAGE}"
+    ))
 }
 
 /// Which strategy takes fewer requests. Members whom nobody wants are not found by filters and cost a part of a batch each.

@@ -140,6 +140,20 @@ impl Reader {
         Ok(accounts.into_values().collect())
     }
 
+    /// Finds the accounts that the entries of `protected` mean.
+    pub async fn protected_accounts(&self, protected: &[String]) -> anyhow::Result<Vec<Account>> {
+        let ids: Vec<ObjectId> = protected.iter().flat_map(|it| it.parse()).collect();
+        let addresses: BTreeSet<Address> = protected.iter().flat_map(|it| it.parse()).collect();
+        let accounts = self
+            .reads
+            .look_up_either(&ids.iter().collect::<Vec<_>>(), &addresses)
+            .await
+            .map_err(|failure| {
+                self.explain(failure, "look up protected accounts", &READ_ACCOUNTS)
+            })?;
+        Ok(accounts.into_values().collect())
+    }
+
     /// Reads every account of the tenant, with its dates.
     pub async fn dated_accounts(&self) -> anyhow::Result<Vec<DatedAccount>> {
         let read = self.reads.dated_accounts().await;

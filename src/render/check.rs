@@ -36,6 +36,8 @@ pub enum CheckState {
     Excess,
     /// It cannot be told.
     Unknown,
+    /// Nothing of Entra fits it.
+    NoMatch,
 }
 
 impl CheckState {
@@ -46,6 +48,7 @@ impl CheckState {
             Self::Optional => "optional",
             Self::Excess => "excess",
             Self::Unknown => "unknown",
+            Self::NoMatch => "no match",
         }
     }
 }
@@ -94,9 +97,10 @@ pub fn check_table(heading: &str, lines: &[CheckLine], style: &Style) -> String 
         let row = match line.state {
             CheckState::Ok => style.green(row.trim_end()),
             CheckState::Missing => style.red(row.trim_end()),
-            CheckState::Optional | CheckState::Excess | CheckState::Unknown => {
-                style.yellow(row.trim_end())
-            }
+            CheckState::Optional
+            | CheckState::Excess
+            | CheckState::Unknown
+            | CheckState::NoMatch => style.yellow(row.trim_end()),
         };
         let _ = writeln!(text, "  {row}");
         for command in line.remedy.iter().chain(&line.after) {

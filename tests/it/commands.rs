@@ -7,6 +7,7 @@ use keycloak_to_azure::plan::Plan;
 use keycloak_to_azure::plan_file;
 use keycloak_to_azure::report::{Line, Outcome, ReportedOutcome};
 use keycloak_to_azure::sandbox::exchange::Response;
+use keycloak_to_azure::sandbox::graph::User;
 use keycloak_to_azure::sandbox::{Fault, Service, When};
 use keycloak_to_azure::settings::Limit;
 use reqwest::StatusCode;
@@ -681,6 +682,35 @@ async fn check_says_what_is_missing_for_which_command() {
         "GUID",
     );
     settings.bind(|| insta::assert_snapshot!("check_with_a_reading_app", for_apply.out));
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn check_says_which_entries_of_protected_fit_an_account() {
+    let stage = Stage::company().await;
+    let (guest, by_id) = stage.sandbox.with_world(|world| {
+        let has_mail = |mail| move |user: &&User| user.mail.as_deref() == Some(mail);
+        let mut users = world.entra.users.values();
+        let guest = users.clone().find(has_mail("bob@partner.example"));
+        let by_id = users.find(has_mail("cyd@partner.example"));
+        (
+            guest.unwrap().user_principal_name.clone(),
+            by_id.unwrap().id.clone(),
+        )
+    });
+    let entries = format!(
+        "  - gone@acme.example\n  - {guest}\n  - EVE@partner.example\n  - {by_id}\n  - 00000000-0000-4000-8000-00000000dead\n"
+    );
+    stage.configure(&(stage.configuration() + &entries));
+    let checked = stage.run("check").await;
+    assert_eq!(checked.status, 0, "{}{}", checked.out, checked.err);
+    let (_, protected) = checked.out.split_once("Protected").unwrap();
+    let looked_up = stage.sandbox.requests();
+    let looked_up = looked_up
+        .iter()
+        .filter(|request| String::from_utf8_lossy(&request.body).contains("proxyAddresses"));
+    assert_eq!(looked_up.count(), 1);
+    insta::assert_snapshot!("check_of_protected", protected);
     assert_eq!(stage.writes(), Vec::<String>::new());
 }
 
