@@ -234,14 +234,22 @@ pub fn addresses_of(account: &Account) -> BTreeSet<Address> {
         .collect()
 }
 
-/// Whether the configuration protects an account: by its id or by any of its names and addresses.
+/// Whether the configuration protects an account: by its id or by any of its names and addresses, however they are written.
 pub fn is_protected(account: &Account, protected: &[String]) -> bool {
     !protected.is_empty()
         && (protected.iter().any(|entry| entry == account.id.as_str())
             || ALL_ATTRIBUTES
                 .iter()
                 .flat_map(|attribute| values(account, *attribute))
-                .any(|value| protected.contains(&value)))
+                .filter_map(|value| value.parse().ok())
+                .any(|address| is_among(&address, protected)))
+}
+
+fn is_among(address: &Address, protected: &[String]) -> bool {
+    address
+        .spellings()
+        .iter()
+        .any(|spelling| protected.iter().any(|entry| entry == spelling.as_str()))
 }
 
 /// Finds out who counts and whose account is whose. Everybody in any mapped group takes part, in scope or not, because who is
@@ -468,11 +476,7 @@ impl<'a> Holders<'a> {
 
 /// Whether the configuration protects whoever gets an account with this address.
 pub fn is_protected_address(address: &Address, inputs: &Inputs<'_>) -> bool {
-    inputs
-        .settings
-        .protected
-        .iter()
-        .any(|entry| entry == address.as_str())
+    is_among(address, &inputs.settings.protected)
 }
 
 /// Whether somebody without an account is invited under their address.

@@ -143,10 +143,11 @@ impl Reader {
     /// Finds the accounts that the entries of `protected` mean.
     pub async fn protected_accounts(&self, protected: &[String]) -> anyhow::Result<Vec<Account>> {
         let ids: Vec<ObjectId> = protected.iter().flat_map(|it| it.parse()).collect();
-        let addresses: BTreeSet<Address> = protected.iter().flat_map(|it| it.parse()).collect();
+        let addresses = protected.iter().flat_map(|it| it.parse::<Address>());
+        let spellings = addresses.flat_map(|address| address.spellings()).collect();
         let accounts = self
             .reads
-            .look_up_either(&ids.iter().collect::<Vec<_>>(), &addresses)
+            .look_up_either(&ids.iter().collect::<Vec<_>>(), &spellings)
             .await
             .map_err(|failure| {
                 self.explain(failure, "look up protected accounts", &READ_ACCOUNTS)

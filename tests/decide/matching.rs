@@ -173,6 +173,33 @@ fn protected_accounts_are_never_touched() {
 }
 
 #[test]
+fn whoever_is_protected_is_so_however_the_address_is_written() {
+    for (entry, mail) in [
+        ("glass@bücher.example", "glass@xn--bcher-kva.example"),
+        ("glass@xn--bcher-kva.example", "Glass@Bücher.example"),
+        ("gl\u{e4}ss@acme.example", "gla\u{308}ss@acme.example"),
+    ] {
+        let mut world = team_of(3);
+        world.account("p0").mail = Some(mail.to_owned());
+        world.person("p0").email = Some(mail.to_owned());
+        world.leave("p0", "/team");
+        assert_eq!(world.plan().summary.remove, 1, "{entry}");
+        world.settings.protected = vec![entry.to_owned()];
+        assert_eq!(world.plan().summary.remove, 0, "{entry}");
+    }
+}
+
+#[test]
+fn nobody_protected_is_invited_however_the_address_is_written() {
+    let mut world = team_of(3);
+    world.person("ann").email = Some("ann@xn--bcher-kva.example".to_owned());
+    world.join("ann", "/team");
+    assert_eq!(world.plan().summary.invite, 1);
+    world.settings.protected = vec!["ann@bücher.example".to_owned()];
+    assert_eq!(world.plan().summary.invite, 0);
+}
+
+#[test]
 fn names_that_are_missing_or_too_long_are_left_alone() {
     let mut world = ann_alone();
     let ann = world.person("ann");
