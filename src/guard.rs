@@ -16,38 +16,38 @@ pub fn limits_in_force(limits: &Limits, overrides: &Overrides) -> Limits {
         allow_empty: _,
         without_witness: _,
     } = overrides;
-    // Who sets one of the two removal limits means that one: an off of the configuration for the other would lift it.
-    let beside = |limit: Limit, set: Option<Limit>, least: u32| match (limit, set) {
-        (Limit::Off, Some(_)) => Limit::AtMost(least),
-        _ => limit,
+    let (removals, removals_percent) = match (*max_removals, *max_removals_percent) {
+        // Who lifts the limit on removals means all of it: a number of the configuration beside it would hold alone.
+        (Some(Limit::Off), None) => (Limit::Off, Limit::Off),
+        (None, Some(Limit::Off)) if limits.removals != Limit::AtMost(0) => (Limit::Off, Limit::Off),
+        (count, percent) => (
+            count.unwrap_or(limits.removals),
+            percent.unwrap_or(limits.removals_percent),
+        ),
     };
     Limits {
-        removals: max_removals.unwrap_or(beside(limits.removals, *max_removals_percent, 1)),
-        removals_percent: max_removals_percent.unwrap_or(beside(
-            limits.removals_percent,
-            *max_removals,
-            0,
-        )),
+        removals,
+        removals_percent,
         invitations: max_invitations.unwrap_or(limits.invitations),
     }
 }
 
 /// Returns how many of its members a group may lose: `limits.removals` of them or `limits.removals_percent`, whichever is more; `None`
-/// means any number. A plain 0 for the first forbids both.
+/// means any number. A plain 0 for the first forbids both. One that is off leaves the other to hold alone.
 pub fn allowed_removals(members: usize, limits: &Limits) -> Option<usize> {
-    let (Limit::AtMost(count), Limit::AtMost(percent)) = (limits.removals, limits.removals_percent)
-    else {
-        return if limits.removals == Limit::AtMost(0) {
-            Some(0)
-        } else {
-            None
-        };
-    };
-    if count == 0 {
-        return Some(0);
+    match (limits.removals, limits.removals_percent) {
+        (Limit::AtMost(0), _) => Some(0),
+        (Limit::AtMost(count), Limit::AtMost(percent)) => {
+            Some(share(percent, members).max(count as usize))
+        }
+        (Limit::AtMost(count), Limit::Off) => Some(count as usize),
+        (Limit::Off, Limit::AtMost(percent)) => Some(share(percent, members)),
+        (Limit::Off, Limit::Off) => None,
     }
-    let share = members * percent as usize / 100;
-    Some(share.max(count as usize))
+}
+
+fn share(percent: u32, members: usize) -> usize {
+    members * percent as usize / 100
 }
 
 /// How many removals of a blocked group are proved and shown, for people to judge whether to lift the limit. Proving takes Keycloak two
@@ -170,12 +170,15 @@ pub fn check_invitations(invitations: usize, limits: &Limits) -> Option<Block> {
 
 fn limit_in_words(members: usize, limits: &Limits) -> String {
     match (limits.removals, limits.removals_percent) {
-        (Limit::AtMost(0), _) => "removals are forbidden".to_owned(),
+        (Limit::AtMost(0), _) | (Limit::Off, Limit::AtMost(0)) => {
+            "removals are forbidden".to_owned()
+        }
         (Limit::AtMost(count), Limit::AtMost(percent))
-            if members * percent as usize / 100 > count as usize =>
+            if share(percent, members) > count as usize =>
         {
             format!("{percent} %")
         }
+        (Limit::Off, Limit::AtMost(percent)) => format!("{percent} %"),
         (count, _) => format!("limits.removals is {count}"),
     }
 }

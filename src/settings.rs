@@ -227,7 +227,7 @@ impl InvitationRules {
 pub struct Limits {
     /// Members that one group may lose in one plan.
     pub removals: Limit,
-    /// The same as a share of the group's members, in percent; whichever of the two allows more counts.
+    /// The same as a share of the group's members, in percent; whichever of the two allows more counts, and where one is off, the other alone.
     pub removals_percent: Limit,
     /// Invitations in one plan.
     pub invitations: Limit,

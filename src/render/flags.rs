@@ -91,6 +91,7 @@ pub(super) fn override_flags(overrides: &Overrides) -> Vec<(String, String)> {
         allow_empty,
         without_witness,
     } = overrides;
+    let is_number = |limit: &Option<Limit>| matches!(limit, Some(Limit::AtMost(_)));
     let mut flags = Vec::new();
     if let Some(limit) = max_removals {
         flags.push((
@@ -100,6 +101,9 @@ pub(super) fn override_flags(overrides: &Overrides) -> Vec<(String, String)> {
                     "a group may lose up to {}",
                     counted(*number as usize, "member", "members")
                 ),
+                Limit::Off if is_number(max_removals_percent) => {
+                    "the share alone counts, not how many".to_owned()
+                }
                 Limit::Off => "a group may lose any number of members".to_owned(),
             },
         ));
@@ -112,7 +116,11 @@ pub(super) fn override_flags(overrides: &Overrides) -> Vec<(String, String)> {
             ),
             Limit::Off => (
                 "off%".to_owned(),
-                "a group may lose any share of its members".to_owned(),
+                if is_number(max_removals) {
+                    "the number alone counts, not which share".to_owned()
+                } else {
+                    "a group may lose any share of its members".to_owned()
+                },
             ),
         };
         flags.push((format!("--max-removals {value}"), meaning));

@@ -39,7 +39,7 @@ fn whichever_allows_more_counts() {
 }
 
 #[test]
-fn a_plain_zero_forbids_both_and_off_lifts() {
+fn a_plain_zero_forbids_both_and_off_leaves_the_other_alone() {
     assert_eq!(
         allowed_removals(100, &limits(Limit::AtMost(0), Limit::AtMost(20))),
         Some(0)
@@ -50,12 +50,17 @@ fn a_plain_zero_forbids_both_and_off_lifts() {
     );
     assert_eq!(
         allowed_removals(100, &limits(Limit::Off, Limit::AtMost(20))),
-        None
+        Some(20)
     );
     assert_eq!(
         allowed_removals(100, &limits(Limit::AtMost(5), Limit::Off)),
-        None
+        Some(5)
     );
+    assert_eq!(
+        allowed_removals(100, &limits(Limit::Off, Limit::AtMost(0))),
+        Some(0)
+    );
+    assert_eq!(allowed_removals(100, &limits(Limit::Off, Limit::Off)), None);
     assert_eq!(
         allowed_removals(100, &limits(Limit::AtMost(5), Limit::AtMost(0))),
         Some(5)
@@ -91,12 +96,14 @@ fn a_block_names_the_limit_that_allowed_the_most() {
     }
 }
 
-/// "Up to `limits.removals` members or `limits.removals_percent` of them, whichever is more; a plain `0` for the first forbids both",
-/// counted one by one.
+/// "Up to `limits.removals` members or `limits.removals_percent` of them, whichever is more; a plain `0` for the first forbids both;
+/// one that is `off` leaves the other to hold alone", counted one by one.
 fn most(members: usize, removals: Limit, percent: Limit) -> usize {
     let within = |leaving: &usize| match (removals, percent) {
         (Limit::AtMost(0), _) => *leaving == 0,
-        (Limit::Off, _) | (_, Limit::Off) => true,
+        (Limit::Off, Limit::Off) => true,
+        (Limit::AtMost(count), Limit::Off) => *leaving <= count as usize,
+        (Limit::Off, Limit::AtMost(percent)) => *leaving * 100 <= members * percent as usize,
         (Limit::AtMost(count), Limit::AtMost(percent)) => {
             *leaving <= count as usize || *leaving * 100 <= members * percent as usize
         }
@@ -579,4 +586,65 @@ fn a_number_that_is_set_for_a_plan_holds_where_the_configuration_lifts_the_share
     assert_eq!(world.plan().blocks[0].code, BlockCode::TooManyRemovals);
     world.overrides.max_removals_percent = Some(Limit::AtMost(50));
     assert_eq!(world.plan().blocks, []);
+}
+
+#[test]
+fn an_off_that_is_set_for_a_plan_lifts_whatever_the_configuration_says_beside_it() {
+    let mut world = team_of(38);
+    for number in 0..34 {
+        world.leave(&format!("p{number}"), "/team");
+    }
+    assert_eq!(world.plan().blocks[0].code, BlockCode::TooManyRemovals);
+    world.overrides.max_removals = Some(Limit::Off);
+    assert_eq!(world.plan().blocks, []);
+    world.overrides.max_removals = None;
+    world.overrides.max_removals_percent = Some(Limit::Off);
+    assert_eq!(world.plan().blocks, []);
+    // A plain 0 forbids both, and a number that is set beside it holds.
+    world.settings.limits.removals = Limit::AtMost(0);
+    assert_eq!(world.plan().blocks[0].code, BlockCode::TooManyRemovals);
+    world.overrides.max_removals = Some(Limit::AtMost(33));
+    assert_eq!(world.plan().blocks[0].code, BlockCode::TooManyRemovals);
+    world.overrides.max_removals = Some(Limit::AtMost(34));
+    assert_eq!(world.plan().blocks, []);
+}
+
+#[test]
+fn a_block_names_the_limit_that_holds_alone() {
+    let mut world = team_of(38);
+    for number in 0..34 {
+        world.leave(&format!("p{number}"), "/team");
+    }
+    for (removals, percent, expected) in [
+        (
+            Limit::AtMost(2),
+            Limit::Off,
+            "at most 2 (limits.removals is 2)",
+        ),
+        (Limit::Off, Limit::AtMost(20), "at most 7 (20 %)"),
+        (
+            Limit::Off,
+            Limit::AtMost(0),
+            "at most 0 (removals are forbidden)",
+        ),
+    ] {
+        world.settings.limits.removals = removals;
+        world.settings.limits.removals_percent = percent;
+        let message = &world.plan().blocks[0].message;
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn an_off_beside_a_number_of_the_same_plan_is_not_shown_as_no_limit() {
+    let mut world = team_of(2);
+    for (count, percent) in [
+        (Limit::Off, Limit::AtMost(40)),
+        (Limit::AtMost(12), Limit::Off),
+    ] {
+        world.overrides.max_removals = Some(count);
+        world.overrides.max_removals_percent = Some(percent);
+        let shown = markdown(&world.plan().sealed());
+        assert!(!shown.contains("may lose any"), "{shown}");
+    }
 }

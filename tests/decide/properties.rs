@@ -519,26 +519,23 @@ fn may_be_empty(world: &World, group: &EntraGroup) -> bool {
         || mappings.all(|mapping| world.group_of(mapping).id != group.id || mapping.allow_empty)
 }
 
-/// "Up to `limits.removals` members or `limits.removals_percent` of them, whichever is more; a plain `0` for the first forbids both."
+/// "Up to `limits.removals` members or `limits.removals_percent` of them, whichever is more; a plain `0` for the first forbids both; one
+/// that is `off` leaves the other to hold alone, unless it is set for the plan and the other is not."
 fn most_removals(world: &World, members: usize) -> Option<usize> {
     use Limit::{AtMost, Off};
     let (limits, overrides) = (&world.settings.limits, &world.overrides);
-    let count = overrides.max_removals.unwrap_or(limits.removals);
-    let percent = overrides
-        .max_removals_percent
-        .unwrap_or(limits.removals_percent);
-    // What is set for a plan holds: that the configuration lifts the other limit does not lift it.
-    let (count, percent) = match (overrides.max_removals, overrides.max_removals_percent) {
-        (Some(AtMost(_)), None) if percent == Off => (count, AtMost(0)),
-        (None, Some(AtMost(_))) if count == Off => (AtMost(1), percent),
-        _ => (count, percent),
-    };
+    let (set_count, set_percent) = (overrides.max_removals, overrides.max_removals_percent);
+    let count = set_count.unwrap_or(limits.removals);
+    let percent = set_percent.unwrap_or(limits.removals_percent);
+    let share = |percent: u32| percent as usize * members / 100;
     match (count, percent) {
         (AtMost(0), _) => Some(0),
-        (Off, _) | (_, Off) => None,
-        (AtMost(count), AtMost(percent)) => {
-            Some((count as usize).max(percent as usize * members / 100))
-        }
+        (Off, Off) => None,
+        (Off, _) if set_count.is_some() && set_percent.is_none() => None,
+        (_, Off) if set_count.is_none() && set_percent.is_some() => None,
+        (AtMost(count), Off) => Some(count as usize),
+        (Off, AtMost(percent)) => Some(share(percent)),
+        (AtMost(count), AtMost(percent)) => Some((count as usize).max(share(percent))),
     }
 }
 
