@@ -285,13 +285,10 @@ fn wants_colour(
     }
 }
 
-/// Says something from beside a run, whose streams are in use.
-#[expect(
-    clippy::print_stderr,
-    reason = "the run holds the streams while a signal arrives"
-)]
+/// Says something from beside a run, which holds the streams.
 pub fn say_while_running(text: &str) {
-    eprintln!("{text}");
+    // A terminal that has gone away is no reason to panic.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Ends the process as an apply that was interrupted ends.

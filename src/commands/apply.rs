@@ -4,6 +4,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::cli::ApplyArgs;
 use crate::commands::made_elsewhere::{refuse_other_directories, refuse_other_tenant};
 use crate::commands::session::{Session, survey_objects};
@@ -207,10 +210,16 @@ async fn carry_out(
         };
         let writer = Writer::new(&entra);
         let watch = stop_on_signal(Arc::clone(&stop));
+        if let Err(error) = &watch {
+            let warning = format!("an interruption ends this run at once: {error}");
+            context.ui.warn(&warning);
+        }
         let clock = context.timing.clock.clone();
         let mut progress = Progress::new(&mut context.ui, clock);
         let outcomes = execute(assignment, &writer, &mut report, &mut progress, &stop).await;
-        watch.abort();
+        if let Ok(watch) = watch {
+            watch.abort();
+        }
         outcomes?
     };
     let totals = totals(&outcomes);
@@ -306,34 +315,66 @@ pub(super) fn beside(plan: &Path) -> PathBuf {
 
 /// The first Ctrl-C (or a request to terminate) lets the run finish what is in flight; the second ends the process, and the
 /// report is complete up to its last line all the same.
-fn stop_on_signal(stop: Arc<StopSignal>) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        if wait_for_signal().await.is_err() {
+fn stop_on_signal(stop: Arc<StopSignal>) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    let mut signals = Signals::listen()?;
+    Ok(tokio::spawn(async move {
+        if signals.next().await.is_err() {
             return;
         }
         stop.stop();
         crate::ui::say_while_running(
             "interrupted: finishing what is in flight; interrupt again to end at once",
         );
-        if wait_for_signal().await.is_ok() {
+        if signals.next().await.is_ok() {
             crate::ui::end_at_once();
         }
-    })
+    }))
 }
 
-pub async fn wait_for_signal() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        // A terminal that goes away (SIGHUP) is no reason to leave a run half recorded.
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-            _ = hang_up.recv() => Ok(()),
-        }
+/// What asks the program to end. None that comes while nobody waits is lost.
+#[cfg(unix)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on, none of them ends the process by itself.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            // A terminal that goes away is no reason to leave a run half recorded.
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> std::io::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+        Ok(())
+    }
+}
+
+/// What asks the program to end.
+#[cfg(not(unix))]
+pub struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Nothing has to be prepared.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> std::io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }

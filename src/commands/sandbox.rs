@@ -74,7 +74,10 @@ pub async fn run(args: &SandboxArgs, context: &mut Context) -> anyhow::Result<Ex
     });
     context.ui.result(&introduction(&sandbox)?)?;
     context.ui.say("Serving until interrupted (Ctrl-C)");
-    super::apply::wait_for_signal()
+    let signals = super::apply::Signals::listen();
+    signals
+        .context("failed to listen for signals")?
+        .next()
         .await
         .context("failed to wait for a signal")?;
     sandbox

@@ -91,7 +91,7 @@ impl Reads {
         addresses: &BTreeSet<Address>,
     ) -> Result<Accounts, Failure> {
         let filters = filters(addresses, &ALL_ATTRIBUTES);
-        let by_filters = filters.iter().map(by_filter).collect();
+        let by_filters = filters.iter().map(|filter| by_filter(filter)).collect();
         let by_ids: Vec<Get> = ids.iter().map(|id| by_id(id)).collect();
         let (lists, answers) = self.list_all_beside(by_filters, &by_ids).await;
         let mut accounts = Accounts::new();
@@ -154,7 +154,7 @@ impl Reads {
     }
 
     async fn filter_accounts(&self, filters: Vec<String>) -> Result<Accounts, Failure> {
-        let gets = filters.iter().map(by_filter).collect();
+        let gets = filters.iter().map(|filter| by_filter(filter)).collect();
         let mut accounts = Accounts::new();
         for found in self.list_all(gets).await {
             accounts.extend(accounts_in(found?)?);
@@ -260,7 +260,7 @@ fn by_id(id: &ObjectId) -> Get {
     Get::new(format!("/users/{id}?$select={FIELDS}"))
 }
 
-fn by_filter(filter: &String) -> Get {
+fn by_filter(filter: &str) -> Get {
     let filter = encoded(filter);
     Get::new(format!(
         "/users?$filter={filter}&$select={FIELDS}&$top={PAGE}"

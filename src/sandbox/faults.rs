@@ -2,9 +2,11 @@
 //!
 //! It decides which fault a request meets; carrying it out on the connection is the server's part.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
+use tokio::sync::Notify;
 
 use super::exchange::{Request, Response};
 use super::{Service, WorldMut};
@@ -105,6 +107,8 @@ pub enum Fault {
     /// Of a batch only so many parts are carried out, in their order, and nothing is ever answered: what a service has done of it when
     /// the program that asked dies. Any other request is carried out if the number is not zero.
     HangAfterParts(usize),
+    /// The request is carried out, and its answer comes once this is notified.
+    AnswerHeld(Arc<Notify>),
     /// The token has expired, in the words of the service; nothing is carried out.
     TokenExpired,
 }

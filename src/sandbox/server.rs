@@ -14,7 +14,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::exchange::{Request, Response};
@@ -45,6 +45,8 @@ enum Delivery {
     Cut(Response, usize),
     Dropped,
     Never,
+    /// Once this is notified.
+    Held(Response, Arc<Notify>),
 }
 
 impl Server {
@@ -119,6 +121,13 @@ async fn serve_one(
             end_of(desk.ended).await;
             dropped()
         }
+        Delivery::Held(response, release) => {
+            tokio::select! {
+                () = release.notified() => {}
+                () = end_of(desk.ended) => {}
+            }
+            whole(response)
+        }
     })
 }
 
@@ -163,10 +172,16 @@ fn exchange(desk: &Desk, request: Request) -> (Delivery, Duration) {
             }
             at_once(Delivery::Never)
         }
+        Some(Fault::AnswerHeld(release)) => {
+            let (response, took) = carry_out(stage, service, &request);
+            (Delivery::Held(response, release), took)
+        }
         Some(Fault::TokenExpired) => at_once(Delivery::Whole(expired_token(service))),
     };
     let status = match &delivery {
-        Delivery::Whole(response) | Delivery::Cut(response, _) => Some(response.status),
+        Delivery::Whole(response) | Delivery::Cut(response, _) | Delivery::Held(response, _) => {
+            Some(response.status)
+        }
         Delivery::Dropped | Delivery::Never => None,
     };
     let Request {

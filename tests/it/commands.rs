@@ -569,9 +569,7 @@ async fn a_lost_answer_to_an_invitation_makes_no_second_account() {
         }
         assert_eq!(applied.status, 0, "{}{}", applied.out, applied.err);
         let accounts = stage.sandbox.with_world(|world| {
-            let is_dana = |user: &&keycloak_to_azure::sandbox::graph::User| {
-                user.mail.as_deref() == Some("dana@partner.example")
-            };
+            let is_dana = |user: &&User| user.mail.as_deref() == Some("dana@partner.example");
             (
                 world.entra.users.values().filter(is_dana).count(),
                 world.entra.invitations.len(),

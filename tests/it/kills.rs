@@ -16,10 +16,10 @@ use crate::crew::{
 };
 use crate::program::{Ended, Stage};
 
-const REPORT: &str = "plan.report.jsonl";
+pub const REPORT: &str = "plan.report.jsonl";
 
 /// How long something may take that takes milliseconds: on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A moment in a run: a batch of writes is on its way, and so many of its parts are carried out.
 struct Point {
@@ -67,14 +67,15 @@ impl Point {
 }
 
 /// The program as a process of its own, which is killed if nobody waits for it.
-struct Process(Child);
+pub struct Process(pub Child);
 
 impl Process {
-    fn start(stage: &Stage, line: &str) -> Self {
+    /// Starts the program. What it says goes there.
+    pub fn start(stage: &Stage, line: &str, err: Stdio) -> Self {
         let child = stage
             .command(line)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(err)
             .spawn()
             .unwrap();
         Self(child)
@@ -96,7 +97,7 @@ impl Drop for Process {
 }
 
 /// Waits until a run has come to a standstill and its parts are carried out.
-async fn reached(stage: &Stage, has_reached: oneshot::Receiver<()>) -> anyhow::Result<()> {
+pub async fn reached(stage: &Stage, has_reached: oneshot::Receiver<()>) -> anyhow::Result<()> {
     tokio::time::timeout(PATIENCE, has_reached)
         .await
         .context("the run did not come to the point")??;
@@ -106,7 +107,7 @@ async fn reached(stage: &Stage, has_reached: oneshot::Receiver<()>) -> anyhow::R
 }
 
 /// The lines of a report, and whether the last one was left unfinished.
-fn lines(stage: &Stage, name: &str) -> anyhow::Result<(Vec<Line>, bool)> {
+pub fn lines(stage: &Stage, name: &str) -> anyhow::Result<(Vec<Line>, bool)> {
     let text = std::fs::read_to_string(stage.path(name))?;
     let is_cut_off = !text.is_empty() && !text.ends_with('\n');
     let whole = text.lines().count() - usize::from(is_cut_off);
@@ -118,7 +119,7 @@ fn lines(stage: &Stage, name: &str) -> anyhow::Result<(Vec<Line>, bool)> {
 }
 
 /// What became of each change in each run, in the order of the runs.
-fn outcomes(lines: &[Line]) -> Vec<BTreeMap<usize, Outcome>> {
+pub fn outcomes(lines: &[Line]) -> Vec<BTreeMap<usize, Outcome>> {
     let mut runs = Vec::new();
     for line in lines {
         match line {
@@ -133,7 +134,7 @@ fn outcomes(lines: &[Line]) -> Vec<BTreeMap<usize, Outcome>> {
     runs
 }
 
-fn ended_well(ended: &Ended) -> anyhow::Result<()> {
+pub fn ended_well(ended: &Ended) -> anyhow::Result<()> {
     let Ended { status, out, err } = ended;
     ensure!(*status == 0, "ended with {status}: {out}{err}");
     Ok(())
@@ -193,7 +194,7 @@ async fn kill_at(
     let stage = &crew.stage;
     crew.begin_anew(true);
     let has_reached = point.halt(model, stage);
-    let mut process = Process::start(stage, APPLY);
+    let mut process = Process::start(stage, APPLY, Stdio::null());
     reached(stage, has_reached).await?;
     if point.is_invitation(model) {
         let invited = stage

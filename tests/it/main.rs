@@ -20,6 +20,7 @@ mod hostile_directories;
 mod hostile_services;
 mod hostile_text;
 mod house;
+mod interruptions;
 mod invitations;
 mod kills;
 mod lifting;
