@@ -1,5 +1,6 @@
 //! What the fuzz targets share: a service that answers what an input says, and where inputs to begin with come from.
 
+pub mod edits;
 pub mod plans;
 pub mod seeds;
 pub mod service;

@@ -10,6 +10,14 @@ use crate::world::{World, team_of};
 
 /// A plan with a change of every kind, problems and two groups, and one that is blocked.
 pub fn samples() -> [Plan; 2] {
+    let mut emptied = team_of(2);
+    emptied.leave("p0", "/team");
+    emptied.leave("p1", "/team");
+    [company(), emptied].map(|world| world.plan().sealed())
+}
+
+/// Two directories between which there is a change of every kind to make.
+pub fn company() -> World {
     let mut world = team_of(4);
     world.map("/ops", "acme-ops");
     world.map("/ops/night", "acme-ops");
@@ -32,12 +40,7 @@ pub fn samples() -> [Plan; 2] {
         .overrides
         .without_witness
         .insert("acme-team".to_owned());
-    let open = world.plan();
-
-    let mut emptied = team_of(2);
-    emptied.leave("p0", "/team");
-    emptied.leave("p1", "/team");
-    [open, emptied.plan()].map(Plan::sealed)
+    world
 }
 
 fn joins(world: &mut World, username: &str, path: &str) {
