@@ -3,6 +3,9 @@
 //! The baseline of a plan fetches and parses the same answers with the same concurrency and does nothing with them. That of an apply is the
 //! time that the fewest requests take that can do it, if as many of them as allowed are always on their way.
 //!
+//! A plan or apply that takes more than 1.5 times its baseline ends this with an error, and so does a plan that takes 400 MB or a start that
+//! takes 20 ms.
+//!
 //! `cargo bench --bench runs -- PART…` runs only some parts: `plans`, `files`, `applies`, `budgets`, `start`.
 
 #![allow(missing_docs, reason = "a benchmark has no callers")]
@@ -83,15 +86,26 @@ fn main() {
     }
 }
 
+/// How much longer than its baseline a run may take, at any size.
+const MOST_TIMES: f64 = 1.5;
+
+/// The most memory that a plan may hold at once, in bytes: that of the largest company.
+const MOST_MEMORY: u64 = 400_000_000;
+
+/// The longest that it may take to show a small plan.
+const LONGEST_START: Duration = Duration::from_millis(20);
+
 /// How long it takes to show a small plan.
 fn start() {
     let site = Site::new(crowd(20, 2, 1), crowd(20, 2, 1).newcomers(), Duration::ZERO);
     assert_eq!(site.run("plan --out plan.json").status, 0);
     let shown: Vec<Run> = (0..21).map(|_| site.run("show plan.json")).collect();
+    let took = median(shown).took;
     println!(
         "\nshow, a plan of 40 changes: {:.1} ms",
-        median(shown).took.as_secs_f64() * 1e3
+        took.as_secs_f64() * 1e3
     );
+    assert!(took < LONGEST_START, "{took:?}");
 }
 
 /// Plans without a change, beside fetching and parsing alone. How long the services were busy answering says whether they are what is
@@ -130,6 +144,10 @@ fn plans(latency: Duration, crowds: &[Crowd]) {
         );
         runs.push((crowd.people, plan, baseline));
     }
+    for (people, plan, baseline) in &runs {
+        is_within(*people, plan.took, baseline.took);
+        assert!(plan.peak < MOST_MEMORY, "{people}: {} bytes", plan.peak);
+    }
     if let [
         (fewer, small, small_baseline),
         ..,
@@ -167,6 +185,7 @@ fn files() {
 fn applies() {
     println!("\napply of a first sync, {LATENCY:?} for each answer, no quotas");
     println!("  people  groups  requests   apply s  baseline s  ratio  peak MB");
+    let mut runs = Vec::new();
     for crowd in NEWCOMERS {
         let site = Site::new(crowd, crowd.newcomers(), LATENCY);
         assert_eq!(site.run("plan --out plan.json").status, 0);
@@ -189,7 +208,20 @@ fn applies() {
             run.took.as_secs_f64() / baseline.as_secs_f64(),
             run.peak as f64 / 1e6,
         );
+        runs.push((crowd.people, run.took, baseline));
     }
+    for (people, took, baseline) in runs {
+        is_within(people, took, baseline);
+    }
+}
+
+/// Looked at once every figure is printed.
+fn is_within(people: usize, took: Duration, baseline: Duration) {
+    let times = took.as_secs_f64() / baseline.as_secs_f64();
+    assert!(
+        times <= MOST_TIMES,
+        "{people}: {times:.2} times its baseline"
+    );
 }
 
 /// The fewest batches that invite everybody, and that then write what an invitation leaves open of each account and add everybody to
