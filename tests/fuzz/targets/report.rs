@@ -95,7 +95,8 @@ fn run(choices: &mut Unstructured<'_>) -> Result<()> {
 
 fn text_of(lines: &Value) -> String {
     let lines = lines.as_array().map(Vec::as_slice).unwrap_or_default();
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 /// What a run wrote that carried out a plan, or was killed at its end.
