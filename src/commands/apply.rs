@@ -368,7 +368,8 @@ pub struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Nothing has to be prepared.
+    /// Nothing has to be prepared, and nothing can fail.
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can")]
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self)
     }

@@ -103,7 +103,7 @@ async fn check(
         is_complete &= lines.iter().all(|line| line.state != CheckState::Missing);
         context.ui.result(&check_table(&heading, &lines, &style))?;
     }
-    is_complete &= check_protected(entra.as_ref().ok(), &setup, context).await?;
+    is_complete &= check_protected(entra.as_ref().ok(), setup, context).await?;
     is_complete &= match (keycloak, entra) {
         (Ok(keycloak), Ok(entra)) => {
             let session = Session::new(&setup.config.keycloak.realm, keycloak, entra);
