@@ -10,11 +10,11 @@ use serde::Serialize;
 use crate::diff::{Decision, Kept};
 use crate::mapping::MappedGroup;
 use crate::matching::{
-    ALL_ATTRIBUTES, Standing, address_of, addresses_in_keycloak, in_entra, is_protected, name_of,
-    values,
+    ALL_ATTRIBUTES, Standing, address_of, in_entra, is_protected, name_of, values,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
 use crate::plan::{About, Action, Change, Plan, Problem, ProblemCode};
+use crate::removal::spellings_in_keycloak;
 use crate::report::ChangeOutcome;
 use crate::settings::{DisabledPolicy, MatchAttribute, RemovalPolicy, Settings};
 use crate::snapshot::{Account, Obstacle, Person};
@@ -39,13 +39,18 @@ pub struct KnownPerson {
     pub groups: Option<BTreeMap<KeycloakGroupId, String>>,
 }
 
-/// Returns the addresses that Keycloak is asked about for one address: itself, and those that `email_domains` turns into it.
+/// Returns the addresses that Keycloak is asked about for one address: itself, and those that `email_domains` turns into it, however they
+/// are written.
 pub fn addresses_to_ask(address: &Address, settings: &Settings) -> BTreeSet<Address> {
     let in_entra = in_entra(address, settings);
-    let mut addresses: BTreeSet<Address> = addresses_in_keycloak(&in_entra, settings).collect();
-    addresses.insert(in_entra);
-    addresses.insert(address.clone());
-    addresses
+    &spellings_in_keycloak(&in_entra, settings) | &address.spellings()
+}
+
+/// Returns the addresses that Entra is asked about for one address: as it is there, however it is written.
+pub fn addresses_to_find(address: &Address, settings: &Settings) -> BTreeSet<Address> {
+    let spellings = address.spellings();
+    let in_entra = spellings.iter().map(|address| in_entra(address, settings));
+    in_entra.flat_map(|address| address.spellings()).collect()
 }
 
 /// Everything that is known about one address.
@@ -298,7 +303,8 @@ fn asked_in_entra(answers: &Answers, settings: &Settings) -> BTreeSet<Address> {
         .iter()
         .filter_map(|known| address_of(&known.person, settings));
     of_people
-        .chain([in_entra(&answers.address, settings)])
+        .flat_map(|address| address.spellings())
+        .chain(addresses_to_find(&answers.address, settings))
         .collect()
 }
 

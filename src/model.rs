@@ -241,27 +241,45 @@ impl Address {
     /// Every way in which the same address may be written down elsewhere: its domain as DNS has it or in its own letters (RFC 5890), and
     /// letters with accents as one character or as two (UAX #15).
     pub fn spellings(&self) -> BTreeSet<Self> {
-        if self.0.is_ascii() && !self.domain().contains("xn--") {
+        let Some((local, [in_dns, in_letters])) = self.composed() else {
             return BTreeSet::from([self.clone()]);
-        }
-        let (in_letters, _) = idna::domain_to_unicode(self.domain());
-        let in_dns = idna::domain_to_ascii(self.domain()).ok();
-        let domains = in_dns
+        };
+        let decomposed = |text: &str| text.nfd().collect::<String>();
+        let domains = [&in_dns, &in_letters, &decomposed(&in_letters)];
+        let locals = [&local, &decomposed(&local)];
+        let spellings = locals
             .into_iter()
-            .chain([in_letters, self.domain().to_owned()]);
-        let written: BTreeSet<String> = domains
-            .map(|domain| format!("{}@{domain}", self.local_part()))
-            .collect();
-        let composed = written
-            .iter()
-            .map(|address| address.nfc().collect::<String>());
-        let decomposed = written
-            .iter()
-            .map(|address| address.nfd().collect::<String>());
-        let spellings = written.iter().cloned().chain(composed).chain(decomposed);
-        spellings
-            .filter_map(|address| address.parse().ok())
-            .collect()
+            .flat_map(|local| domains.map(|domain| format!("{local}@{domain}")))
+            .filter_map(|address| address.parse().ok());
+        spellings.chain([self.clone()]).collect()
+    }
+
+    /// The one of its spellings by which two addresses are the same: the domain as DNS has it, accents as one character with their letter.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let composed = self.composed();
+        composed.map_or_else(
+            || self.clone(),
+            |(local, [in_dns, _])| Self(fold(&format!("{local}@{in_dns}"))),
+        )
+    }
+
+    /// The local part and the domain with accents as one character with their letter, the domain as DNS has it and in its letters. `None` if
+    /// there is but one way to write the address. What normalisation makes another letter of, like the Kelvin sign or letters of full
+    /// width, stays what it is: it may be somebody else's.
+    fn composed(&self) -> Option<(String, [String; 2])> {
+        if self.0.is_ascii() && !self.domain().contains("xn--") || self.0.contains(KELVIN_SIGN) {
+            return None;
+        }
+        let composed = |text: &str| text.nfc().collect::<String>();
+        let domain = composed(self.domain());
+        let domains = idna::domain_to_ascii(&domain).ok().and_then(|in_dns| {
+            let (in_letters, is_valid) = idna::domain_to_unicode(&in_dns);
+            let is_same = [&in_dns, &in_letters].contains(&&domain);
+            (is_valid.is_ok() && is_same).then_some([in_dns, in_letters])
+        });
+        let domains = domains.unwrap_or_else(|| [domain.clone(), domain]);
+        Some((composed(self.local_part()), domains))
     }
 }
 

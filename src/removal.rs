@@ -139,11 +139,25 @@ fn people_without_cover<'a>(
         .collect()
 }
 
+/// The address of Entra that one of Keycloak stands for, however that is written.
+fn canonical_in_entra(address: &Address, settings: &Settings) -> Address {
+    let rewritten = address.spellings().into_iter().find_map(|spelling| {
+        let in_entra = in_entra(&spelling, settings);
+        (in_entra != spelling).then_some(in_entra)
+    });
+    rewritten.unwrap_or_else(|| address.clone()).canonical()
+}
+
 fn addresses_to_look_up(account: &Account, settings: &Settings) -> BTreeSet<Address> {
-    let own: BTreeSet<Address> = addresses_of(account)
-        .iter()
-        .flat_map(Address::spellings)
-        .collect();
+    let own = addresses_of(account);
+    own.iter()
+        .flat_map(|address| spellings_in_keycloak(address, settings))
+        .collect()
+}
+
+/// Returns what Keycloak is asked for one address of Entra: itself, and those that `email_domains` turns into it, however they are written.
+pub fn spellings_in_keycloak(address: &Address, settings: &Settings) -> BTreeSet<Address> {
+    let own = address.spellings();
     let in_keycloak = own
         .iter()
         .flat_map(|address| addresses_in_keycloak(address, settings))
@@ -302,7 +316,7 @@ pub fn judge(
     };
     let mut found: BTreeMap<&PersonId, &FoundPerson> = BTreeMap::new();
     // An address of the account, and whether anybody has it, under any domain that is rewritten to its own.
-    let mut is_known: BTreeMap<BTreeSet<Address>, bool> = BTreeMap::new();
+    let mut is_known: BTreeMap<Address, bool> = BTreeMap::new();
     for address in &candidate.addresses {
         let Some(people) = proofs.found.get(address) else {
             return evidence.hold(candidate, Missing::NotLookedUp(address.clone()));
@@ -314,7 +328,7 @@ pub fn judge(
                 None => return evidence.hold(candidate, Missing::NotLookedUp(address.clone())),
             }
         }
-        let written = in_entra(address, inputs.settings).spellings();
+        let written = canonical_in_entra(address, inputs.settings);
         *is_known.entry(written).or_default() |= !people.is_empty();
         found.extend(people.iter().map(|found| (&found.person.id, found)));
     }

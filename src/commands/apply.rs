@@ -362,20 +362,20 @@ impl Signals {
     }
 }
 
-/// What asks the program to end.
-#[cfg(not(unix))]
-pub struct Signals;
+/// What asks the program to end. None that comes while nobody waits is lost.
+#[cfg(windows)]
+pub struct Signals(tokio::signal::windows::CtrlC);
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl Signals {
-    /// Nothing has to be prepared, and nothing can fail.
-    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can")]
+    /// From here on, Ctrl-C does not end the process by itself.
     pub fn listen() -> std::io::Result<Self> {
-        Ok(Self)
+        Ok(Self(tokio::signal::windows::ctrl_c()?))
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) -> std::io::Result<()> {
-        tokio::signal::ctrl_c().await
+        self.0.recv().await;
+        Ok(())
     }
 }

@@ -10,8 +10,8 @@ use crate::commands::session::Session;
 use crate::commands::setup::Setup;
 use crate::commands::{Context, ExitStatus};
 use crate::execute::rehearse;
-use crate::explain::{Answers, Explanation, addresses_to_ask, explain};
-use crate::matching::{address_of, addresses_of, in_entra};
+use crate::explain::{Answers, Explanation, addresses_to_ask, addresses_to_find, explain};
+use crate::matching::{address_of, addresses_of};
 use crate::model::{Address, ObjectId};
 use crate::plan::{Overrides, Plan, PlanKind};
 use crate::settings::Settings;
@@ -81,7 +81,8 @@ async fn explained(
 /// accounts that came, as removals do, and Entra once more under those of whoever that is.
 async fn ask(session: &Session, address: &Address, settings: &Settings) -> anyhow::Result<Answers> {
     let mut accounts = BTreeMap::new();
-    find(session, &[in_entra(address, settings)], &mut accounts).await?;
+    let in_entra: Vec<Address> = addresses_to_find(address, settings).into_iter().collect();
+    find(session, &in_entra, &mut accounts).await?;
     let of_accounts = accounts.values().flat_map(addresses_of);
     let asked: BTreeSet<Address> = of_accounts
         .chain([address.clone()])
@@ -91,6 +92,7 @@ async fn ask(session: &Session, address: &Address, settings: &Settings) -> anyho
     let of_people: Vec<Address> = people
         .iter()
         .filter_map(|known| address_of(&known.person, settings))
+        .flat_map(|address| address.spellings())
         .collect();
     find(session, &of_people, &mut accounts).await?;
     Ok(Answers {

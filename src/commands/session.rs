@@ -114,17 +114,9 @@ impl Session {
         // Boxed, because it is large and stands inside of everything that a command waits for.
         let read_entra = Box::pin(self.entra.read(&in_entra, wanted, &ALL_ATTRIBUTES));
         let (keycloak, mut entra) = tokio::try_join!(read_keycloak, read_entra)?;
-        let known = entra.accounts.iter().map(|account| account.id.clone());
-        let mut known: HashSet<ObjectId> = known.collect();
-        for (email, id) in invited {
-            // Two addresses of one home account lead to one account.
-            if known.insert(id.clone()) {
-                let protected = &settings.protected;
-                entra
-                    .accounts
-                    .extend(self.invited_account(email, id, protected, context).await?);
-            }
-        }
+        let invited = self.invited_before(invited, &entra, &settings.protected, context);
+        let invited = invited.await?;
+        entra.accounts.extend(invited);
         context.ui.say(&entra_line(&entra, clock.now() - begun));
         Ok(Survey {
             groups_read: in_keycloak,
@@ -133,40 +125,54 @@ impl Session {
         })
     }
 
-    /// An account that an earlier run invited, as it is, or as it will be once Entra shows it. `None` if it is another's.
-    async fn invited_account(
+    /// The accounts that earlier runs invited and that were not read with the others, as they are, or as they will be once Entra shows them.
+    async fn invited_before(
         &self,
-        email: &Address,
-        id: &ObjectId,
+        invited: &BTreeMap<Address, ObjectId>,
+        read: &EntraSnapshot,
         protected: &[String],
         context: &mut Context,
-    ) -> anyhow::Result<Option<Account>> {
-        match self.entra.account(id).await? {
-            Some(account) => match misfit(&account, email, protected) {
-                None => Ok(Some(account)),
-                Some(misfit) => {
-                    context.ui.warn(&format!(
-                        "the report says that {email} was invited as account {id}, which {misfit}; it is left alone"
-                    ));
-                    Ok(None)
-                }
-            },
-            None if self.is_deleted(email, id).await? => {
+    ) -> anyhow::Result<Vec<Account>> {
+        let known = read.accounts.iter().map(|account| &account.id);
+        let mut known: HashSet<&ObjectId> = known.collect();
+        let (mut accounts, mut unseen) = (Vec::new(), BTreeMap::new());
+        for (email, id) in invited {
+            // Two addresses of one home account lead to one account.
+            if !known.insert(id) {
+                continue;
+            }
+            let Some(account) = self.entra.account(id).await? else {
+                unseen.insert(email.clone(), id);
+                continue;
+            };
+            match misfit(&account, email, protected) {
+                None => accounts.push(account),
+                Some(misfit) => context.ui.warn(&format!(
+                    "the report says that {email} was invited as account {id}, which {misfit}; it is left alone"
+                )),
+            }
+        }
+        let deleted = self.deleted_among(unseen.keys().cloned().collect()).await?;
+        for (email, id) in unseen {
+            if deleted.contains(id) {
                 context.ui.warn(&format!(
                     "the account {id}, as which {email} was invited, was deleted since; it is left alone"
                 ));
-                Ok(None)
+            } else {
+                accounts.push(account_to_come(&email, id, jiff::Timestamp::now()));
             }
-            None => Ok(Some(account_to_come(email, id, jiff::Timestamp::now()))),
         }
+        Ok(accounts)
     }
 
-    /// Whether an account is among those that can be restored, if Entra shows these.
-    async fn is_deleted(&self, email: &Address, id: &ObjectId) -> anyhow::Result<bool> {
-        let wanted = BTreeSet::from([email.clone()]);
+    /// The accounts with these addresses that can be restored, if Entra shows those.
+    async fn deleted_among(&self, wanted: BTreeSet<Address>) -> anyhow::Result<HashSet<ObjectId>> {
+        if wanted.is_empty() {
+            return Ok(HashSet::new());
+        }
         let deleted = self.entra.deleted_accounts(&wanted).await?;
-        let mut deleted = deleted.into_iter().flatten();
-        Ok(deleted.any(|deleted| deleted.account.id == *id))
+        let deleted = deleted.into_iter().flatten();
+        Ok(deleted.map(|deleted| deleted.account.id).collect())
     }
 
     /// Looks up whoever is to be invited and whoever seems to have to go, and decides.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keycloak_to_azure::execute::rehearse;
 use keycloak_to_azure::explain::{
-    Answers, Belonging, Explanation, KnownPerson, NotCounting, Staying, addresses_to_ask, explain,
+    Answers, Belonging, Explanation, KnownPerson, NotCounting, Staying, addresses_to_ask,
+    addresses_to_find, explain,
 };
-use keycloak_to_azure::matching::{address_of, addresses_of, in_entra};
+use keycloak_to_azure::matching::{address_of, addresses_of};
 use keycloak_to_azure::model::Address;
 use keycloak_to_azure::plan::{Change, GroupName, Plan, ProblemCode, ScopeMapping};
 use keycloak_to_azure::report::Outcome;
@@ -44,7 +45,8 @@ fn answers(world: &World, address: &str) -> Answers {
         .iter()
         .filter_map(|known| address_of(&known.person, &world.settings));
     let wanted: BTreeSet<Address> = of_people
-        .chain([in_entra(&address, &world.settings)])
+        .flat_map(|address| address.spellings())
+        .chain(addresses_to_find(&address, &world.settings))
         .collect();
     let accounts = world.accounts.values();
     Answers {
@@ -301,6 +303,30 @@ fn an_address_is_found_under_every_domain_that_is_rewritten_to_its_own() {
         let in_entra = explanation.in_entra.map(|address| address.to_string());
         let other = (address == "p0@corp.example").then(|| "p0@partner.example".to_owned());
         assert_eq!(in_entra, other);
+    }
+}
+
+#[test]
+fn an_address_is_found_however_it_is_written() {
+    let mut world = team_of(8);
+    world.person("marie").email = Some("m@münchen.example".to_owned());
+    world.join("marie", "/team");
+    let account = world.invited(&"m@xn--mnchen-3ya.example".parse().unwrap());
+    world.add_member(&account, "acme-team");
+    for address in ["m@münchen.example", "m@xn--mnchen-3ya.example"] {
+        let (explanation, _) = explained(&world, address);
+        assert_eq!(
+            (explanation.people.len(), explanation.accounts.len()),
+            (1, 1),
+            "{address}"
+        );
+        let codes: BTreeSet<ProblemCode> = explanation
+            .problems
+            .iter()
+            .map(|problem| problem.code)
+            .collect();
+        let both = [ProblemCode::InvalidEmail, ProblemCode::RemovalNotConfirmed];
+        assert_eq!(codes, both.into(), "{address}");
     }
 }
 

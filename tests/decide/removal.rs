@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keycloak_to_azure::model::Address;
 use keycloak_to_azure::plan::{Change, FederationSource, Problem, ProblemCode, RemovalReason};
 use keycloak_to_azure::removal::{ProofRequest, Proofs};
 use keycloak_to_azure::settings::{
@@ -882,6 +883,57 @@ fn an_address_is_the_same_however_it_is_written() {
             "{:?}",
             plan.problems
         );
+    }
+}
+
+#[test]
+fn a_domain_that_is_rewritten_is_so_however_it_is_written() {
+    for written in ["bücher.example", "xn--bcher-kva.example"] {
+        let mut world = team_of(8);
+        let domains = &mut world.settings.users.email_domains;
+        domains.insert(written.to_owned(), "partner.example".to_owned());
+        // Nothing is known of a federation, so that nobody may be unknown.
+        world.components = None;
+        let person = world.person("bob");
+        person.email = Some(format!("bob@{written}"));
+        person.enabled = false;
+        world.join("bob", "/team");
+        let account = world.invited(&"bob@partner.example".parse().unwrap());
+        world.add_member(&account, "acme-team");
+        assert_eq!(
+            changes(&world.plan()),
+            ["remove bob@partner.example acme-team Disabled"],
+            "{written}"
+        );
+    }
+}
+
+#[test]
+fn a_letter_that_only_looks_like_another_is_another() {
+    for address in [
+        "\u{212a}im@partner.example",
+        "kim@\u{ff50}artner.example",
+        "kim@partner.e\u{212a}ample",
+    ] {
+        let address: Address = address.parse().unwrap();
+        let kim: Address = "kim@partner.example".parse().unwrap();
+        assert!(!address.spellings().contains(&kim), "{address}");
+        assert_ne!(address.canonical(), kim);
+    }
+}
+
+#[test]
+fn all_spellings_of_an_address_are_those_of_each() {
+    for address in [
+        "jürgen@bücher.example",
+        "ju\u{308}rgen@xn--bcher-kva.example",
+        "bob@partner.example",
+    ] {
+        let address: Address = address.parse().unwrap();
+        for spelling in address.spellings() {
+            assert_eq!(spelling.spellings(), address.spellings(), "{spelling}");
+            assert_eq!(spelling.canonical(), address.canonical(), "{spelling}");
+        }
     }
 }
 

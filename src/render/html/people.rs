@@ -106,8 +106,9 @@ impl Everybody {
             .account
             .as_ref()
             .and_then(|id| self.by_account.get(id));
-        // The first address is that of the account.
-        let emails = about.emails.iter().skip(usize::from(account.is_some()));
+        // The first address is that of the account, but where several people fit it.
+        let is_accounts = account.is_some() && about.people.len() < 2;
+        let emails = about.emails.iter().skip(usize::from(is_accounts));
         let by_address = emails
             .filter_map(|email| self.by_address.get(&fold(email)))
             .flatten();

@@ -631,6 +631,35 @@ fn two_accounts_with_one_address_are_two_people() {
 }
 
 #[test]
+fn the_problem_of_an_account_that_fits_several_stands_beside_each_of_them() {
+    let mut plan = samples::every_kind();
+    let group = samples::group(2, "acme-platform");
+    plan.changes = vec![
+        samples::invite("Ann Ash", "ann@partner.example"),
+        samples::remove(
+            group,
+            71,
+            "Bob Ash",
+            "bob@partner.example",
+            RemovalReason::LeftGroup,
+        ),
+    ];
+    plan.problems.truncate(1);
+    plan.problems[0].about = About {
+        emails: vec![
+            "ann@partner.example".to_owned(),
+            "bob@partner.example".to_owned(),
+        ],
+        people: vec!["ann".parse().unwrap(), "bob".parse().unwrap()],
+        account: Some(samples::id(71)),
+        group: None,
+    };
+    let page = html(&plan);
+    let (_, by_person) = page.split_once("id=\"by-person\"").unwrap();
+    assert_eq!(by_person.matches("Problem: ").count(), 2, "{by_person}");
+}
+
+#[test]
 fn what_is_folded_stands_open_elsewhere() {
     let short = html(&many_removals(100));
     assert!(!short.contains("<details"));
