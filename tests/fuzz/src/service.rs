@@ -276,6 +276,17 @@ fn as_bytes(answer: &Answer) -> Vec<u8> {
     bytes
 }
 
+/// Whether an input holds a secret by itself, and not through a stand-in. The fuzzer sees what the program compares, and so comes to know
+/// more than a service does that was not told yet.
+pub fn holds_any(input: &[u8], secrets: &[&str]) -> bool {
+    let holds = |secret: &&str| {
+        input
+            .windows(secret.len())
+            .any(|part| part == secret.as_bytes())
+    };
+    secrets.iter().any(holds)
+}
+
 /// A message that comes of an answer holds nothing that is as good as a password, even where the answer does, and is short enough to
 /// be read.
 pub fn assert_kept(error: &anyhow::Error, secrets: &[&str]) {

@@ -15,7 +15,9 @@ use keycloak_to_azure::model::{Address, ObjectId, UserType};
 use keycloak_to_azure::plan::{ClearedNames, NewAccount};
 use keycloak_to_azure::snapshot::{DeletedAccount, EntraSnapshot};
 use keycloak_to_azure_fuzz::seeds;
-use keycloak_to_azure_fuzz::service::{Answer, Asked, Script, Service, TIMING, assert_kept};
+use keycloak_to_azure_fuzz::service::{
+    Answer, Asked, Script, Service, TIMING, assert_kept, holds_any,
+};
 use libfuzzer_sys::fuzz_target;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -31,7 +33,9 @@ const BOB: &str = "00000000-0000-4000-8000-000000000002";
 const ADDRESS: &str = "o'neil@partner.example";
 
 fuzz_target!(init: plant(), |bytes: &[u8]| {
-    SETTING.with_borrow_mut(|setting| setting.get_or_insert_with(Setting::new).run(bytes));
+    if !holds_any(bytes, &[SECRET, TOKEN]) {
+        SETTING.with_borrow_mut(|setting| setting.get_or_insert_with(Setting::new).run(bytes));
+    }
 });
 
 thread_local! {
