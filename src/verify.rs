@@ -142,6 +142,24 @@ pub fn misfit(account: &Account, email: &Address, protected: &[String]) -> Optio
     }
 }
 
+/// The same of an account that an invitation of a plan was answered with a moment ago: it has to be new as well.
+pub fn misfit_of_newcomer(
+    account: &Account,
+    email: &Address,
+    protected: &[String],
+    plan: &Plan,
+) -> Option<String> {
+    let is_older = || !is_since(plan, account);
+    misfit(account, email, protected)
+        .or_else(|| is_older().then(|| "is older than the plan".to_owned()))
+}
+
+/// Whether an account was made after a plan. One that does not say when may be any.
+fn is_since(plan: &Plan, account: &Account) -> bool {
+    let created = account.created;
+    created.is_some_and(|created| plan.is_before(created))
+}
+
 /// The account that an invitation made and that Entra does not show yet, as it is going to be.
 pub fn account_to_come(email: &Address, id: &ObjectId, now: jiff::Timestamp) -> Account {
     Account {
@@ -160,12 +178,6 @@ pub fn account_to_come(email: &Address, id: &ObjectId, now: jiff::Timestamp) -> 
         enabled: true,
         on_premises: false,
     }
-}
-
-/// Whether an account was made after a plan. One that does not say when may be any.
-pub fn is_since(plan: &Plan, account: &Account) -> bool {
-    let created = account.created;
-    created.is_some_and(|created| plan.is_before(created))
 }
 
 /// Whether an account is what an invitation of the address makes: an invitation gives its address to `mail` and the user principal name. An

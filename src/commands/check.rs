@@ -11,7 +11,7 @@ use crate::config::EntraLogin;
 use crate::entra::permissions::{self, GRAPH_APP_ID, PERMISSIONS, Permission};
 use crate::entra::{Bearer, Reader};
 use crate::keycloak::Keycloak;
-use crate::matching::is_protected;
+use crate::matching::{is_protected, name_of_account};
 use crate::render::{CheckLine, CheckState, check_table, escape};
 use crate::settings::InvitationRules;
 use crate::snapshot::Account;
@@ -166,14 +166,7 @@ fn protected_line(entry: &str, accounts: &[Account]) -> CheckLine {
     let fitting: Vec<String> = accounts
         .iter()
         .filter(|account| is_protected(account, std::slice::from_ref(&entry)))
-        .map(|account| {
-            let name = account.display_name.as_deref();
-            format!(
-                "{} ({})",
-                name.unwrap_or(&account.user_principal_name),
-                account.id
-            )
-        })
+        .map(|account| format!("{} ({})", name_of_account(account), account.id))
         .collect();
     if fitting.is_empty() {
         CheckLine {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{AccountUpdate, Assignment, Directory, Invitation, PARTS_PER_BATCH, Place};
 use crate::model::{Address, ObjectId};
 use crate::snapshot::Account;
-use crate::verify::{Task, is_since, misfit};
+use crate::verify::{Task, misfit_of_newcomer};
 
 /// How many people are invited after somebody before that account is looked at. Graph counts invitations and updates against different
 /// limits, so that neither need wait for the other to end; and an account is not there at once. At its pace this is seven seconds.
@@ -174,13 +174,12 @@ pub(super) async fn look<D: Directory>(
             return Some("was there before".to_owned());
         }
         match there.get(&newcomer.update.account)? {
-            Ok(account) => {
-                let is_older = || {
-                    (!is_since(assignment.plan, account))
-                        .then(|| "is older than the plan".to_owned())
-                };
-                misfit(account, &newcomer.email, assignment.protected).or_else(is_older)
-            }
+            Ok(account) => misfit_of_newcomer(
+                account,
+                &newcomer.email,
+                assignment.protected,
+                assignment.plan,
+            ),
             Err(reason) => Some(format!("cannot be looked at ({reason})")),
         }
     };
