@@ -1,4 +1,4 @@
-//! What the mails of invitations say: in the plan, in its digest, and held against what is asked for now.
+//! What the mails of invitations say: in the plan, in its digest, and held against what the directories ask for.
 
 use keycloak_to_azure::plan::{Change, Invite, Plan};
 use keycloak_to_azure::plan_file::{Refusal, from_bytes, to_bytes};

@@ -52,11 +52,7 @@ async fn run(stage: &Stage, command: &str) -> Ended {
         .output()
         .await
         .unwrap();
-    Ended {
-        status: u8::try_from(output.status.code().unwrap()).unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ended::of(output)
 }
 
 /// What was blocked, once the command that was printed has made it again.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use keycloak_to_azure::cli::Cli;
 use keycloak_to_azure::clock::Clock;
 use keycloak_to_azure::commands::{self, Context, ExitStatus};
 use keycloak_to_azure::http::Timing;
-use keycloak_to_azure::sandbox::{Options, RecordedRequest, Sandbox, Service, World, seed};
+use keycloak_to_azure::sandbox::{Options, RecordedRequest, Sandbox, Service, When, World, seed};
 use keycloak_to_azure::ui::Ui;
 use tempfile::TempDir;
 
@@ -37,6 +37,24 @@ pub struct Ended {
     pub status: u8,
     pub out: String,
     pub err: String,
+}
+
+impl Ended {
+    /// What a process that exited left behind.
+    pub fn of(output: Output) -> Self {
+        Self {
+            status: u8::try_from(output.status.code().unwrap()).unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// The requests that remove somebody from a group.
+pub fn deletions() -> When {
+    When::to(Service::Graph)
+        .path("/$batch")
+        .body("\"method\":\"DELETE\"")
 }
 
 impl Stage {

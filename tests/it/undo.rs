@@ -7,7 +7,7 @@ use keycloak_to_azure::sandbox::graph::EntraWorld;
 use keycloak_to_azure::sandbox::{Fault, Service, When, seed};
 
 use crate::house::plan;
-use crate::program::{Ended, Stage};
+use crate::program::{Ended, Stage, deletions};
 
 /// The company with its plan applied, and Entra as it was before.
 async fn applied() -> (Stage, EntraWorld) {
@@ -201,13 +201,10 @@ async fn a_plan_that_two_runs_carried_out_is_said_to_be_taken_back_in_part() {
     );
     let before = entra(&stage);
     assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
-    let removals = When::to(Service::Graph)
-        .path("/$batch")
-        .body("\"method\":\"DELETE\"");
     stage
         .sandbox
         .faults()
-        .add(removals, 100, Fault::status(403));
+        .add(deletions(), 100, Fault::status(403));
     assert_eq!(stage.run("apply @plan.json").await.status, 4);
     stage.sandbox.faults().clear();
     assert_eq!(stage.run("apply @plan.json").await.status, 0);
@@ -675,13 +672,10 @@ async fn a_run_that_was_killed_before_its_first_write_was_answered_is_named() {
 async fn a_write_that_never_had_an_answer_is_named() {
     let stage = Stage::company().await;
     assert_eq!(stage.run("plan --out @plan.json").await.status, 0);
-    let removals = When::to(Service::Graph)
-        .path("/$batch")
-        .body("\"method\":\"DELETE\"");
     stage
         .sandbox
         .faults()
-        .add(removals, 100, Fault::DropAfterEffect);
+        .add(deletions(), 100, Fault::DropAfterEffect);
     assert_eq!(stage.run("apply @plan.json").await.status, 4);
     stage.sandbox.faults().clear();
     let undone = undo(&stage, "").await;
@@ -750,12 +744,6 @@ async fn a_redacted_undo_names_nobody_in_its_errors() {
         assert_eq!(refused.status, 1);
         assert!(!refused.err.contains("dana@"), "{}", refused.err);
     }
-}
-
-fn deletions() -> When {
-    When::to(Service::Graph)
-        .path("/$batch")
-        .body("\"method\":\"DELETE\"")
 }
 
 #[tokio::test]

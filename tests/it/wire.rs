@@ -23,11 +23,7 @@ pub async fn run(stage: &Stage, line: &str, variables: &[(&str, &str)]) -> Ended
         .output()
         .await
         .unwrap();
-    Ended {
-        status: u8::try_from(output.status.code().unwrap()).unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ended::of(output)
 }
 
 /// A certificate authority that only those know who are given its certificate.

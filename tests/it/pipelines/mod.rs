@@ -8,14 +8,15 @@ mod gitlab;
 mod rules;
 mod scene;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use keycloak_to_azure::sandbox::Fault;
 use keycloak_to_azure::sandbox::graph::User;
-use keycloak_to_azure::sandbox::{Fault, Service, When};
 
 use self::scene::{Ended, Event, Run, Scene};
 use crate::commands::{everybody, named_in};
+use crate::program::deletions;
 use crate::wire::Authority;
 
 const PLATFORMS: [Platform; 3] = [Platform::GitHub, Platform::GitLab, Platform::Azure];
@@ -574,11 +575,8 @@ async fn a_removal_that_failed_is_told_by_its_token_and_its_group() {
         };
         let everybody = everybody(&scene.stage);
         let (mut run, _) = platform.plan(&scene, Event::Push).await;
-        let removal = When::to(Service::Graph)
-            .path("/$batch")
-            .body("\"method\":\"DELETE\"");
         let faults = scene.stage.sandbox.faults();
-        faults.add(removal, 1_000, Fault::status(403));
+        faults.add(deletions(), 1_000, Fault::status(403));
         let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
         assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
         let outcome = comment(&scene);
@@ -901,19 +899,11 @@ async fn what_a_run_has_applied_is_taken_back_like_any_other_plan() {
         let Some(scene) = Scene::new().await else {
             return;
         };
-        let members = || {
-            scene.stage.sandbox.with_world(|world| {
-                let groups = world.entra.groups.values();
-                groups
-                    .map(|group| (group.id.clone(), group.members.clone()))
-                    .collect::<BTreeMap<_, _>>()
-            })
-        };
-        let before = members();
+        let before = scene.members();
         let (mut run, _) = platform.plan(&scene, Event::Push).await;
         let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
         assert!(applied.succeeded, "{platform:?}: {}", applied.log);
-        assert_ne!(members(), before);
+        assert_ne!(scene.members(), before);
 
         // What a branch keeps under the same name is not taken for it.
         let branch = Run::default();
@@ -952,7 +942,7 @@ async fn what_a_run_has_applied_is_taken_back_like_any_other_plan() {
             .await
             .unwrap();
         assert!(applied.succeeded, "{platform:?}: {}", applied.log);
-        assert_eq!(members(), before);
+        assert_eq!(scene.members(), before);
     }
 }
 
@@ -962,30 +952,19 @@ async fn what_was_applied_in_two_attempts_is_taken_back_in_two_the_last_first() 
         let Some(scene) = Scene::new().await else {
             return;
         };
-        let members = || {
-            scene.stage.sandbox.with_world(|world| {
-                let groups = world.entra.groups.values();
-                groups
-                    .map(|group| (group.id.clone(), group.members.clone()))
-                    .collect::<BTreeMap<_, _>>()
-            })
-        };
-        let before = members();
+        let before = scene.members();
         let (mut run, _) = platform.plan(&scene, Event::Push).await;
-        let removals = When::to(Service::Graph)
-            .path("/$batch")
-            .body("\"method\":\"DELETE\"");
         let faults = scene.stage.sandbox.faults();
-        faults.add(removals, 1_000, Fault::status(403));
+        faults.add(deletions(), 1_000, Fault::status(403));
         let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
         assert!(!applied.succeeded, "{platform:?}: {}", applied.log);
-        let between = members();
+        let between = scene.members();
         assert_ne!(between, before);
         scene.stage.sandbox.faults().clear();
         run.again();
         let applied = platform.apply(&scene, Event::Push, &mut run).await.unwrap();
         assert!(applied.succeeded, "{platform:?}: {}", applied.log);
-        assert_ne!(members(), between);
+        assert_ne!(scene.members(), between);
         let report = run.file("report", "report.jsonl").unwrap();
         let lines = report
             .lines()
@@ -1008,14 +987,14 @@ async fn what_was_applied_in_two_attempts_is_taken_back_in_two_the_last_first() 
         assert!(page.contains(&not_all), "{platform:?}: {page}");
         let undone = platform.apply(&scene, Event::ByHand, &mut undoing).await;
         assert!(undone.unwrap().succeeded, "{platform:?}");
-        assert_eq!(members(), between);
+        assert_eq!(scene.members(), between);
 
         let inputs = [("undo", run.id.as_str()), ("undo-run", first)];
         let (mut undoing, planned) = platform.plan_with(&scene, &inputs).await.unwrap();
         assert!(planned.succeeded, "{platform:?}: {}", planned.log);
         let undone = platform.apply(&scene, Event::ByHand, &mut undoing).await;
         assert!(undone.unwrap().succeeded, "{platform:?}");
-        assert_eq!(members(), before);
+        assert_eq!(scene.members(), before);
 
         // The id of a run alone does not say in which report it is.
         let planned = platform.plan_with(&scene, &[("undo-run", first)]).await;

@@ -2,7 +2,7 @@
 //! job's scripts with the tools that a platform's image has.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
@@ -123,6 +123,16 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// Who is in which group of Entra, by their ids.
+    pub fn members(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.stage.sandbox.with_world(|world| {
+            let groups = world.entra.groups.values();
+            groups
+                .map(|group| (group.id.clone(), group.members.clone()))
+                .collect()
+        })
+    }
+
     /// Nothing, and that is said, where the tools of the platforms' images are missing.
     pub async fn new() -> Option<Self> {
         let is_there = |tool: &str| {
