@@ -14,8 +14,7 @@ use self::evidence::Evidence;
 use self::missing::Missing;
 use crate::mapping::{Inputs, MappedGroup};
 use crate::matching::{
-    Matching, Names, Standing, addresses_in_keycloak, addresses_of, can_be_invited, in_entra,
-    name_of,
+    Matching, Names, Standing, addresses_in_keycloak, addresses_of, can_be_invited, name_of,
 };
 use crate::model::{Address, GroupPath, KeycloakGroupId, ObjectId, PersonId, ProviderId};
 use crate::plan::{Federation, FederationSource, Problem, Provider, RemovalReason};
@@ -137,15 +136,6 @@ fn people_without_cover<'a>(
             (!has_cover(&matched.standing)).then_some((matched.person, path))
         })
         .collect()
-}
-
-/// The address of Entra that one of Keycloak stands for, however that is written.
-fn canonical_in_entra(address: &Address, settings: &Settings) -> Address {
-    let rewritten = address.spellings().into_iter().find_map(|spelling| {
-        let in_entra = in_entra(&spelling, settings);
-        (in_entra != spelling).then_some(in_entra)
-    });
-    rewritten.unwrap_or_else(|| address.clone()).canonical()
 }
 
 fn addresses_to_look_up(account: &Account, settings: &Settings) -> BTreeSet<Address> {
@@ -315,7 +305,7 @@ pub fn judge(
         federation,
     };
     let mut found: BTreeMap<&PersonId, &FoundPerson> = BTreeMap::new();
-    // An address of the account, and whether anybody has it, under any domain that is rewritten to its own.
+    // Each address that was asked about, however it is written, and whether anybody has it.
     let mut is_known: BTreeMap<Address, bool> = BTreeMap::new();
     for address in &candidate.addresses {
         let Some(people) = proofs.found.get(address) else {
@@ -328,8 +318,7 @@ pub fn judge(
                 None => return evidence.hold(candidate, Missing::NotLookedUp(address.clone())),
             }
         }
-        let written = canonical_in_entra(address, inputs.settings);
-        *is_known.entry(written).or_default() |= !people.is_empty();
+        *is_known.entry(address.canonical()).or_default() |= !people.is_empty();
         found.extend(people.iter().map(|found| (&found.person.id, found)));
     }
     if candidate.addresses.is_empty() {
@@ -352,15 +341,6 @@ pub fn judge(
             },
         );
     }
-    if found.is_empty() {
-        return match evidence.unknown(candidate) {
-            Ok(()) => Judgement::Remove(
-                RemovalReason::UnknownToKeycloak,
-                own_address(candidate.account),
-            ),
-            Err(missing) => evidence.hold(candidate, missing),
-        };
-    }
     if found
         .values()
         .any(|found| found.person.is_service_account())
@@ -370,13 +350,25 @@ pub fn judge(
             RemovalPolicy::Known | RemovalPolicy::None => Judgement::Stranger,
         };
     }
-    // Unless it is clear that the account is theirs, the person that was found need not be the one who is a member: behind an address that nobody is shown with, a person of
-    // a federation that is out of order may hide.
-    if !is_owner_found
-        && is_known.values().any(|is_known| !is_known)
-        && let Err(missing) = evidence.nobody_is_hidden()
-    {
+    // The person that was found need not be the one who is a member: behind an address that nobody is shown with, a person of a
+    // federation that is out of order may hide. Not even an owner is sure, who is one only as long as nobody else is shown.
+    let is_alone = evidence
+        .whoever_is_listed_was_found(candidate, &found)
+        .and_then(|()| {
+            if is_known.values().all(|is_known| *is_known) {
+                Ok(())
+            } else {
+                evidence.nobody_is_hidden()
+            }
+        });
+    if let Err(missing) = is_alone {
         return evidence.hold(candidate, missing);
+    }
+    if found.is_empty() {
+        return Judgement::Remove(
+            RemovalReason::UnknownToKeycloak,
+            own_address(candidate.account),
+        );
     }
     let mut reasons = BTreeSet::new();
     for found in found.values() {

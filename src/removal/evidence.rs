@@ -79,8 +79,12 @@ impl Evidence<'_> {
         })
     }
 
-    /// Whether it is proved that Keycloak does not know anybody with the candidate's addresses.
-    pub(super) fn unknown(&self, candidate: &Candidate<'_>) -> Result<(), Missing> {
+    /// Whether everybody whom the lists of the group show with one of the candidate's addresses was found when asked about.
+    pub(super) fn whoever_is_listed_was_found(
+        &self,
+        candidate: &Candidate<'_>,
+        found: &BTreeMap<&PersonId, &FoundPerson>,
+    ) -> Result<(), Missing> {
         let second = self.second_round()?;
         // As Keycloak has it, which is what was looked up.
         let has_address = |person: &&Person| {
@@ -91,16 +95,16 @@ impl Evidence<'_> {
             address.is_some_and(|address| candidate.addresses.contains(&address))
         };
         let first = self.group.sources.values().copied();
-        if let Some(person) = first
+        let not_found = first
             .chain(second)
             .flat_map(|source| source.members.iter().map(AsRef::as_ref))
-            .find(has_address)
-        {
-            return Err(Missing::Changed {
+            .find(|person| has_address(person) && !found.contains_key(&person.id));
+        match not_found {
+            Some(person) => Err(Missing::Changed {
                 what: name_of(person),
-            });
+            }),
+            None => Ok(()),
         }
-        self.nobody_is_hidden()
     }
 
     /// Whether every user federation that the realm is known to have was seen alive in both rounds of reads.

@@ -104,8 +104,8 @@ impl Missing {
                 "see what is said of this person; correct their address in Keycloak, or take them out of the group".to_owned(),
             ),
             Self::Federation => (
-                "Keycloak does not know the account, but whether the realm has a user federation is not known, and a person \
-                 of one that is out of order looks the same"
+                "Keycloak shows nobody with one of its addresses, but whether the realm has a user federation is not known, and \
+                 a person of one that is out of order looks the same"
                     .to_owned(),
                 format!(
                     "give the sync account the role view-realm of the client realm-management, or set \
@@ -113,7 +113,7 @@ impl Missing {
                 ),
             ),
             Self::ExpectedFederation => (
-                "Keycloak does not know the account, but `keycloak_federation: expected` says that the realm has a user \
+                "Keycloak shows nobody with one of its addresses, but `keycloak_federation: expected` says that the realm has a user \
                  federation, and nobody from it was seen"
                     .to_owned(),
                 format!("see that it works and that a mapped group has a member from it, {lift}"),

@@ -6,7 +6,7 @@ use keycloak_to_azure::model::Address;
 use keycloak_to_azure::plan::{Change, FederationSource, Problem, ProblemCode, RemovalReason};
 use keycloak_to_azure::removal::{ProofRequest, Proofs};
 use keycloak_to_azure::settings::{
-    DisabledPolicy, FederationSetting, RemovalPolicy, UnverifiedPolicy,
+    DisabledPolicy, FederationSetting, RemovalPolicy, UnverifiedPolicy, UpdatePolicy,
 };
 use keycloak_to_azure::snapshot::{FederationProvider, KeycloakGroup};
 
@@ -419,26 +419,77 @@ fn a_former_person_with_a_second_address_vouches_for_nobody_where_nothing_is_kno
     }
 }
 
+/// The account of `p0`, who left, has an address that nobody has while the federation is silent.
 #[test]
-fn an_address_that_nobody_has_does_not_hold_the_account_of_somebody_clear() {
+fn behind_an_address_that_nobody_has_somebody_of_a_silent_federation_may_hide() {
     let mut world = team_with_ldap(8, 0);
     world.map("/other", "acme-other");
-    let account = world.member_on_both_sides("p0", "/other", "acme-other");
-    world
-        .accounts
-        .get_mut(&account)
-        .unwrap()
-        .proxy_addresses
-        .push("smtp:p0@acme.onmicrosoft.com".to_owned());
+    world.member_on_both_sides("p0", "/other", "acme-other");
+    world.account("p0").proxy_addresses = vec!["smtp:p0@acme.onmicrosoft.com".to_owned()];
     world.leave("p0", "/team");
-    assert_eq!(
-        removals(&world),
-        ["remove p0@partner.example acme-team LeftGroup"]
-    );
+    let is_held = |world: &World| {
+        let plan = world.plan();
+        plan.summary.remove == 0 && codes(&plan).contains(&ProblemCode::RemovalNotConfirmed)
+    };
+    assert!(is_held(&world));
+    // Whether the account is that of somebody who counts or of somebody who is in no group.
     world.leave("p0", "/other");
     world.join("p1", "/other");
-    let plan = world.plan();
-    assert_eq!(plan.summary.remove, 0, "{:?}", plan.changes);
+    assert!(is_held(&world));
+
+    world.person("p2").provider = Some("ldap".parse().unwrap());
+    let is_removed = |change: &String| change == "remove p0@partner.example acme-team LeftGroup";
+    assert!(removals(&world).iter().any(is_removed));
+}
+
+/// Two people have one address in Entra because a domain is rewritten; the federation that hides the member shows nobody.
+#[test]
+fn nobody_goes_for_somebody_else_whose_address_becomes_theirs() {
+    for is_elsewhere in [false, true] {
+        let mut world = team_with_ldap(8, 0);
+        world.settings.users.update = UpdatePolicy::None;
+        let domains = &mut world.settings.users.email_domains;
+        domains.insert("old.example".to_owned(), "partner.example".to_owned());
+        let hidden = world.person("hidden");
+        hidden.email = Some("p0@old.example".to_owned());
+        hidden.provider = Some("ldap".parse().unwrap());
+        world.join("hidden", "/team");
+        world.leave("p0", "/team");
+        assert_eq!(removals(&world), Vec::<String>::new());
+        if is_elsewhere {
+            world.map("/other", "acme-other");
+            world.member_on_both_sides("p0", "/other", "acme-other");
+        }
+        world.delete("hidden");
+        let plan = world.plan();
+        assert_eq!(plan.summary.remove, 0, "{:?}", plan.changes);
+        assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+    }
+}
+
+/// A second account of a member who is listed both times; while they are asked about, their federation is out of order, and it is
+/// somebody else who is found.
+#[test]
+fn whoever_is_listed_and_not_found_holds_every_account_with_their_address() {
+    for address_of_other in ["other@partner.example", "p1@partner.example"] {
+        let mut world = team_with_ldap(8, 2);
+        world.person("other").email = Some(address_of_other.to_owned());
+        let second = world.invited(&"other@partner.example".parse().unwrap());
+        let account = world.accounts.get_mut(&second).unwrap();
+        account.other_mails.push("p1@partner.example".to_owned());
+        world.add_member(&second, "acme-team");
+        let mut without = world.clone();
+        without.delete("p1");
+        assert!(removals(&without).contains(&format!(
+            "remove {address_of_other} acme-team LeftGroup"
+        )));
+        let plan = world.plan_with(|request| Proofs {
+            second_round: world.proofs(request).second_round,
+            ..without.proofs(request)
+        });
+        assert_eq!(plan.summary.remove, 0, "{:?}", plan.changes);
+        assert_eq!(codes(&plan), [ProblemCode::RemovalNotConfirmed]);
+    }
 }
 
 #[test]
@@ -892,8 +943,6 @@ fn a_domain_that_is_rewritten_is_so_however_it_is_written() {
         let mut world = team_of(8);
         let domains = &mut world.settings.users.email_domains;
         domains.insert(written.to_owned(), "partner.example".to_owned());
-        // Nothing is known of a federation, so that nobody may be unknown.
-        world.components = None;
         let person = world.person("bob");
         person.email = Some(format!("bob@{written}"));
         person.enabled = false;
