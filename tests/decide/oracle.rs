@@ -152,13 +152,19 @@ pub fn is_managed(world: &World, group: &EntraGroup) -> bool {
     is_mapped && is_in_scope && !cannot_be
 }
 
+/// An address in one form, however it is written: an accent by itself or on its letter.
+pub fn composed(address: &str) -> String {
+    folded(address).replace("e\u{301}", "\u{e9}")
+}
+
 /// Whether the configuration protects an account.
 pub fn is_protected(world: &World, account: &Account) -> bool {
-    let names = addresses_of(account);
+    let addresses = addresses_of(account);
+    let names: BTreeSet<String> = addresses.iter().map(|name| composed(name)).collect();
     let protected = &world.settings.protected;
     protected
         .iter()
-        .any(|entry| *entry == account.id.to_string() || names.contains(&folded(entry)))
+        .any(|entry| *entry == account.id.to_string() || names.contains(&composed(entry)))
 }
 
 /// What is clear about people and accounts, and what is not.

@@ -480,9 +480,9 @@ fn whoever_is_listed_and_not_found_holds_every_account_with_their_address() {
         world.add_member(&second, "acme-team");
         let mut without = world.clone();
         without.delete("p1");
-        assert!(removals(&without).contains(&format!(
-            "remove {address_of_other} acme-team LeftGroup"
-        )));
+        assert!(
+            removals(&without).contains(&format!("remove {address_of_other} acme-team LeftGroup"))
+        );
         let plan = world.plan_with(|request| Proofs {
             second_round: world.proofs(request).second_round,
             ..without.proofs(request)
