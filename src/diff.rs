@@ -490,14 +490,14 @@ impl<'d, 'a> Ledger<'d, 'a> {
         proofs: &Proofs,
         federation: Option<&Federation>,
     ) -> usize {
-        let inputs = &self.draft.inputs;
+        let (inputs, matching) = (&self.draft.inputs, &self.draft.matching);
         let (mut removes, mut held) = (Vec::new(), Vec::new());
         for candidate in candidates {
             let mut keep = |why| {
                 let membership = membership(group, candidate.account);
                 self.entries.kept.insert(membership, why);
             };
-            match judge(inputs, group, candidate, proofs, federation) {
+            match judge(inputs, matching, group, candidate, proofs, federation) {
                 Judgement::Remove(because, email) => removes.push(Remove {
                     group: group.name(),
                     account: AccountName {

@@ -276,10 +276,7 @@ pub fn explain(
 
 fn unseen_providers(answers: &Answers, fresh: &Decision<'_>) -> Vec<String> {
     let rows = fresh.draft.groups.iter().flat_map(MappedGroup::source_rows);
-    let seen: BTreeSet<&ProviderId> = rows
-        .filter(|row| row.enabled)
-        .filter_map(|row| row.provider.as_ref())
-        .collect();
+    let seen: BTreeSet<&ProviderId> = rows.filter_map(|row| row.witnessed_provider()).collect();
     let is_theirs = |id: &ProviderId| {
         let mut people = answers.people.iter();
         answers.people.is_empty() || people.any(|known| known.person.provider.as_ref() == Some(id))

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use self::left_alone::{BY_ANOTHER_ATTRIBUTE, WRITTEN_IN_ANOTHER_WAY};
 use crate::mapping::{Inputs, MappedGroup};
 use crate::model::{Address, ObjectId, PersonId, fold};
 use crate::plan::{Problem, ProblemCode};
@@ -164,7 +165,7 @@ pub fn comparable(name: &str) -> String {
         .collect()
 }
 
-/// Returns the addresses of everybody who counts in any of the mapped groups: what the Entra side is searched for.
+/// Returns the addresses of everybody who counts in any of the mapped groups, however they are written: what the Entra side is searched for.
 pub fn wanted_addresses(settings: &Settings, keycloak: &KeycloakSnapshot) -> BTreeSet<Address> {
     // Somebody in many groups has one and the same row in all of them.
     let mut seen: HashSet<*const Person> = HashSet::new();
@@ -177,6 +178,7 @@ pub fn wanted_addresses(settings: &Settings, keycloak: &KeycloakSnapshot) -> BTr
         .filter(|person| seen.insert(Arc::as_ptr(person)))
         .filter(|person| counts(person, person.enabled, settings))
         .filter_map(|person| address_of(person, settings))
+        .flat_map(|address| address.spellings())
         .collect()
 }
 
@@ -320,18 +322,23 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
         };
         match index.deciding(&address, match_by)[..] {
             // Graph answers an invitation with the account that has the address in whatever attribute.
-            [] => match &index
-                .all_with(&address, &ALL_ATTRIBUTES)
-                .collect::<BTreeSet<_>>()
-            {
-                accounts if accounts.is_empty() => {
+            [] => {
+                let accounts: BTreeSet<&Account> =
+                    index.all_with(&address, &ALL_ATTRIBUTES).collect();
+                let written_otherwise: BTreeSet<&Account> =
+                    index.all_with_spelling_of(&address).collect();
+                if written_otherwise.is_empty() {
                     matching.stand(person, Standing::HasNone(address));
+                    continue;
                 }
-                accounts => {
-                    matching.leave_unmatched(person, &address, accounts);
-                    unclear.insert(address);
-                }
-            },
+                let (accounts, how) = if accounts.is_empty() {
+                    (written_otherwise, WRITTEN_IN_ANOTHER_WAY)
+                } else {
+                    (accounts, BY_ANOTHER_ATTRIBUTE)
+                };
+                matching.leave_unmatched(person, &address, &accounts, how);
+                unclear.insert(address);
+            }
             [account] => owners
                 .entry(&account.id)
                 .or_default()
@@ -360,7 +367,7 @@ pub fn match_people<'a>(inputs: &Inputs<'a>, groups: &[MappedGroup<'a>]) -> Matc
     // An account that is nobody else's may be that of somebody who is left as they are, by whatever attribute it has the address.
     for address in &unclear {
         let accounts = index
-            .all_with(address, &ALL_ATTRIBUTES)
+            .all_with_spelling_of(address)
             .map(|account| &account.id);
         let nobodys = accounts.filter(|id| !matching.owners.contains_key(id));
         matching.left_alone.extend(nobodys);
@@ -455,6 +462,14 @@ impl<'a> AccountIndex<'a> {
             .iter()
             .filter_map(|attribute| self.holders(*attribute, address))
             .flat_map(Holders::all)
+    }
+
+    /// The accounts that have the address in any attribute, however it is written.
+    fn all_with_spelling_of(&self, address: &Address) -> impl Iterator<Item = &'a Account> {
+        address.spellings().into_iter().flat_map(|spelling| {
+            self.all_with(&spelling, &ALL_ATTRIBUTES)
+                .collect::<Vec<_>>()
+        })
     }
 
     fn holders(&self, attribute: MatchAttribute, address: &Address) -> Option<&Holders<'a>> {

@@ -235,9 +235,7 @@ fn rows(group: &KeycloakGroup) -> impl Iterator<Item = &Person> {
 
 /// The providers of which the group shows an enabled person.
 fn witnesses(group: &KeycloakGroup) -> impl Iterator<Item = &ProviderId> {
-    rows(group)
-        .filter(|person| person.enabled)
-        .filter_map(|person| person.provider.as_ref())
+    rows(group).filter_map(Person::witnessed_provider)
 }
 
 /// Returns what is known of user federation in the realm, from its components and from every row seen.
@@ -293,6 +291,7 @@ pub enum Judgement {
 /// Judges whether it is proved that a candidate has to go.
 pub fn judge(
     inputs: &Inputs<'_>,
+    matching: &Matching<'_>,
     group: &MappedGroup<'_>,
     candidate: &Candidate<'_>,
     proofs: &Proofs,
@@ -300,25 +299,25 @@ pub fn judge(
 ) -> Judgement {
     let evidence = Evidence {
         inputs,
+        matching,
         group,
         proofs,
         federation,
     };
     let mut found: BTreeMap<&PersonId, &FoundPerson> = BTreeMap::new();
-    // Each address that was asked about, however it is written, and whether anybody has it.
-    let mut is_known: BTreeMap<Address, bool> = BTreeMap::new();
+    let mut unclaimed = None;
     for address in &candidate.addresses {
         let Some(people) = proofs.found.get(address) else {
             return evidence.hold(candidate, Missing::NotLookedUp(address.clone()));
         };
         if people.is_empty() {
+            unclaimed = unclaimed.or(Some(address));
             match proofs.still_nobody.get(address) {
                 Some(true) => {}
                 Some(false) => return evidence.hold(candidate, Missing::Appeared(address.clone())),
                 None => return evidence.hold(candidate, Missing::NotLookedUp(address.clone())),
             }
         }
-        *is_known.entry(address.canonical()).or_default() |= !people.is_empty();
         found.extend(people.iter().map(|found| (&found.person.id, found)));
     }
     if candidate.addresses.is_empty() {
@@ -353,14 +352,8 @@ pub fn judge(
     // The person that was found need not be the one who is a member: behind an address that nobody is shown with, a person of a
     // federation that is out of order may hide. Not even an owner is sure, who is one only as long as nobody else is shown.
     let is_alone = evidence
-        .whoever_is_listed_was_found(candidate, &found)
-        .and_then(|()| {
-            if is_known.values().all(|is_known| *is_known) {
-                Ok(())
-            } else {
-                evidence.nobody_is_hidden()
-            }
-        });
+        .whoever_is_known_was_found(candidate, &found)
+        .and_then(|()| unclaimed.map_or(Ok(()), |address| evidence.nobody_is_hidden(address)));
     if let Err(missing) = is_alone {
         return evidence.hold(candidate, missing);
     }
@@ -372,7 +365,7 @@ pub fn judge(
     }
     let mut reasons = BTreeSet::new();
     for found in found.values() {
-        match evidence.gone(found) {
+        match evidence.gone(candidate, found) {
             Ok(reason) => reasons.insert(reason),
             Err(missing) => return evidence.hold(candidate, missing),
         };

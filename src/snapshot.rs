@@ -61,8 +61,10 @@ pub struct Person {
     pub first_name: Option<String>,
     /// The last name, if there is one that is not blank.
     pub last_name: Option<String>,
-    /// Whether they may log in. People of a federation in trouble can read `false`.
+    /// Whether they may log in, or could if they were not locked out. People of a federation in trouble can read `false`.
     pub enabled: bool,
+    /// Whether Keycloak shows them as disabled because it locked them out after too many failed logins.
+    pub locked_out: bool,
     /// The user federation provider they come from (`federationLink`, or the middle of an id `f:PROVIDER:…`).
     pub provider: Option<ProviderId>,
 }
@@ -72,6 +74,13 @@ impl Person {
     /// their username.
     pub fn is_service_account(&self) -> bool {
         self.username.starts_with("service-account-")
+    }
+
+    /// The provider that this row shows at work, if it does. Where a federation is in trouble, all its people can read disabled, and of
+    /// somebody who is locked out that is not known.
+    pub fn witnessed_provider(&self) -> Option<&ProviderId> {
+        let is_witness = self.enabled && !self.locked_out;
+        self.provider.as_ref().filter(|_| is_witness)
     }
 }
 

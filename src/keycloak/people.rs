@@ -52,7 +52,7 @@ impl PersonRow {
 
 impl From<PersonRow> for Person {
     fn from(row: PersonRow) -> Self {
-        let enabled = row.enabled || row.is_locked_out();
+        let locked_out = !row.enabled && row.is_locked_out();
         let linked = row.federation_link.filter(|link| !link.is_empty());
         let provider = linked
             .as_deref()
@@ -65,7 +65,8 @@ impl From<PersonRow> for Person {
             email_verified: row.email_verified.unwrap_or(false),
             first_name: not_blank(row.first_name),
             last_name: not_blank(row.last_name),
-            enabled,
+            enabled: row.enabled || locked_out,
+            locked_out,
             provider,
         }
     }
@@ -368,9 +369,9 @@ mod tests {
         assert_eq!(
             people
                 .iter()
-                .map(|person| person.enabled)
+                .map(|person| (person.enabled, person.locked_out))
                 .collect::<Vec<_>>(),
-            [true, false, false]
+            [(true, true), (false, false), (false, false)]
         );
     }
 

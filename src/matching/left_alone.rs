@@ -9,13 +9,26 @@ use crate::plan::{About, Problem, ProblemCode};
 use crate::snapshot::{Account, DeletedAccount, Person};
 use crate::wording::first_ten;
 
+pub(super) const BY_ANOTHER_ATTRIBUTE: (&str, &str) = (
+    "is known to an account, but by an attribute that `users.match` leaves out",
+    "add the attribute to `users.match`, or take the address off the account",
+);
+
+pub(super) const WRITTEN_IN_ANOTHER_WAY: (&str, &str) = (
+    "is written in another way on an account, with its domain as DNS has it or with accents as characters of their own",
+    "write it in Keycloak as Entra does, or take the address off the account",
+);
+
 impl<'a> Matching<'a> {
     /// Leaves everybody as they are who would be invited under the address of a deleted account. Who has that account back needs no
     /// second one, and what Graph makes of such an invitation is not documented.
     pub fn leave_deleted(&mut self, inputs: &Inputs<'a>, deleted: &[DeletedAccount]) {
         let mut by_address: HashMap<Address, Vec<&DeletedAccount>> = HashMap::new();
         for deleted in deleted {
-            for address in addresses_of(&deleted.account) {
+            let addresses = addresses_of(&deleted.account);
+            let spellings: BTreeSet<Address> =
+                addresses.iter().flat_map(Address::spellings).collect();
+            for address in spellings {
                 by_address.entry(address).or_default().push(deleted);
             }
         }
@@ -133,11 +146,13 @@ impl<'a> Matching<'a> {
         );
     }
 
+    /// Leaves somebody as they are whose address an account has, though not so that it matches: `how` says in which way, and what to do.
     pub(super) fn leave_unmatched(
         &mut self,
         person: &'a Person,
         address: &Address,
         accounts: &BTreeSet<&'a Account>,
+        (how, hint): (&str, &str),
     ) {
         let accounts = accounts
             .iter()
@@ -147,14 +162,8 @@ impl<'a> Matching<'a> {
             Problem {
                 code: ProblemCode::AmbiguousAccount,
                 subject: address.to_string(),
-                message: format!(
-                    "is known to an account, but by an attribute that `users.match` leaves out: {}",
-                    first_ten(accounts)
-                ),
-                hint: Some(
-                    "add the attribute to `users.match`, or take the address off the account"
-                        .to_owned(),
-                ),
+                message: format!("{how}: {}", first_ten(accounts)),
+                hint: Some(hint.to_owned()),
                 about: of_addresses([address]),
             },
         );

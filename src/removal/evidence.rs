@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::missing::Missing;
 use super::{Candidate, FoundPerson, Judgement, Proofs, held_in, own_address, witnesses};
 use crate::mapping::{Inputs, MappedGroup};
-use crate::matching::{address_of, name_of, name_of_account};
+use crate::matching::{Matching, Standing, address_of, name_of, name_of_account};
 use crate::model::{Address, GroupPath, KeycloakGroupId, PersonId, ProviderId, fold};
 use crate::plan::{About, Federation, Problem, ProblemCode, RemovalReason};
 use crate::settings::{DisabledPolicy, FederationSetting};
@@ -14,6 +14,7 @@ use crate::snapshot::{KeycloakGroup, Person};
 /// What there is to prove a removal from a group with.
 pub(super) struct Evidence<'a> {
     pub(super) inputs: &'a Inputs<'a>,
+    pub(super) matching: &'a Matching<'a>,
     pub(super) group: &'a MappedGroup<'a>,
     pub(super) proofs: &'a Proofs,
     pub(super) federation: Option<&'a Federation>,
@@ -21,7 +22,11 @@ pub(super) struct Evidence<'a> {
 
 impl Evidence<'_> {
     /// Whether it is proved that a person whom Keycloak knows does not belong to the group any more.
-    pub(super) fn gone(&self, found: &FoundPerson) -> Result<RemovalReason, Missing> {
+    pub(super) fn gone(
+        &self,
+        candidate: &Candidate<'_>,
+        found: &FoundPerson,
+    ) -> Result<RemovalReason, Missing> {
         let person = &found.person;
         let Some(groups) = &found.groups else {
             return Err(Missing::Vanished {
@@ -38,16 +43,14 @@ impl Evidence<'_> {
                 .chain(&second)
                 .find(|source| groups.contains(&source.id))
         {
-            let (person, path) = (name_of(person), source.path.to_string());
-            let keeps_disabled = self.inputs.settings.users.disabled == DisabledPolicy::Keep;
-            // Who is listed and counts is a member by another account.
-            let is_listed = rows_of(&found.person, &first)
-                .get(&source.id)
-                .is_some_and(|enabled| *enabled || keeps_disabled);
-            return Err(if is_listed {
-                Missing::OthersAccount { person, path }
+            let is_listed = rows_of(person, &first).contains_key(&source.id);
+            let (name, path) = (name_of(person), source.path.to_string());
+            return Err(if self.has_other_account(person, candidate) {
+                Missing::OthersAccount { person: name, path }
+            } else if is_listed {
+                Missing::Changed { what: name }
             } else {
-                Missing::StillThere { person, path }
+                Missing::StillThere { person: name, path }
             });
         }
         let (rows_before, rows_after) = (rows_of(person, &first), rows_of(person, &second));
@@ -79,8 +82,15 @@ impl Evidence<'_> {
         })
     }
 
-    /// Whether everybody whom the lists of the group show with one of the candidate's addresses was found when asked about.
-    pub(super) fn whoever_is_listed_was_found(
+    fn has_other_account(&self, person: &Person, candidate: &Candidate<'_>) -> bool {
+        let matched = self.matching.people.get(&person.id);
+        matched.is_some_and(|matched| {
+            matches!(matched.standing, Standing::HasAccount(_, account) if account.id != candidate.account.id)
+        })
+    }
+
+    /// Whether everybody was found when asked about whose account it is, or whom the lists of the group show with one of its addresses.
+    pub(super) fn whoever_is_known_was_found(
         &self,
         candidate: &Candidate<'_>,
         found: &BTreeMap<&PersonId, &FoundPerson>,
@@ -95,10 +105,16 @@ impl Evidence<'_> {
             address.is_some_and(|address| candidate.addresses.contains(&address))
         };
         let first = self.group.sources.values().copied();
-        let not_found = first
+        let listed = first
             .chain(second)
             .flat_map(|source| source.members.iter().map(AsRef::as_ref))
-            .find(|person| has_address(person) && !found.contains_key(&person.id));
+            .filter(has_address);
+        let owner = candidate.owner.and_then(|id| self.matching.people.get(id));
+        let not_found = owner
+            .map(|matched| matched.person)
+            .into_iter()
+            .chain(listed)
+            .find(|person| !found.contains_key(&person.id));
         match not_found {
             Some(person) => Err(Missing::Changed {
                 what: name_of(person),
@@ -107,15 +123,18 @@ impl Evidence<'_> {
         }
     }
 
-    /// Whether every user federation that the realm is known to have was seen alive in both rounds of reads.
-    pub(super) fn nobody_is_hidden(&self) -> Result<(), Missing> {
+    /// Whether nobody can be hidden who has an address that nobody is shown with: every user federation that the realm is known to have
+    /// was seen alive in both rounds of reads.
+    pub(super) fn nobody_is_hidden(&self, address: &Address) -> Result<(), Missing> {
         if self.group.without_witness {
             return Ok(());
         }
         let Some(federation) = self.federation else {
             return Err(match self.inputs.settings.federation {
-                FederationSetting::Expected => Missing::ExpectedFederation,
-                FederationSetting::Auto | FederationSetting::None => Missing::Federation,
+                FederationSetting::Expected => Missing::ExpectedFederation(address.clone()),
+                FederationSetting::Auto | FederationSetting::None => {
+                    Missing::Federation(address.clone())
+                }
             });
         };
         self.is_steady(|_| true)?;
@@ -131,6 +150,7 @@ impl Evidence<'_> {
         });
         match without {
             Some(provider) => Err(Missing::AnyWitness {
+                address: address.clone(),
                 provider: self.provider_name(&provider.id),
             }),
             None => Ok(()),
@@ -239,9 +259,9 @@ fn sightings<'a>(groups: impl Iterator<Item = &'a KeycloakGroup>) -> Sightings<'
     groups
         .flat_map(|group| group.tree(true))
         .flat_map(|list| {
-            let alive = list.members.iter().filter(|person| person.enabled);
-            alive
-                .filter_map(|person| person.provider.as_ref())
+            let people = list.members.iter();
+            people
+                .filter_map(|person| person.witnessed_provider())
                 .map(|provider| ((&list.id, provider), &list.path))
         })
         .collect()
@@ -266,5 +286,5 @@ fn has_witness(provider: &ProviderId, person: &Person, groups: &[&KeycloakGroup]
     groups
         .iter()
         .flat_map(|group| &group.members)
-        .any(|row| row.enabled && row.provider.as_ref() == Some(provider) && row.id != person.id)
+        .any(|row| row.witnessed_provider() == Some(provider) && row.id != person.id)
 }

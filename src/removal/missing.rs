@@ -28,6 +28,7 @@ pub(super) enum Missing {
         group: String,
     },
     AnyWitness {
+        address: Address,
         provider: String,
     },
     Flickering {
@@ -38,8 +39,8 @@ pub(super) enum Missing {
         person: String,
         path: String,
     },
-    Federation,
-    ExpectedFederation,
+    Federation(Address),
+    ExpectedFederation(Address),
 }
 
 impl Missing {
@@ -85,9 +86,9 @@ impl Missing {
                 ),
                 format!("see that {provider} works, keep a permanent member from it in the group, {lift}"),
             ),
-            Self::AnyWitness { provider } => (
+            Self::AnyWitness { address, provider } => (
                 format!(
-                    "Keycloak shows nobody with one of its addresses, but no enabled person of the user federation {provider} was seen \
+                    "Keycloak shows nobody with {address}, but no enabled person of the user federation {provider} was seen \
                      in every round of reads: the person may come from there while it is out of order"
                 ),
                 format!("see that {provider} works and that a mapped group has a member from it, {lift}"),
@@ -103,19 +104,21 @@ impl Missing {
                 format!("{person} in {path} has its name and is not clear, so it may be theirs"),
                 "see what is said of this person; correct their address in Keycloak, or take them out of the group".to_owned(),
             ),
-            Self::Federation => (
-                "Keycloak shows nobody with one of its addresses, but whether the realm has a user federation is not known, and \
-                 a person of one that is out of order looks the same"
-                    .to_owned(),
+            Self::Federation(address) => (
+                format!(
+                    "Keycloak shows nobody with {address}, but whether the realm has a user federation is not known, and a person of \
+                     one that is out of order looks the same"
+                ),
                 format!(
                     "give the sync account the role view-realm of the client realm-management, or set \
                      `keycloak_federation: none` if there is none, {lift}"
                 ),
             ),
-            Self::ExpectedFederation => (
-                "Keycloak shows nobody with one of its addresses, but `keycloak_federation: expected` says that the realm has a user \
-                 federation, and nobody from it was seen"
-                    .to_owned(),
+            Self::ExpectedFederation(address) => (
+                format!(
+                    "Keycloak shows nobody with {address}, but `keycloak_federation: expected` says that the realm has a user \
+                     federation, and nobody from it was seen"
+                ),
                 format!("see that it works and that a mapped group has a member from it, {lift}"),
             ),
         }

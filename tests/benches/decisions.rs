@@ -63,6 +63,7 @@ impl Snapshots {
                 first_name: person.first_name.clone(),
                 last_name: person.last_name.clone(),
                 enabled: person.enabled,
+                locked_out: false,
                 provider: None,
             });
             for group in &person.groups {

@@ -7,7 +7,7 @@ use keycloak_to_azure::settings::{Limit, MatchAttribute};
 use keycloak_to_azure::snapshot::Account;
 use keycloak_to_azure::verify::{Verdict, verify};
 
-use crate::world::{World, changes, codes, empty, id, team_of};
+use crate::world::{World, changes, codes, empty, id, invited_account, team_of};
 
 /// A team of three, and `ann` in it on the side of Keycloak, whose account was deleted.
 fn ann_deleted() -> World {
@@ -54,6 +54,17 @@ fn nobody_is_invited_whose_account_can_be_restored() {
             "restore the account in Entra (Users, Deleted users; for 30 days) or delete it there for good, and plan again"
         )
     );
+}
+
+#[test]
+fn a_deleted_account_is_found_however_its_address_is_written() {
+    let mut world = ann_deleted();
+    let account = &mut world.deleted[0].account;
+    *account = invited_account(&account.id, &"ann@m\u{fc}nchen.example".parse().unwrap());
+    world.person("ann").email = Some("ann@xn--mnchen-3ya.example".to_owned());
+    assert_eq!(codes(&world.plan()), [ProblemCode::DeletedAccount]);
+    world.deleted.clear();
+    assert_eq!(world.plan().summary.invite, 1);
 }
 
 #[test]

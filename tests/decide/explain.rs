@@ -325,8 +325,11 @@ fn an_address_is_found_however_it_is_written() {
             .iter()
             .map(|problem| problem.code)
             .collect();
-        let both = [ProblemCode::InvalidEmail, ProblemCode::RemovalNotConfirmed];
-        assert_eq!(codes, both.into(), "{address}");
+        assert_eq!(
+            codes,
+            BTreeSet::from([ProblemCode::AmbiguousAccount]),
+            "{address}"
+        );
     }
 }
 

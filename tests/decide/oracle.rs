@@ -157,14 +157,20 @@ pub fn composed(address: &str) -> String {
     folded(address).replace("e\u{301}", "\u{e9}")
 }
 
+/// Whether an account has an address, however it is written.
+fn is_known_by(account: &Account, address: &str) -> bool {
+    let addresses = addresses_of(account);
+    addresses
+        .iter()
+        .any(|own| composed(own) == composed(address))
+}
+
 /// Whether the configuration protects an account.
 pub fn is_protected(world: &World, account: &Account) -> bool {
-    let addresses = addresses_of(account);
-    let names: BTreeSet<String> = addresses.iter().map(|name| composed(name)).collect();
     let protected = &world.settings.protected;
     protected
         .iter()
-        .any(|entry| *entry == account.id.to_string() || names.contains(&composed(entry)))
+        .any(|entry| *entry == account.id.to_string() || is_known_by(account, entry))
 }
 
 /// What is clear about people and accounts, and what is not.
@@ -223,7 +229,7 @@ pub fn clarity(world: &World) -> Clarity {
             world
                 .accounts
                 .values()
-                .any(|account| addresses_of(account).contains(address))
+                .any(|account| is_known_by(account, address))
         };
         match (&people[..], accounts.len()) {
             ([person], 1) => {
@@ -262,7 +268,8 @@ pub fn clarity(world: &World) -> Clarity {
     // An account that nobody owns and that has the address of somebody who is not clear may be theirs.
     let owned: BTreeSet<&ObjectId> = clarity.owners.values().collect();
     for account in world.accounts.values() {
-        let may_be_theirs = !addresses_of(account).is_disjoint(&clarity.addresses);
+        let mut unclear = clarity.addresses.iter();
+        let may_be_theirs = unclear.any(|address| is_known_by(account, address));
         if may_be_theirs && !owned.contains(&account.id) {
             clarity.accounts.insert(account.id.clone());
         }

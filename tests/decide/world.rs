@@ -184,6 +184,7 @@ impl World {
                 first_name: Some(capitalised(username)),
                 last_name: Some("Example".to_owned()),
                 enabled: true,
+                locked_out: false,
                 provider: None,
             })
     }

@@ -96,7 +96,8 @@ pub(super) fn general(code: ProblemCode) -> Option<(&'static str, &'static str)>
             "give each their own address there, or take all but one out of the mapped groups",
         ),
         ProblemCode::AmbiguousAccount => (
-            "fits more than one account or person, or an account only by an attribute that `users.match` leaves out",
+            "fits more than one account or person, or an account only by an attribute that `users.match` leaves out or in another \
+             spelling",
             "the plan file names them: leave one account to each person, or add the attribute to `users.match`",
         ),
         ProblemCode::DeletedAccount => (
