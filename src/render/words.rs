@@ -614,7 +614,8 @@ pub(super) fn federation(plan: &Plan) -> String {
 /// Returns what is known of user federation, as a sentence.
 pub(super) fn federation_of(federation: Option<&Federation>) -> String {
     let Some(federation) = federation else {
-        return "Whether people come from a user federation (LDAP) is not known, so nobody whom Keycloak does not know is removed."
+        return "Whether people come from a user federation (LDAP) is not known, so nobody is removed who has an address that Keycloak \
+                does not know."
             .to_owned();
     };
     let names: Vec<String> = federation
