@@ -2,7 +2,7 @@
 //! life.
 
 use keycloak_to_azure::group_names::{GroupNames, choose_scope, with_azure};
-use keycloak_to_azure::model::{ObjectId, UserType, fold};
+use keycloak_to_azure::model::{Address, ObjectId, UserType, fold};
 use keycloak_to_azure::settings::{
     DisabledPolicy, DisplayNameTemplate, FederationSetting, Limit, Limits, MatchAttribute,
     RemovalPolicy, UnverifiedPolicy, UpdatePolicy,
@@ -409,8 +409,14 @@ fn be_odd(world: &mut World, dice: &mut Dice) {
         11 => Some(account_of(number).to_string()),
         _ => None,
     };
-    // As the configuration reads them.
-    world.settings.protected = protected.iter().map(|entry| fold(entry)).collect();
+    // As the configuration reads them, and no others than it takes.
+    let is_taken =
+        |entry: &String| entry.parse::<Address>().is_ok() || entry.parse::<ObjectId>().is_ok();
+    world.settings.protected = protected
+        .iter()
+        .filter(|entry| is_taken(entry))
+        .map(|entry| fold(entry))
+        .collect();
     world.may_manage_role_assignable = dice.one_in(2);
     let is_hampered = dice.one_in(5);
     if let Some(group) = world.azure.get_mut(dice.one_of(&AZURE_GROUPS)) {
