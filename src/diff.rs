@@ -19,7 +19,8 @@ use crate::plan::{
     PlannedGroup, Problem, ProblemCode, RemovalReason, Remove, Summary, Update,
 };
 use crate::removal::{
-    Candidate, Judgement, ProofRequest, Proofs, candidates, federation, judge, proof_request,
+    Candidate, Evidence, Judgement, ProofRequest, Proofs, candidates, federation, judge,
+    proof_request,
 };
 use crate::settings::{RemovalPolicy, UpdatePolicy};
 use crate::snapshot::{Account, DeletedAccount, Obstacle, Person};
@@ -148,7 +149,7 @@ fn joining(inputs: &Inputs<'_>, group: &MappedGroup<'_>, matching: &Matching<'_>
 }
 
 impl<'a> Draft<'a> {
-    /// The addresses that would be invited, to ask whether one of them is that of an account that was deleted.
+    /// The addresses that would be invited, however they are written, to ask whether one of them is that of an account that was deleted.
     pub fn invitees(&self) -> BTreeSet<Address> {
         let without_account = self.matching.people.iter();
         let mut invitees = without_account
@@ -165,7 +166,7 @@ impl<'a> Draft<'a> {
         let concerned = self.concerned();
         invitees
             .filter(|(person, _)| concerned.contains(person))
-            .map(|(_, address)| address.clone())
+            .flat_map(|(_, address)| address.spellings())
             .collect()
     }
 
@@ -490,14 +491,15 @@ impl<'d, 'a> Ledger<'d, 'a> {
         proofs: &Proofs,
         federation: Option<&Federation>,
     ) -> usize {
-        let (inputs, matching) = (&self.draft.inputs, &self.draft.matching);
+        let inputs = &self.draft.inputs;
+        let evidence = Evidence::new(inputs, &self.draft.matching, group, proofs, federation);
         let (mut removes, mut held) = (Vec::new(), Vec::new());
         for candidate in candidates {
             let mut keep = |why| {
                 let membership = membership(group, candidate.account);
                 self.entries.kept.insert(membership, why);
             };
-            match judge(inputs, matching, group, candidate, proofs, federation) {
+            match judge(&evidence, candidate) {
                 Judgement::Remove(because, email) => removes.push(Remove {
                     group: group.name(),
                     account: AccountName {

@@ -51,7 +51,7 @@ pub struct Matched<'a> {
 pub enum Standing<'a> {
     /// The account is theirs.
     HasAccount(Address, &'a Account),
-    /// Nobody in Entra has the address.
+    /// Nobody in Entra has the address, however it is written.
     HasNone(Address),
     /// A problem says why this person is left as they are.
     LeftAlone,

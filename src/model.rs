@@ -254,16 +254,6 @@ impl Address {
         spellings.chain([self.clone()]).collect()
     }
 
-    /// The one of its spellings by which two addresses are the same: the domain as DNS has it, accents as one character with their letter.
-    #[must_use]
-    pub fn canonical(&self) -> Self {
-        let composed = self.composed();
-        composed.map_or_else(
-            || self.clone(),
-            |(local, [in_dns, _])| Self(fold(&format!("{local}@{in_dns}"))),
-        )
-    }
-
     /// The local part and the domain with accents as one character with their letter, the domain as DNS has it and in its letters. `None` if
     /// there is but one way to write the address. What normalisation makes another letter of, like the Kelvin sign or letters of full
     /// width, stays what it is: it may be somebody else's.

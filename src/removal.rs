@@ -2,7 +2,8 @@
 //!
 //! An answer that lacks a person proves nothing: with LDAP behind it, Keycloak hides an outage and answers 200 without the
 //! people (seen on 21.1 to 26.7). So whoever seems to have to go is looked up, the groups are read once more, and a person
-//! of a user federation counts as gone only beside a witness: an enabled person of the same provider in the same list.
+//! of a user federation counts as gone only beside a witness: an enabled person of the same provider in the same list who is not locked
+//! out. As long as one of an account's addresses is nobody's, somebody of a federation may hide behind it.
 
 mod evidence;
 mod missing;
@@ -10,7 +11,7 @@ mod missing;
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use self::evidence::Evidence;
+pub use self::evidence::Evidence;
 use self::missing::Missing;
 use crate::mapping::{Inputs, MappedGroup};
 use crate::matching::{
@@ -233,7 +234,7 @@ fn rows(group: &KeycloakGroup) -> impl Iterator<Item = &Person> {
         .flat_map(|group| group.members.iter().map(AsRef::as_ref))
 }
 
-/// The providers of which the group shows an enabled person.
+/// The providers that the group shows at work.
 fn witnesses(group: &KeycloakGroup) -> impl Iterator<Item = &ProviderId> {
     rows(group).filter_map(Person::witnessed_provider)
 }
@@ -289,21 +290,8 @@ pub enum Judgement {
 }
 
 /// Judges whether it is proved that a candidate has to go.
-pub fn judge(
-    inputs: &Inputs<'_>,
-    matching: &Matching<'_>,
-    group: &MappedGroup<'_>,
-    candidate: &Candidate<'_>,
-    proofs: &Proofs,
-    federation: Option<&Federation>,
-) -> Judgement {
-    let evidence = Evidence {
-        inputs,
-        matching,
-        group,
-        proofs,
-        federation,
-    };
+pub fn judge(evidence: &Evidence<'_>, candidate: &Candidate<'_>) -> Judgement {
+    let Evidence { group, proofs, .. } = *evidence;
     let mut found: BTreeMap<&PersonId, &FoundPerson> = BTreeMap::new();
     let mut unclaimed = None;
     for address in &candidate.addresses {
@@ -365,7 +353,7 @@ pub fn judge(
     }
     let mut reasons = BTreeSet::new();
     for found in found.values() {
-        match evidence.gone(candidate, found) {
+        match evidence.gone(found) {
             Ok(reason) => reasons.insert(reason),
             Err(missing) => return evidence.hold(candidate, missing),
         };

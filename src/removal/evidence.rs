@@ -1,32 +1,53 @@
 //! What counts as a proof that somebody has to go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::missing::Missing;
 use super::{Candidate, FoundPerson, Judgement, Proofs, held_in, own_address, witnesses};
 use crate::mapping::{Inputs, MappedGroup};
-use crate::matching::{Matching, Standing, address_of, name_of, name_of_account};
+use crate::matching::{Matching, address_of, name_of, name_of_account};
 use crate::model::{Address, GroupPath, KeycloakGroupId, PersonId, ProviderId, fold};
 use crate::plan::{About, Federation, Problem, ProblemCode, RemovalReason};
 use crate::settings::{DisabledPolicy, FederationSetting};
 use crate::snapshot::{KeycloakGroup, Person};
 
-/// What there is to prove a removal from a group with.
-pub(super) struct Evidence<'a> {
+/// What there is to prove removals from a group with.
+pub struct Evidence<'a> {
     pub(super) inputs: &'a Inputs<'a>,
-    pub(super) matching: &'a Matching<'a>,
+    matching: &'a Matching<'a>,
     pub(super) group: &'a MappedGroup<'a>,
     pub(super) proofs: &'a Proofs,
-    pub(super) federation: Option<&'a Federation>,
+    federation: Option<&'a Federation>,
+    // They take a look at every row that was read, so they are found out once, and only if somebody has to go.
+    listed: OnceCell<HashMap<Address, Vec<&'a Person>>>,
+    flickering: OnceCell<Vec<(&'a ProviderId, &'a GroupPath)>>,
+    witnessed: OnceCell<BTreeSet<&'a ProviderId>>,
 }
 
-impl Evidence<'_> {
+impl<'a> Evidence<'a> {
+    /// What was read and asked, about one group.
+    pub fn new(
+        inputs: &'a Inputs<'a>,
+        matching: &'a Matching<'a>,
+        group: &'a MappedGroup<'a>,
+        proofs: &'a Proofs,
+        federation: Option<&'a Federation>,
+    ) -> Self {
+        Self {
+            inputs,
+            matching,
+            group,
+            proofs,
+            federation,
+            listed: OnceCell::new(),
+            flickering: OnceCell::new(),
+            witnessed: OnceCell::new(),
+        }
+    }
+
     /// Whether it is proved that a person whom Keycloak knows does not belong to the group any more.
-    pub(super) fn gone(
-        &self,
-        candidate: &Candidate<'_>,
-        found: &FoundPerson,
-    ) -> Result<RemovalReason, Missing> {
+    pub(super) fn gone(&self, found: &FoundPerson) -> Result<RemovalReason, Missing> {
         let person = &found.person;
         let Some(groups) = &found.groups else {
             return Err(Missing::Vanished {
@@ -45,12 +66,13 @@ impl Evidence<'_> {
         {
             let is_listed = rows_of(person, &first).contains_key(&source.id);
             let (name, path) = (name_of(person), source.path.to_string());
-            return Err(if self.has_other_account(person, candidate) {
-                Missing::OthersAccount { person: name, path }
-            } else if is_listed {
-                Missing::Changed { what: name }
-            } else {
+            return Err(if !is_listed {
                 Missing::StillThere { person: name, path }
+            } else if self.matching.people.contains_key(&person.id) {
+                // Who is listed and counts is a member by another account, if by any.
+                Missing::OthersAccount { person: name, path }
+            } else {
+                Missing::Changed { what: name }
             });
         }
         let (rows_before, rows_after) = (rows_of(person, &first), rows_of(person, &second));
@@ -82,33 +104,19 @@ impl Evidence<'_> {
         })
     }
 
-    fn has_other_account(&self, person: &Person, candidate: &Candidate<'_>) -> bool {
-        let matched = self.matching.people.get(&person.id);
-        matched.is_some_and(|matched| {
-            matches!(matched.standing, Standing::HasAccount(_, account) if account.id != candidate.account.id)
-        })
-    }
-
     /// Whether everybody was found when asked about whose account it is, or whom the lists of the group show with one of its addresses.
     pub(super) fn whoever_is_known_was_found(
         &self,
         candidate: &Candidate<'_>,
         found: &BTreeMap<&PersonId, &FoundPerson>,
     ) -> Result<(), Missing> {
-        let second = self.second_round()?;
-        // As Keycloak has it, which is what was looked up.
-        let has_address = |person: &&Person| {
-            let address = person
-                .email
-                .as_deref()
-                .and_then(|email| email.parse::<Address>().ok());
-            address.is_some_and(|address| candidate.addresses.contains(&address))
-        };
-        let first = self.group.sources.values().copied();
-        let listed = first
-            .chain(second)
-            .flat_map(|source| source.members.iter().map(AsRef::as_ref))
-            .filter(has_address);
+        let listed = self.listed()?;
+        let listed = candidate
+            .addresses
+            .iter()
+            .filter_map(|address| listed.get(address))
+            .flatten()
+            .copied();
         let owner = candidate.owner.and_then(|id| self.matching.people.get(id));
         let not_found = owner
             .map(|matched| matched.person)
@@ -121,6 +129,22 @@ impl Evidence<'_> {
             }),
             None => Ok(()),
         }
+    }
+
+    /// Whom the lists of the group show, in either reading, by their address as Keycloak has it, which is what is looked up.
+    fn listed(&self) -> Result<&HashMap<Address, Vec<&'a Person>>, Missing> {
+        let second = self.second_round()?;
+        Ok(self.listed.get_or_init(|| {
+            let mut listed: HashMap<Address, Vec<&'a Person>> = HashMap::new();
+            let sources = self.group.sources.values().copied().chain(second);
+            for person in sources.flat_map(|source| source.members.iter().map(AsRef::as_ref)) {
+                let address = person.email.as_deref().and_then(|email| email.parse().ok());
+                if let Some(address) = address {
+                    listed.entry(address).or_default().push(person);
+                }
+            }
+            listed
+        }))
     }
 
     /// Whether nobody can be hidden who has an address that nobody is shown with: every user federation that the realm is known to have
@@ -138,17 +162,15 @@ impl Evidence<'_> {
             });
         };
         self.is_steady(|_| true)?;
-        let is_witnessed = |groups: &BTreeMap<GroupPath, KeycloakGroup>, provider: &ProviderId| {
-            groups
-                .values()
-                .flat_map(witnesses)
-                .any(|seen| seen == provider)
-        };
-        let without = federation.providers.iter().find(|provider| {
-            !(is_witnessed(&self.inputs.keycloak.groups, &provider.id)
-                && is_witnessed(&self.proofs.second_round, &provider.id))
+        let witnessed = self.witnessed.get_or_init(|| {
+            let first = self.inputs.keycloak.groups.values();
+            let second = self.proofs.second_round.values();
+            let first: BTreeSet<&'a ProviderId> = first.flat_map(witnesses).collect();
+            let second: BTreeSet<&'a ProviderId> = second.flat_map(witnesses).collect();
+            &first & &second
         });
-        match without {
+        let mut providers = federation.providers.iter();
+        match providers.find(|provider| !witnessed.contains(&provider.id)) {
             Some(provider) => Err(Missing::AnyWitness {
                 address: address.clone(),
                 provider: self.provider_name(&provider.id),
@@ -161,25 +183,33 @@ impl Evidence<'_> {
     /// not in the other: the outage began or ended in between, and whoever else vouches for the provider may have been read on
     /// its other side.
     fn is_steady(&self, is_in_question: impl Fn(&ProviderId) -> bool) -> Result<(), Missing> {
-        let read_twice = self.proofs.second_round.keys();
-        let first = sightings(read_twice.filter_map(|path| self.inputs.keycloak.groups.get(path)));
-        let second = sightings(self.proofs.second_round.values());
-        let only_in = |one: &Sightings<'_>, other: &Sightings<'_>| {
-            one.iter()
-                .find(|(sighting, _)| is_in_question(sighting.1) && !other.contains_key(sighting))
-                .map(|((_, provider), path)| Missing::Flickering {
-                    provider: self.provider_name(provider),
-                    path: path.to_string(),
-                })
-        };
-        match only_in(&first, &second).or_else(|| only_in(&second, &first)) {
-            Some(missing) => Err(missing),
+        let flickering = self.flickering.get_or_init(|| {
+            let read_twice = self.proofs.second_round.keys();
+            let first =
+                sightings(read_twice.filter_map(|path| self.inputs.keycloak.groups.get(path)));
+            let second = sightings(self.proofs.second_round.values());
+            let only_in = |one: &Sightings<'a>, other: &Sightings<'a>| {
+                one.iter()
+                    .filter(|(sighting, _)| !other.contains_key(sighting))
+                    .map(|((_, provider), path)| (*provider, *path))
+                    .collect::<Vec<_>>()
+            };
+            [only_in(&first, &second), only_in(&second, &first)].concat()
+        });
+        match flickering
+            .iter()
+            .find(|(provider, _)| is_in_question(provider))
+        {
+            Some((provider, path)) => Err(Missing::Flickering {
+                provider: self.provider_name(provider),
+                path: path.to_string(),
+            }),
             None => Ok(()),
         }
     }
 
     /// The sources of the group as they were read the second time.
-    fn second_round(&self) -> Result<Vec<&KeycloakGroup>, Missing> {
+    fn second_round(&self) -> Result<Vec<&'a KeycloakGroup>, Missing> {
         let mut sources: BTreeMap<&KeycloakGroupId, &KeycloakGroup> = BTreeMap::new();
         for mapping in &self.group.mappings {
             let Some(group) = self.proofs.second_round.get(&mapping.keycloak) else {
@@ -252,7 +282,7 @@ impl Evidence<'_> {
     }
 }
 
-/// Which lists show an enabled person of which provider, with the path of each list.
+/// Which lists show which provider at work, with the path of each list.
 type Sightings<'a> = BTreeMap<(&'a KeycloakGroupId, &'a ProviderId), &'a GroupPath>;
 
 fn sightings<'a>(groups: impl Iterator<Item = &'a KeycloakGroup>) -> Sightings<'a> {
@@ -281,7 +311,7 @@ fn rows_of<'a>(
         .collect()
 }
 
-/// Whether the groups show an enabled person of a provider who is not the person in question.
+/// Whether the groups show a provider at work by somebody who is not the person in question.
 fn has_witness(provider: &ProviderId, person: &Person, groups: &[&KeycloakGroup]) -> bool {
     groups
         .iter()

@@ -73,10 +73,10 @@ fn person_lines(explained: &ExplainedPerson, style: Style) -> String {
         "{} ({}), {}, {email}, id {}, {from}",
         name(Some(&full_name(explained))),
         name(Some(&person.username)),
-        if person.enabled {
-            "enabled"
-        } else {
-            "disabled"
+        match (person.enabled, person.locked_out) {
+            (true, false) => "enabled",
+            (true, true) => "locked out after too many failed logins",
+            (false, _) => "disabled",
         },
         place(person.id.as_str())
     );

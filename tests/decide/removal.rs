@@ -994,21 +994,24 @@ fn an_address_is_the_same_however_it_is_written() {
 
 #[test]
 fn a_domain_that_is_rewritten_is_so_however_it_is_written() {
-    for written in ["bücher.example", "xn--bcher-kva.example"] {
+    let spellings = ["bücher.example", "xn--bcher-kva.example"];
+    for (in_settings, in_keycloak) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         let mut world = team_of(8);
         let domains = &mut world.settings.users.email_domains;
-        domains.insert(written.to_owned(), "partner.example".to_owned());
+        let rewritten = spellings[in_settings].to_owned();
+        domains.insert(rewritten, "partner.example".to_owned());
         let person = world.person("bob");
-        person.email = Some(format!("bob@{written}"));
+        let domain = spellings[in_keycloak];
+        person.email = Some(format!("bob@{domain}"));
         person.enabled = false;
         world.join("bob", "/team");
         let account = world.invited(&"bob@partner.example".parse().unwrap());
         world.add_member(&account, "acme-team");
-        assert_eq!(
-            changes(&world.plan()),
-            ["remove bob@partner.example acme-team Disabled"],
-            "{written}"
-        );
+        let plan = world.plan();
+        let [Change::Remove(remove)] = &plan.changes[..] else {
+            panic!("{domain}: {:?}", plan.changes);
+        };
+        assert_eq!(remove.because, RemovalReason::Disabled, "{domain}");
     }
 }
 
@@ -1022,7 +1025,6 @@ fn a_letter_that_only_looks_like_another_is_another() {
         let address: Address = address.parse().unwrap();
         let kim: Address = "kim@partner.example".parse().unwrap();
         assert!(!address.spellings().contains(&kim), "{address}");
-        assert_ne!(address.canonical(), kim);
     }
 }
 
@@ -1036,7 +1038,6 @@ fn all_spellings_of_an_address_are_those_of_each() {
         let address: Address = address.parse().unwrap();
         for spelling in address.spellings() {
             assert_eq!(spelling.spellings(), address.spellings(), "{spelling}");
-            assert_eq!(spelling.canonical(), address.canonical(), "{spelling}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use keycloak_to_azure::diff::{Decision, Draft, draft};
 use keycloak_to_azure::mapping::Inputs;
+use keycloak_to_azure::matching::addresses_of;
 use keycloak_to_azure::model::{Address, GroupPath, ObjectId, UserType};
 use keycloak_to_azure::plan::{
     Change, FORMAT_VERSION, NewAccount, Overrides, Plan, PlanKind, Problem, ProblemCode,
@@ -402,13 +403,17 @@ impl World {
 
     /// Looks for deleted accounts, where there is somebody to invite.
     fn ask_about_invitees<'a>(&self, draft: Draft<'a>) -> Draft<'a> {
-        if draft.invitees().is_empty() {
-            draft
-        } else if self.hides_deleted {
-            draft.not_knowing_deleted()
-        } else {
-            draft.knowing(&self.deleted)
+        let invitees = draft.invitees();
+        if invitees.is_empty() {
+            return draft;
         }
+        if self.hides_deleted {
+            return draft.not_knowing_deleted();
+        }
+        let is_asked_for =
+            |deleted: &&DeletedAccount| !addresses_of(&deleted.account).is_disjoint(&invitees);
+        let deleted: Vec<_> = self.deleted.iter().filter(is_asked_for).cloned().collect();
+        draft.knowing(&deleted)
     }
 
     /// Plans for the world as it is. The plan is not sealed, which takes longer than making it.
