@@ -15,6 +15,10 @@ pub(super) enum Missing {
         person: String,
         path: String,
     },
+    LockedOut {
+        person: String,
+        path: String,
+    },
     Vanished {
         person: String,
     },
@@ -66,6 +70,13 @@ impl Missing {
             Self::OthersAccount { person, path } => (
                 format!("it has an address of {person}, who is in {path}, but is not the account that is matched with this person"),
                 "take the address off the account, or take the account out of the group in Entra".to_owned(),
+            ),
+            Self::LockedOut { person, path } => (
+                format!(
+                    "{person} is in {path} and is not disabled, but locked out after too many failed logins: everybody who knows a \
+                     name can bring that about"
+                ),
+                "unlock this person in Keycloak, or take them out of the group there".to_owned(),
             ),
             Self::Vanished { person } => (
                 format!("Keycloak first found {person} and then did not"),

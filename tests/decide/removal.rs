@@ -552,6 +552,27 @@ fn whoever_is_listed_as_disabled_and_found_enabled_is_not_told_from_their_accoun
     );
 }
 
+/// Lists of Keycloak 26.0 and before do not tell them from people who are disabled; a look-up does.
+#[test]
+fn whoever_is_listed_as_disabled_and_turns_out_to_be_locked_out_stays() {
+    let mut world = team_of(8);
+    world.person("p0").enabled = false;
+    let mut looked_up = world.clone();
+    let locked_out = looked_up.person("p0");
+    (locked_out.enabled, locked_out.locked_out) = (true, true);
+    assert_eq!(world.plan().summary.remove, 1);
+    let plan = world.plan_with(|request| Proofs {
+        second_round: world.proofs(request).second_round,
+        ..looked_up.proofs(request)
+    });
+    assert_eq!(changes(&plan), Vec::<String>::new());
+    let message = &plan.problems[0].message;
+    assert!(
+        message.contains("P0 Example (p0) is in /team and is not disabled, but locked out"),
+        "{message}"
+    );
+}
+
 #[test]
 fn a_list_that_shows_a_provider_in_one_reading_only_holds_known_and_unknown_people() {
     let changes: [Happening; 2] = [

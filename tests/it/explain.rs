@@ -54,6 +54,21 @@ async fn of_a_reviewed_plan_it_says_what_would_become_of_it() {
 }
 
 #[tokio::test]
+async fn whoever_is_locked_out_is_said_to_be_so() {
+    let stage = Stage::company().await;
+    stage.sandbox.with_world(|world| {
+        let realm = world.keycloak.realm_mut("acme").unwrap();
+        let dana = realm.person_mut("dana-diaz").unwrap();
+        dana.enabled = false;
+        let reason = vec!["permanentLockout".to_owned()];
+        dana.attributes.insert("disabledReason".to_owned(), reason);
+    });
+    let ended = stage.run("explain dana@partner.example").await;
+    assert_eq!(ended.status, 0, "{}", ended.err);
+    assert!(ended.out.contains("locked out"), "{}", ended.out);
+}
+
+#[tokio::test]
 async fn what_is_no_plan_of_these_directories_or_no_address_is_refused() {
     let stage = Stage::company().await;
     assert_eq!(stage.run("plan --out @plan.json").await.status, 0);

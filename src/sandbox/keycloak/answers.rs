@@ -1,5 +1,7 @@
 //! The bodies of Keycloak's answers: errors in their several shapes, people and groups as its JSON shows them.
 
+use std::collections::BTreeMap;
+
 use reqwest::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -82,10 +84,20 @@ pub(super) fn person(realm: &Realm, version: Version, person: &Person, brief: bo
             put("origin", Some(json!(provider)));
         }
     }
+    let is_shown = |name: &str| {
+        !brief
+            || version.brief_rows_have_marks()
+                && ["disabledReason", "is_temporary_admin"].contains(&name)
+    };
+    let attributes: BTreeMap<_, _> = person
+        .attributes
+        .iter()
+        .filter(|(name, _)| is_shown(name))
+        .collect();
+    if !attributes.is_empty() {
+        put("attributes", Some(json!(attributes)));
+    }
     if !brief {
-        if !person.attributes.is_empty() {
-            put("attributes", Some(json!(person.attributes)));
-        }
         put("totp", Some(json!(person.otp.is_some())));
         put("disableableCredentialTypes", Some(json!([])));
         put("requiredActions", Some(json!(person.required_actions)));

@@ -125,6 +125,11 @@ impl Version {
         self >= Self::V26_7_4
     }
 
+    /// Brief rows of people carry the attributes that say why somebody is disabled and that an administrator is temporary.
+    pub(super) fn brief_rows_have_marks(self) -> bool {
+        self >= Self::V26_7_4
+    }
+
     /// Rows of people name their provider in `origin` too, and in `federationLink` even where nothing is imported. Before, only full
     /// rows had an `origin`, and only where nothing is imported.
     pub(super) fn names_origins(self) -> bool {
