@@ -568,11 +568,16 @@ fn people_behind<'w>(world: &'w World, account: &ObjectId) -> impl Iterator<Item
         .iter()
         .map(|address| oracle::composed(address))
         .collect();
+    let rewritten = |address: &str| {
+        let (name, domain) = address.rsplit_once('@')?;
+        let domains = world.settings.users.email_domains.iter();
+        let at = |domain: &str| oracle::composed(&format!("@{domain}"));
+        let mut of_domain = domains.filter(|(written, _)| at(written) == at(domain));
+        Some(format!("{name}@{}", of_domain.next()?.1))
+    };
     world.people.values().filter(move |person| {
-        let known = [
-            oracle::address_in_keycloak(person),
-            oracle::address_in_entra(world, person),
-        ];
+        let address = oracle::address_in_keycloak(person);
+        let known = [address.as_deref().and_then(rewritten), address.clone()];
         known
             .iter()
             .flatten()
@@ -668,7 +673,10 @@ impl Wanted {
                 &tenant,
                 &world.settings.invitations,
             );
-            if obstacle.is_some() || world.settings.protected.contains(email) {
+            let mut protected = world.settings.protected.iter();
+            let is_protected =
+                protected.any(|entry| oracle::composed(entry) == oracle::composed(email));
+            if obstacle.is_some() || is_protected {
                 continue;
             }
             for group in wants(username) {

@@ -205,6 +205,7 @@ fn every_flag_in_the_documents_is_one() {
         "binary",
         "path",
         "locked",
+        "test",
         "fuzz-dir",
         "sanitizer",
         "in-diff",

@@ -98,8 +98,8 @@ pub(super) fn general(code: ProblemCode) -> Option<(&'static str, &'static str)>
         ProblemCode::AmbiguousAccount => (
             "fits more than one account or person, or an account only by an attribute that `users.match` leaves out or in another \
              spelling",
-            "the plan file names them: leave one account to each person, add the attribute to `users.match`, or write the address in Keycloak as \
-             Entra does",
+            "the plan file names them: leave one account to each person, write the address in Keycloak as Entra does, or add the attribute to \
+             `users.match`",
         ),
         ProblemCode::DeletedAccount => (
             "has the address of an account that was deleted",
