@@ -66,13 +66,13 @@ impl<'a> Evidence<'a> {
         {
             let is_listed = rows_of(person, &first).contains_key(&source.id);
             let (name, path) = (name_of(person), source.path.to_string());
-            return Err(if person.locked_out {
-                Missing::LockedOut { person: name, path }
-            } else if !is_listed {
+            return Err(if !is_listed {
                 Missing::StillThere { person: name, path }
             } else if self.matching.people.contains_key(&person.id) {
                 // Who is listed and counts is a member by another account, if by any.
                 Missing::OthersAccount { person: name, path }
+            } else if person.locked_out {
+                Missing::LockedOut { person: name, path }
             } else {
                 Missing::Changed { what: name }
             });

@@ -148,19 +148,27 @@ fn a_second_account_of_somebody_in_the_group_stays_and_is_called_one() {
 }
 
 #[test]
-fn a_second_account_of_somebody_disabled_who_counts_is_called_one_too() {
-    let mut world = team_of(8);
-    world.settings.users.disabled = DisabledPolicy::Keep;
-    world.person("p0").enabled = false;
-    let second = world.account("second");
-    second.other_mails = vec!["p0@partner.example".to_owned()];
-    let second = second.id.clone();
-    world.add_member(&second, "acme-team");
-    let message = world.plan().problems.remove(0).message;
-    assert!(
-        message.ends_with("is not the account that is matched with this person"),
-        "{message}"
-    );
+fn a_second_account_of_somebody_disabled_or_locked_out_who_counts_is_called_one_too() {
+    let changes: [Happening; 2] = [
+        |world| {
+            world.settings.users.disabled = DisabledPolicy::Keep;
+            world.person("p0").enabled = false;
+        },
+        |world| world.person("p0").locked_out = true,
+    ];
+    for change in changes {
+        let mut world = team_of(8);
+        change(&mut world);
+        let second = world.account("second");
+        second.other_mails = vec!["p0@partner.example".to_owned()];
+        let second = second.id.clone();
+        world.add_member(&second, "acme-team");
+        let message = world.plan().problems.remove(0).message;
+        assert!(
+            message.ends_with("is not the account that is matched with this person"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
